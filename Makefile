@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: BSD-2-Clause
+#
+# lumaring: the newest grey frames of a camera in shared memory, for many processes.
+# `make help` lists the targets. GNU make; everything is built under $(BUILD).
+#
+#   V=1                      show the commands
+#   SAN=address,undefined    build with these sanitizers, in a directory of its own
+#   SAN=thread
+#   CC=clang CFLAGS=-O3 ...  yours are kept; a change of flags rebuilds what depends on them
+#   PREFIX, DESTDIR          where `make install` puts things
+
+MAKEFLAGS += --no-builtin-rules
+.SUFFIXES:
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := all
+
+VERSION := 0.1.0
+SOVERSION := 0
+
+PREFIX ?= /usr/local
+BINDIR ?= $(PREFIX)/bin
+SBINDIR ?= $(PREFIX)/sbin
+LIBDIR ?= $(PREFIX)/lib
+INCLUDEDIR ?= $(PREFIX)/include
+MANDIR ?= $(PREFIX)/share/man
+UNITDIR ?= $(PREFIX)/lib/systemd/system
+
+SAN ?=
+comma := ,
+BUILD ?= build$(if $(SAN),/san-$(subst $(comma),-,$(SAN)))
+
+ifeq ($(origin CC),default)
+CC := gcc
+endif
+CFLAGS ?= -O2 -g
+LUMARING_CFLAGS := -std=c11 -D_GNU_SOURCE -DLUMARING_BUILD_VERSION='"$(VERSION)"' -Iinclude -Idaemon \
+	-Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wwrite-strings -Wundef \
+	-Wformat=2 -Wvla -fno-common -fvisibility=hidden -fPIC -pthread \
+	$(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer)
+LUMARING_LDFLAGS := -pthread $(if $(SAN),-fsanitize=$(SAN))
+DAEMON_LIBS := -lcjson -lsystemd
+
+Q := $(if $(V),,@)
+say = $(if $(V),,@printf '  %-7s %s\n' '$(1)' '$(2)')
+
+# --- what there is -------------------------------------------------------------------------------------------------
+
+DAEMON_SRC := $(wildcard daemon/*.c daemon/*/*.c)
+UNIT_SRC := $(wildcard tests/unit/test_*.c)
+
+obj = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
+DAEMON_PARTS := $(call obj,$(filter-out daemon/main.c,$(DAEMON_SRC)))
+UNITS := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(UNIT_SRC))
+OBJECTS := $(call obj,$(DAEMON_SRC) $(UNIT_SRC))
+
+PRODUCTS := 
+
+.PHONY: all
+all: $(PRODUCTS) ## Build daemon, library, tool and examples
+
+# --- rules ---------------------------------------------------------------------------------------------------------
+
+# Rebuilt only when the flags change, so that a build with others does not mix objects.
+FLAGS := $(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) $(LUMARING_CFLAGS) $(LUMARING_LDFLAGS)
+$(BUILD)/flags: force
+	$(Q)mkdir -p $(@D)
+	$(Q)printf '%s\n' '$(subst ','\'',$(FLAGS))' | cmp -s - $@ || printf '%s\n' '$(subst ','\'',$(FLAGS))' > $@
+.PHONY: force
+
+$(BUILD)/obj/%.o: %.c $(BUILD)/flags
+	$(call say,CC,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) $(LUMARING_CFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+$(BUILD)/libdaemon.a: $(DAEMON_PARTS)
+	$(call say,AR,$@)
+	$(Q)rm -f $@ && $(AR) rcs $@ $^
+
+$(BUILD)/tests/%: $(BUILD)/obj/tests/unit/%.o $(BUILD)/libdaemon.a
+	$(call say,LD,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(LUMARING_LDFLAGS) $(LDFLAGS) -o $@ $^ -lcmocka $(DAEMON_LIBS)
+
+# --- tests ---------------------------------------------------------------------------------------------------------
+
+RUN := tests/run --build $(BUILD)
+
+.PHONY: tests
+tests: all $(UNITS)
+
+.PHONY: check
+check: ## Install what is missing, build, run all tests (minutes)
+	$(Q)$(MAKE) --no-print-directory -j$$(nproc) tests
+	$(Q)began=$$(date +%s); $(RUN) $(UNITS) \
+		layers='tests/layers && tests/layers --self-test'; code=$$?; \
+		echo "make check ran its tests for $$(($$(date +%s) - began)) seconds"; exit $$code
+
+.PHONY: check-unit
+check-unit: $(UNITS) ## Run the unit tests only
+	$(Q)$(RUN) $(UNITS)
+
+.PHONY: clean
+clean: ## Remove what was built
+	$(Q)rm -rf $(BUILD)
+
+.PHONY: help
+help: ## List the targets
+	@echo 'make [V=1] [SAN=address,undefined | SAN=thread] [CC=clang] [CFLAGS=...] [PREFIX=/usr/local] [DESTDIR=...] TARGET'
+	@sed -n 's/^\([a-z-]*\):.*## /  \1\t/p' Makefile | expand -t 16
+
+.PRECIOUS: $(BUILD)/obj/%.o
+-include $(OBJECTS:.o=.d)
