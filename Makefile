@@ -53,7 +53,7 @@ DAEMON_PARTS := $(call obj,$(filter-out daemon/main.c,$(DAEMON_SRC)))
 UNITS := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(UNIT_SRC))
 OBJECTS := $(call obj,$(DAEMON_SRC) $(UNIT_SRC))
 
-PRODUCTS := 
+PRODUCTS := $(BUILD)/libdaemon.a
 
 .PHONY: all
 all: $(PRODUCTS) ## Build daemon, library, tool and examples

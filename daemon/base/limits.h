@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* limits.h - every bound of the daemon in one place; README lists them. Each is tested at its value and one beyond. */
+#ifndef LUMARING_LIMITS_H
+#define LUMARING_LIMITS_H
+
+#include <stdint.h>
+
+#define LIMIT_CLIENTS 512u                        /* connections on the frame socket, unless --clients-max says else */
+#define LIMIT_CLIENTS_MAX 16384u                  /* most that --clients-max takes */
+#define LIMIT_STREAMS 16u                         /* shared streams of one camera */
+#define LIMIT_PRIVATE_BYTES (UINT64_C(512) << 20) /* all private rings together */
+#define LIMIT_CONFIG_BYTES (64u << 10)            /* size of a configuration file */
+#define LIMIT_FRAMERATE 10000.0                   /* frames per second of a paced stand-in source */
+
+#endif

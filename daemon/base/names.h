@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * names.h - what people write, on the command line and in the configuration: names and numbers with units.
+ *
+ * The parsers are strict: no space, no sign, nothing after the value, no overflow. `what` is the option or field that
+ * the text belongs to. They return 0, or -EINVAL with one sentence in `error`, such as
+ *     --size: "12x" is not WIDTHxHEIGHT, each 1 to 65535
+ * Thread-safe.
+ */
+#ifndef LUMARING_NAMES_H
+#define LUMARING_NAMES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct region {
+	uint32_t x, y, width, height; /* pixels of the captured image */
+};
+
+/* True for a name of a camera or a stream: [a-z0-9_-]{1,32} */
+bool name_valid(const char *name);
+
+/* "WxH", each 1 to 65535. */
+int parse_size(const char *what, const char *text, uint32_t *ret_width, uint32_t *ret_height, char *error,
+	       size_t error_bytes);
+
+/* "X,Y,W,H", each 0 to 65535, W and H at least 1. */
+int parse_region(const char *what, const char *text, struct region *ret_region, char *error, size_t error_bytes);
+
+/*
+ * Frames per second, above 0 and up to LIMIT_FRAMERATE, as the time of one frame rounded to the nearest nanosecond: a
+ * decimal with up to 9 places ("30", "29.97") or a fraction ("30000/1001").
+ */
+int parse_framerate(const char *what, const char *text, uint64_t *ret_frame_duration_ns, char *error,
+		    size_t error_bytes);
+
+/* A number of bytes, min to max; a suffix k (or K), M or G multiplies by 1024, 1024^2 or 1024^3. */
+int parse_bytes(const char *what, const char *text, uint64_t min, uint64_t max, uint64_t *ret_bytes, char *error,
+		size_t error_bytes);
+
+/* A whole number, min to max. */
+int parse_unsigned(const char *what, const char *text, uint64_t min, uint64_t max, uint64_t *ret_value, char *error,
+		   size_t error_bytes);
+
+#endif

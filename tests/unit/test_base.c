@@ -1,0 +1,392 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * test_base.c - names and numbers that people write, processes, and what the service manager is told.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/log.h"
+#include "base/names.h"
+#include "base/process.h"
+#include "service.h"
+
+/* --- names -------------------------------------------------------------------------------------------------------- */
+
+static void test_name_valid(void **state)
+{
+	static const char *const good[] = { "a", "cam0", "left_eye-2", "_", "-", "abcdefghijklmnopqrstuvwxyz012345" };
+	static const char *const bad[] = {
+		"", "Cam", "a b", "a/b", "..", "a.b", "caf\xc3\xa9", "a\n",
+		"abcdefghijklmnopqrstuvwxyz0123456"
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(good) / sizeof(*good); i++)
+		assert_true(name_valid(good[i]));
+	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++)
+		assert_false(name_valid(bad[i]));
+}
+
+static void test_parse_size(void **state)
+{
+	static const char *const bad[] = {
+		"", "x", "12x", "x12", "12", "0x1", "1x0", "1x1x1", "1X1", " 1x1", "1x1 ", "+1x1", "-1x1",
+		"1x-1", "65536x1", "1x65536", "1.5x1", "0x10x", "1x 1", "1,1", "4294967297x1",
+		"1x18446744073709551617"
+	};
+	uint32_t width = 7, height = 8;
+	char error[256] = "";
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
+		assert_int_equal(parse_size("--size", bad[i], &width, &height, error, sizeof(error)), -EINVAL);
+		assert_int_equal(width, 7);
+		assert_int_equal(height, 8);
+	}
+	assert_int_equal(parse_size("--size", "12x", &width, &height, error, sizeof(error)), -EINVAL);
+	assert_string_equal(error, "--size: \"12x\" is not WIDTHxHEIGHT, each 1 to 65535");
+	assert_int_equal(parse_size("--size", "2304x1296", &width, &height, error, sizeof(error)), 0);
+	assert_int_equal(width, 2304);
+	assert_int_equal(height, 1296);
+	assert_int_equal(parse_size("--size", "1x65535", &width, &height, error, sizeof(error)), 0);
+	assert_int_equal(parse_size("--size", "65535x1", &width, &height, error, sizeof(error)), 0);
+	assert_int_equal(width, 65535);
+	assert_int_equal(height, 1);
+}
+
+static void test_parse_region(void **state)
+{
+	static const char *const bad[] = {
+		"", "1,2,3", "1,2,3,", "1,2,3,4,", "1,2,0,4", "1,2,3,0", "65536,0,1,1", "0,65536,1,1",
+		"0,0,65536,1", "0,0,1,65536", "-1,0,1,1", ",0,1,1", "1, 2,3,4", "1;2;3;4", "1,2,3,4x",
+		"1,,3,4"
+	};
+	struct region region = { 9, 9, 9, 9 };
+	char error[256] = "";
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
+		assert_int_equal(parse_region("region", bad[i], &region, error, sizeof(error)), -EINVAL);
+		assert_int_equal(region.x + region.y + region.width + region.height, 36);
+	}
+	assert_int_equal(parse_region("region", "1,2,0,4", &region, error, sizeof(error)), -EINVAL);
+	assert_string_equal(error,
+			    "region: \"1,2,0,4\" is not X,Y,WIDTH,HEIGHT, X and Y 0 to 65535, WIDTH and HEIGHT 1 "
+			    "to 65535");
+	assert_int_equal(parse_region("region", "0,65535,1,65535", &region, error, sizeof(error)), 0);
+	assert_int_equal(region.x, 0);
+	assert_int_equal(region.y, 65535);
+	assert_int_equal(region.width, 1);
+	assert_int_equal(region.height, 65535);
+}
+
+static void test_parse_framerate(void **state)
+{
+	static const struct {
+		const char *text;
+		uint64_t frame_duration_ns;
+	} good[] = {
+		{ "30", 33333333 },
+		{ "60", 16666667 },
+		{ "29.97", 33366700 },
+		{ "30000/1001", 33366667 },
+		{ "56", 17857143 },
+		{ "56.03", 17847582 },
+		{ "10000", 100000 },
+		{ "10000.000000000", 100000 },
+		{ "1", 1000000000 },
+		{ "0.5", 2000000000 },
+		{ "1/4294967295", UINT64_C(4294967295000000000) },
+		{ "0.000000001", UINT64_C(1000000000000000000) },
+		{ "4294967295/4294967295", 1000000000 },
+		{ "4294967295/429497", 100000 },
+		{ "2/3", 1500000000 },
+	};
+	static const char *const bad[] = {
+		"", "0", "0.0", "0/1", "1/0", "-1", "+1", "1e3", ".5", "5.", "1.2.3", "1/2/3", "1.5/2", "1/",
+		"/1", "10000.000000001", "10001", "20001/2", "inf", "nan", "30fps", "30 ", "0.0000000001",
+		"4294967296/2", "1/4294967296", "0x1e", "4294967295/429495", "99999999999999999999"
+	};
+	uint64_t duration_ns = 5;
+	char error[256] = "";
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
+		assert_int_equal(parse_framerate("--framerate", bad[i], &duration_ns, error, sizeof(error)), -EINVAL);
+		assert_int_equal(duration_ns, 5);
+	}
+	assert_int_equal(parse_framerate("--framerate", "0", &duration_ns, error, sizeof(error)), -EINVAL);
+	assert_string_equal(error,
+			    "--framerate: \"0\" is not frames per second, such as 30, 29.97 or 30000/1001, above 0 "
+			    "and up to 10000");
+	for (size_t i = 0; i < sizeof(good) / sizeof(*good); i++) {
+		assert_int_equal(parse_framerate("f", good[i].text, &duration_ns, error, sizeof(error)), 0);
+		assert_int_equal(duration_ns, good[i].frame_duration_ns);
+	}
+}
+
+static void test_parse_bytes(void **state)
+{
+	static const char *const bad[] = {
+		"", "k", "1kB", "1 k", "-1", "1.5k", "1T", "1kk", "18446744073709551616",
+		"18014398509481984k", "17179869184G", "99999999999999999999999"
+	};
+	uint64_t bytes = 5;
+	char error[256] = "";
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
+		assert_int_equal(parse_bytes("b", bad[i], 0, UINT64_MAX, &bytes, error, sizeof(error)), -EINVAL);
+		assert_int_equal(bytes, 5);
+	}
+	assert_int_equal(parse_bytes("--ring-bytes", "4095", 4096, 1 << 20, &bytes, error, sizeof(error)), -EINVAL);
+	assert_string_equal(error,
+			    "--ring-bytes: \"4095\" is not a number of bytes, such as 4096, 64k, 16M or 1G, 4096 to "
+			    "1048576");
+	assert_int_equal(parse_bytes("b", "1025k", 4096, 1 << 20, &bytes, error, sizeof(error)), -EINVAL);
+	assert_int_equal(parse_bytes("b", "1024k", 4096, 1 << 20, &bytes, error, sizeof(error)), 0);
+	assert_int_equal(bytes, 1 << 20);
+	assert_int_equal(parse_bytes("b", "4K", 4096, 1 << 20, &bytes, error, sizeof(error)), 0);
+	assert_int_equal(bytes, 4096);
+	assert_int_equal(parse_bytes("b", "1M", 4096, 1 << 20, &bytes, error, sizeof(error)), 0);
+	assert_int_equal(bytes, 1 << 20);
+	assert_int_equal(parse_bytes("b", "3G", 0, UINT64_MAX, &bytes, error, sizeof(error)), 0);
+	assert_int_equal(bytes, UINT64_C(3) << 30);
+	assert_int_equal(parse_bytes("b", "18446744073709551615", 0, UINT64_MAX, &bytes, error, sizeof(error)), 0);
+	assert_true(bytes == UINT64_MAX);
+}
+
+static void test_parse_unsigned(void **state)
+{
+	static const char *const bad[] = {
+		"", "3", "65536", "4x", " 4", "4 ", "+4", "-4", "0x10", "4.0", "18446744073709551620",
+		"184467440737095516160"
+	};
+	uint64_t value = 5;
+	char error[256] = "", text[200];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
+		assert_int_equal(parse_unsigned("n", bad[i], 4, 65535, &value, error, sizeof(error)), -EINVAL);
+		assert_int_equal(value, 5);
+	}
+	assert_int_equal(parse_unsigned("--slots", "3", 4, 65535, &value, error, sizeof(error)), -EINVAL);
+	assert_string_equal(error, "--slots: \"3\" is not a whole number, 4 to 65535");
+	assert_int_equal(parse_unsigned("n", "4", 4, 65535, &value, error, sizeof(error)), 0);
+	assert_int_equal(value, 4);
+	assert_int_equal(parse_unsigned("n", "0065535", 4, 65535, &value, error, sizeof(error)), 0);
+	assert_int_equal(value, 65535);
+	assert_int_equal(parse_unsigned("n", "18446744073709551615", 0, UINT64_MAX, &value, error, sizeof(error)), 0);
+	assert_true(value == UINT64_MAX);
+	assert_int_equal(parse_unsigned("n", "0", 0, 0, &value, error, sizeof(error)), 0);
+	assert_int_equal(parse_unsigned("n", "1", 0, 0, &value, error, sizeof(error)), -EINVAL);
+	memset(text, 'x', sizeof(text) - 1);
+	text[sizeof(text) - 1] = '\0';
+	assert_int_equal(parse_unsigned("n", text, 1, 2, &value, error, sizeof(error)), -EINVAL);
+	assert_string_equal(error,
+			    "n: \"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx...\" is not a whole "
+			    "number, 1 to 2");
+}
+
+/* --- processes ---------------------------------------------------------------------------------------------------- */
+
+static void test_process(void **state)
+{
+	uint64_t start = process_start_ticks(getpid()), child_start;
+	int gate[2];
+	siginfo_t info;
+	pid_t pid;
+
+	(void)state;
+	assert_true(start > 0);
+	assert_true(process_is(getpid(), start));
+	assert_false(process_is(getpid(), start + 1));
+	assert_false(process_is(getpid(), 0));
+	assert_false(process_is(INT32_MAX, 0));
+	assert_int_equal(process_start_ticks(0), 0);
+	assert_int_equal(process_start_ticks(-1), 0);
+	assert_int_equal(process_start_ticks(INT32_MAX), 0);
+	assert_int_equal(pipe2(gate, O_CLOEXEC), 0);
+	pid = fork();
+	if (pid == 0) {
+		char byte;
+
+		close(gate[1]);
+		_exit((int)read(gate[0], &byte, 1));
+	}
+	assert_true(pid > 0);
+	child_start = process_start_ticks(pid);
+	assert_true(child_start >= start);
+	assert_true(process_is(pid, child_start));
+	close(gate[1]);
+	assert_int_equal(waitid(P_PID, (id_t)pid, &info, WEXITED | WNOWAIT), 0);
+	assert_int_equal(process_start_ticks(pid), 0); /* ended, though its parent has not waited for it */
+	assert_false(process_is(pid, child_start));
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+	assert_false(process_is(pid, child_start));
+	close(gate[0]);
+}
+
+/* A process can call itself anything. */
+static void test_process_name(void **state)
+{
+	static const char *const names[] = { "a) Z 1 2 3", ") ) )", "(", ")", "x y\nz", "a) S 1" };
+	uint64_t start = process_start_ticks(getpid());
+	char before[16];
+
+	(void)state;
+	assert_int_equal(prctl(PR_GET_NAME, before), 0);
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+		assert_int_equal(prctl(PR_SET_NAME, names[i]), 0);
+		assert_int_equal(process_start_ticks(getpid()), start);
+	}
+	prctl(PR_SET_NAME, before);
+}
+
+static void test_boot_id(void **state)
+{
+	uint8_t id[16] = { 0 };
+	char expected[64] = "", text[64];
+	FILE *file = fopen("/proc/sys/kernel/random/boot_id", "re");
+
+	(void)state;
+	assert_non_null(file);
+	assert_non_null(fgets(expected, sizeof(expected), file));
+	fclose(file);
+	assert_int_equal(boot_id_read(id), 0);
+	snprintf(text, sizeof(text), "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x\n", id[0],
+		 id[1], id[2], id[3], id[4], id[5], id[6], id[7], id[8], id[9], id[10], id[11], id[12], id[13], id[14],
+		 id[15]);
+	assert_string_equal(text, expected);
+}
+
+/* --- service ------------------------------------------------------------------------------------------------------ */
+
+/* A socket that stands for the service manager or the journal, or -1. */
+static int make_datagrams(const char *path)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	strncpy(address.sun_path, path, sizeof(address.sun_path) - 1);
+	return fd >= 0 && bind(fd, (struct sockaddr *)&address, sizeof(address)) == 0 ? fd : -1;
+}
+
+static void check_datagram(int fd, const char *expected)
+{
+	char text[256] = "";
+
+	assert_true(recv(fd, text, sizeof(text) - 1, 0) > 0);
+	assert_string_equal(text, expected);
+}
+
+static void test_notify(void **state)
+{
+	char dir[] = "/tmp/lumaring-test-XXXXXX", path[64];
+	int fd;
+
+	(void)state;
+	assert_non_null(mkdtemp(dir));
+	snprintf(path, sizeof(path), "%s/notify", dir);
+	fd = make_datagrams(path);
+	assert_true(fd >= 0);
+	unsetenv("NOTIFY_SOCKET");
+	service_ready();
+	service_status("nobody hears %d", 1);
+	setenv("NOTIFY_SOCKET", path, 1);
+	service_ready();
+	service_status("%ux%u, %s", 640, 480, "3 clients");
+	service_stopping();
+	check_datagram(fd, "READY=1");
+	check_datagram(fd, "STATUS=640x480, 3 clients");
+	check_datagram(fd, "STOPPING=1");
+	unsetenv("NOTIFY_SOCKET");
+	close(fd);
+	unlink(path);
+	rmdir(dir);
+}
+
+/* In a child with a /run of its own: standard error is a file, which JOURNAL_STREAM names or does not name. */
+static void log_child(bool named)
+{
+	int journal, file = memfd_create("stderr", 0);
+	char text[512] = "", stream[64];
+	struct stat st;
+
+	if (unshare(CLONE_NEWNS) < 0 || mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL) < 0 ||
+	    mount("tmpfs", "/run", "tmpfs", 0, NULL) < 0)
+		_exit(77);
+	mkdir("/run/systemd", 0755);
+	mkdir("/run/systemd/journal", 0755);
+	journal = make_datagrams("/run/systemd/journal/socket");
+	if (journal < 0 || file < 0 || dup2(file, STDERR_FILENO) < 0 || fstat(file, &st) < 0)
+		_exit(2);
+	snprintf(stream, sizeof(stream), "%ju:%ju", (uintmax_t)st.st_dev, (uintmax_t)st.st_ino + !named);
+	setenv("JOURNAL_STREAM", stream, 1);
+	service_log_init("cam7");
+	log_warning("a %s line", "test");
+	if (named) {
+		if (recv(journal, text, sizeof(text) - 1, 0) <= 0 || !strstr(text, "MESSAGE=a test line\n") ||
+		    !strstr(text, "PRIORITY=4\n") || !strstr(text, "LUMARING_CAMERA=cam7\n") ||
+		    strstr(text, "CODE_FILE"))
+			_exit(3);
+		_exit(lseek(file, 0, SEEK_END) != 0);
+	}
+	if (pread(file, text, sizeof(text) - 1, 0) <= 0 || strcmp(text, "lumaringd: warning: a test line\n") != 0)
+		_exit(4);
+	_exit(recv(journal, text, sizeof(text), 0) >= 0);
+}
+
+static void test_log_to_journal(void **state)
+{
+	(void)state;
+	for (int named = 0; named < 2; named++) {
+		pid_t pid = fork();
+		int status;
+
+		if (pid == 0)
+			log_child(named);
+		assert_int_equal(waitpid(pid, &status, 0), pid);
+		if (WIFEXITED(status) && WEXITSTATUS(status) == 77) {
+			printf("needs to be root with mount namespaces\n");
+			skip();
+		}
+		assert_int_equal(status, 0);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_name_valid),
+		cmocka_unit_test(test_parse_size),
+		cmocka_unit_test(test_parse_region),
+		cmocka_unit_test(test_parse_framerate),
+		cmocka_unit_test(test_parse_bytes),
+		cmocka_unit_test(test_parse_unsigned),
+		cmocka_unit_test(test_process),
+		cmocka_unit_test(test_process_name),
+		cmocka_unit_test(test_boot_id),
+		cmocka_unit_test(test_notify),
+		cmocka_unit_test(test_log_to_journal),
+	};
+
+	return cmocka_run_group_tests_name("base", tests, NULL, NULL);
+}
