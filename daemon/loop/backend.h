@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * backend.h - what the two halves of the loop know of each other; nobody outside daemon/loop includes it.
+ *
+ * loop.c owns the operations' life (started, due, done) and the list of those whose `done` is due. A back-end
+ * talks to the kernel and reports each result through loop_complete(); it never calls `done`. Everything here runs in
+ * the loop's own thread.
+ */
+#ifndef LUMARING_LOOP_BACKEND_H
+#define LUMARING_LOOP_BACKEND_H
+
+#include "loop/loop.h"
+
+/*
+ * started  -> due      loop_complete(), or loop_cancel() of the operation
+ * due      -> started  `done` is being called, op->repeats
+ * due      -> idle     `done` is being called, once or for the last time
+ */
+struct loop_operations {
+	const char *name;
+	/* Close all that the loop made. The operations may be gone already: they are not looked at. */
+	void (*destroy)(struct loop *loop);
+	/* Wait at most timeout_ms (-1: for ever) and complete what the kernel reports. 0 or a negative errno. */
+	int (*wait)(struct loop *loop, int timeout_ms);
+	/* Begin; a failure to begin is a completion with op->repeats cleared. */
+	void (*start)(struct loop *loop, struct loop_op *op);
+	/* Withdraw; unless it is due, complete it with -ECANCELED, at once or later. */
+	void (*cancel)(struct loop *loop, struct loop_op *op);
+	/* Close a descriptor that the loop made for an operation which was withdrawn. */
+	void (*close_fd)(struct loop *loop, int fd);
+	/* `done` of an operation on this descriptor has returned. The descriptor may be closed or be another file. */
+	void (*settle)(struct loop *loop, int fd);
+};
+
+/* Every back-end's loop begins with this. */
+struct loop {
+	const struct loop_operations *operations;
+	struct loop_op *due_first, **due_end;
+	bool stopped;
+};
+
+/* Put the operation at the end of the list of those that are due. It must be started and not due yet. */
+void loop_complete(struct loop *loop, struct loop_op *op, int result);
+
+/* True for operations whose descriptor the loop made itself. */
+static inline bool loop_op_owns_fd(const struct loop_op *op)
+{
+	return op->kind == LOOP_SIGNAL || op->kind == LOOP_WAKE;
+}
+
+int loop_epoll_create(struct loop **ret_loop);
+
+#endif

@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * loop.c - see loop.h: creation, the life of an operation, and the list of operations whose `done` is due.
+ *
+ * What is common to all back-ends. Runs in the loop's thread, loop_wake() apart. It must never call `done` from the
+ * call that starts or cancels an operation, and never touch an operation after its last `done` was called.
+ */
+#include "loop/loop.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "loop/backend.h"
+
+int loop_create(enum loop_backend backend, struct loop **ret_loop, char *text, size_t text_bytes)
+{
+	struct loop *loop;
+	int r;
+
+	if (backend == LOOP_URING) {
+		snprintf(text, text_bytes,
+			 "the io_uring back-end is not part of this build: use --io epoll or --io auto");
+		return -ENOTSUP;
+	}
+	r = loop_epoll_create(&loop);
+	if (r < 0) {
+		snprintf(text, text_bytes, "cannot make an event loop: epoll: %s", strerror(-r));
+		return r;
+	}
+	loop->due_first = NULL;
+	loop->due_end = &loop->due_first;
+	loop->stopped = false;
+	*ret_loop = loop;
+	return 0;
+}
+
+void loop_destroy(struct loop *loop)
+{
+	if (loop)
+		loop->operations->destroy(loop);
+}
+
+const char *loop_backend_name(const struct loop *loop)
+{
+	return loop->operations->name;
+}
+
+void loop_complete(struct loop *loop, struct loop_op *op, int result)
+{
+	assert(loop_op_active(op) && !op->queued);
+	op->result = result;
+	op->queued = true;
+	op->next = NULL;
+	*loop->due_end = op;
+	loop->due_end = &op->next;
+}
+
+static void finish(struct loop *loop, struct loop_op *op)
+{
+	/* Sends are not awaited: nothing to settle, and `done` of another operation on it may be in progress. */
+	int settled_fd = op->kind == LOOP_SEND ? -1 : op->fd;
+	int result = op->result;
+
+	op->queued = false;
+	if (op->cancelled || !op->repeats) {
+		if (loop_op_owns_fd(op))
+			loop->operations->close_fd(loop, op->fd);
+		op->kind = LOOP_IDLE;
+		op->cancelled = false;
+	}
+	op->done(op, result);
+	if (settled_fd >= 0)
+		loop->operations->settle(loop, settled_fd);
+}
+
+/*
+ * Call `done` for what is due now. What becomes due meanwhile is left for the next time, so nobody can keep the loop
+ * from looking at the others. A callback may call loop_flush(), which comes here again with a list of its own.
+ */
+static void dispatch(struct loop *loop)
+{
+	struct loop_op *op = loop->due_first, *next;
+
+	loop->due_first = NULL;
+	loop->due_end = &loop->due_first;
+	for (; op; op = next) {
+		next = op->next;
+		finish(loop, op);
+	}
+}
+
+int loop_turn(struct loop *loop, int timeout_ms)
+{
+	int r = loop->operations->wait(loop, loop->due_first ? 0 : timeout_ms);
+
+	dispatch(loop);
+	return r;
+}
+
+int loop_run(struct loop *loop)
+{
+	int r = 0;
+
+	while (!loop->stopped && r == 0)
+		r = loop_turn(loop, -1);
+	loop->stopped = false;
+	return r;
+}
+
+void loop_stop(struct loop *loop)
+{
+	loop->stopped = true;
+}
+
+void loop_flush(struct loop *loop)
+{
+	dispatch(loop);
+}
+
+/* Make the operation a started one of this kind. */
+static void prepare(struct loop_op *op, enum loop_kind kind, bool repeats, int fd)
+{
+	assert(!loop_op_active(op));
+	op->kind = kind;
+	op->repeats = repeats;
+	op->cancelled = false;
+	op->queued = false;
+	op->fd = fd;
+	op->deadline_ns = 0;
+}
+
+void loop_accept(struct loop *loop, struct loop_op *op, int fd)
+{
+	prepare(op, LOOP_ACCEPT, true, fd);
+	loop->operations->start(loop, op);
+}
+
+void loop_receive(struct loop *loop, struct loop_op *op, int fd, void *buffer, size_t buffer_bytes)
+{
+	prepare(op, LOOP_RECEIVE, false, fd);
+	op->buffer = buffer;
+	op->buffer_bytes = buffer_bytes;
+	loop->operations->start(loop, op);
+}
+
+void loop_send(struct loop *loop, struct loop_op *op, int fd, const struct msghdr *msg)
+{
+	prepare(op, LOOP_SEND, false, fd);
+	op->msg = msg;
+	loop->operations->start(loop, op);
+}
+
+void loop_writable(struct loop *loop, struct loop_op *op, int fd)
+{
+	prepare(op, LOOP_WRITABLE, false, fd);
+	loop->operations->start(loop, op);
+}
+
+void loop_readable(struct loop *loop, struct loop_op *op, int fd)
+{
+	prepare(op, LOOP_READABLE, true, fd);
+	loop->operations->start(loop, op);
+}
+
+void loop_timer(struct loop *loop, struct loop_op *op, uint64_t deadline_ns)
+{
+	prepare(op, LOOP_TIMER, false, -1);
+	op->deadline_ns = deadline_ns;
+	loop->operations->start(loop, op);
+}
+
+int loop_signal(struct loop *loop, struct loop_op *op, const sigset_t *signals)
+{
+	int fd = signalfd(-1, signals, SFD_CLOEXEC | SFD_NONBLOCK);
+
+	if (fd < 0)
+		return -errno;
+	prepare(op, LOOP_SIGNAL, true, fd);
+	loop->operations->start(loop, op);
+	return 0;
+}
+
+int loop_doorbell(struct loop *loop, struct loop_op *op)
+{
+	int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+
+	if (fd < 0)
+		return -errno;
+	prepare(op, LOOP_WAKE, true, fd);
+	loop->operations->start(loop, op);
+	return 0;
+}
+
+void loop_wake(struct loop_op *op)
+{
+	const uint64_t one = 1;
+	int saved_errno = errno;
+
+	/* EAGAIN: the counter is full, so it rings anyhow. */
+	if (write(op->fd, &one, sizeof(one)) < 0)
+		errno = saved_errno;
+}
+
+void loop_cancel(struct loop *loop, struct loop_op *op)
+{
+	if (!loop_op_active(op) || op->cancelled)
+		return;
+	op->cancelled = true;
+	if (op->queued) {
+		if (op->kind == LOOP_ACCEPT && op->result >= 0)
+			close(op->result); /* nobody will be told of it */
+		op->result = -ECANCELED;
+	}
+	loop->operations->cancel(loop, op);
+}
