@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * synthetic.h - the source "synthetic", and its picture as a function, so that readers and tests can verify any pixel.
+ *
+ * A byte depends on nothing but the frame's number and its place in the image: synthetic_pixel(sequence, x, y). The
+ * number is camera_sequence of the frame (source_frame, and the descriptor in the ring), from 1; it is not the ring's
+ * sequence, which counts captured frames only. It goes on for a frame that found no free buffer, and such frames
+ * are counted in lost[LUMARING_LOST_SENSOR] of the next one: so numbers of two frames differ by 1 + lost.
+ *
+ * The upper half of a byte is a grey wedge that moves, for the eye. The lower half is grain: eight bytes in a row, from
+ * an x that divides by eight, carry one 32-bit number. At one place no two sequences (of 2^32 in turn) have the same
+ * number, in one frame no two rows of a column of blocks, and no two blocks of a row. So a picture that is torn,
+ * shifted or another's does not pass wherever eight whole bytes of it are looked at.
+ *
+ * A paced source is live, like a camera: a frame that finds no free buffer is lost. An unpaced one waits.
+ */
+#ifndef LUMARING_SOURCE_SYNTHETIC_H
+#define LUMARING_SOURCE_SYNTHETIC_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "source/source.h"
+
+#define SYNTHETIC_WIDTH 640u
+#define SYNTHETIC_HEIGHT 480u
+#define SYNTHETIC_PERIOD_NS UINT64_C(33333333)
+
+extern const struct source_operations synthetic_operations;
+
+/* A bijection of 32-bit numbers in which each bit of the result depends on all bits given (constants: lowbias32). */
+static inline uint32_t synthetic_mix(uint32_t number)
+{
+	number ^= number >> 16;
+	number *= 0x7feb352du;
+	number ^= number >> 15;
+	number *= 0x846ca68bu;
+	return number ^ number >> 16;
+}
+
+/* The grain number of block 0 of a row. */
+static inline uint32_t synthetic_seed(uint64_t sequence, uint32_t y)
+{
+	return synthetic_mix(synthetic_mix((uint32_t)sequence) + y * 0x9e3779b1u);
+}
+
+/* Brightness of block 0 of a row, modulo 16. */
+static inline uint32_t synthetic_shade(uint64_t sequence, uint32_t y)
+{
+	return (uint32_t)sequence + y / 8;
+}
+
+/* Pixels 8 * block .. 8 * block + 7 of a row, the first one in the lowest byte. */
+static inline uint64_t synthetic_block(uint32_t seed, uint32_t shade, uint32_t block)
+{
+	uint32_t grain = seed + block * 0x85ebca6bu; /* its even half bytes to pixels 0..3, its odd ones to 4..7 */
+	uint64_t lower = (grain & 0x0f0f0f0fu) | (uint64_t)(grain >> 4 & 0x0f0f0f0fu) << 32;
+
+	return lower | (uint64_t)((shade + block) & 15u) * UINT64_C(0x1010101010101010);
+}
+
+/* The definition: the pixel at column x, row y of the image. */
+static inline uint8_t synthetic_pixel(uint64_t sequence, uint32_t x, uint32_t y)
+{
+	uint64_t block = synthetic_block(synthetic_seed(sequence, y), synthetic_shade(sequence, y), x / 8);
+
+	return (uint8_t)(block >> x % 8 * 8);
+}
+
+/* Pixels x .. x + width - 1 of row y of the image, quickly. */
+void synthetic_row(uint8_t *pixels, uint64_t sequence, uint32_t x, uint32_t y, uint32_t width);
+
+/*
+ * True when `pixels`, rows `stride` apart, hold exactly the region x, y, width, height of the image of `sequence`. If
+ * not, *ret_x and *ret_y (unless NULL) tell the first wrong pixel, in pixels of the image.
+ */
+bool synthetic_verify(const uint8_t *pixels, size_t stride, uint64_t sequence, uint32_t x, uint32_t y, uint32_t width,
+		      uint32_t height, uint32_t *ret_x, uint32_t *ret_y);
+
+#endif
