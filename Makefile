@@ -92,7 +92,8 @@ tests: all $(UNITS)
 check: ## Install what is missing, build, run all tests (minutes)
 	$(Q)$(MAKE) --no-print-directory -j$$(nproc) tests
 	$(Q)began=$$(date +%s); $(RUN) $(UNITS) \
-		layers='tests/layers && tests/layers --self-test'; code=$$?; \
+		layers='tests/layers && tests/layers --self-test' \
+		model='tests/model/run $(BUILD)/model'; code=$$?; \
 		echo "make check ran its tests for $$(($$(date +%s) - began)) seconds"; exit $$code
 
 .PHONY: check-unit
