@@ -53,7 +53,7 @@ DAEMON_PARTS := $(call obj,$(filter-out daemon/main.c,$(DAEMON_SRC)))
 UNITS := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(UNIT_SRC))
 OBJECTS := $(call obj,$(DAEMON_SRC) $(UNIT_SRC))
 
-PRODUCTS := $(BUILD)/libdaemon.a
+PRODUCTS := $(BUILD)/lumaringd $(BUILD)/lumaringd@.service
 
 .PHONY: all
 all: $(PRODUCTS) ## Build daemon, library, tool and examples
@@ -75,6 +75,13 @@ $(BUILD)/obj/%.o: %.c $(BUILD)/flags
 $(BUILD)/libdaemon.a: $(DAEMON_PARTS)
 	$(call say,AR,$@)
 	$(Q)rm -f $@ && $(AR) rcs $@ $^
+
+$(BUILD)/lumaringd@.service: systemd/lumaringd@.service.in Makefile $(BUILD)/flags
+	$(Q)sed -e 's|@SBINDIR@|$(SBINDIR)|' $< > $@
+
+$(BUILD)/lumaringd: $(BUILD)/obj/daemon/main.o $(BUILD)/libdaemon.a
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LUMARING_LDFLAGS) $(LDFLAGS) -Wl,-z,relro,-z,now -o $@ $^ $(DAEMON_LIBS)
 
 $(BUILD)/tests/%: $(BUILD)/obj/tests/unit/%.o $(BUILD)/libdaemon.a
 	$(call say,LD,$@)

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * camera.h - one camera: joins the source, the streams, the frame socket and the capture thread. Main thread only.
+ */
+#ifndef LUMARING_CAMERA_H
+#define LUMARING_CAMERA_H
+
+#include <stddef.h>
+
+#include "config.h"
+#include "exit.h"
+#include "loop/loop.h"
+
+struct camera;
+
+/*
+ * Open the source, sweep left-over rings, listen. `frames_fd` is the listening frame socket and is taken over, also on
+ * failure. On failure an exit code and one sentence in `text`; *ret_camera is stopped and destroyed then as well.
+ */
+enum exit_code camera_create(const struct config *config, struct loop *loop, int frames_fd, struct camera **ret_camera,
+			     char *text, size_t text_bytes);
+
+/*
+ * Close every ring, tell the clients, stop the threads. Logs one line per stream of what became of its frames. NULL is
+ * allowed.
+ */
+void camera_stop(struct camera *camera);
+
+/* Free all that was stopped, once the loop is gone: until then it knows operations that live in here. NULL is allowed.
+ */
+void camera_destroy(struct camera *camera);
+
+/* Why the loop was stopped: EXIT_OK unless the camera gave up by itself. */
+enum exit_code camera_exit_code(const struct camera *camera);
+
+#endif

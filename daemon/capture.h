@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * capture.h - the capture thread: fetches frames from the source, copies what is wanted into the rings, publishes,
+ * gives the buffer back, notifies. The main thread talks to it through the calls below and hears from it through one
+ * doorbell and struct capture_report.
+ */
+#ifndef LUMARING_CAPTURE_H
+#define LUMARING_CAPTURE_H
+
+#include <stdint.h>
+
+#include "loop/loop.h"
+#include "plan.h"
+#include "source/source.h"
+
+struct capture;
+
+/*
+ * What the source is doing, as the capture thread saw it.
+ *
+ * PAUSED -> LIVE    a frame came
+ * LIVE   -> PAUSED  the source said so
+ * any    -> LOST    the camera is gone;  LOST -> LIVE  a frame came
+ * any    -> ENDED   final
+ * any    -> FAILED  final, `text` says why
+ */
+enum capture_state {
+	CAPTURE_PAUSED,
+	CAPTURE_LIVE,
+	CAPTURE_LOST,
+	CAPTURE_ENDED,
+	CAPTURE_FAILED,
+};
+
+struct capture_report {
+	uint64_t acknowledged;       /* number of the plan in use: older ones, and what only they name, are free */
+	uint32_t format_serial;      /* counts the formats the source announced, 0: none yet */
+	struct source_format format; /* of that number; the capture thread waits until a plan is made for it */
+	enum capture_state state;
+	char text[320]; /* FAILED */
+};
+
+/* Start the thread. `doorbell` is an operation of the main loop, rung whenever the report changed. */
+int capture_create(struct source *source, enum loop_backend backend, struct loop_op *doorbell,
+		   struct capture **ret_capture, char *text, size_t text_bytes);
+
+/* Stop the thread and wait for it: it never blocks for longer than one frame's copy. NULL is allowed. */
+void capture_destroy(struct capture *capture);
+
+/* Hand over a plan. At most one may be unacknowledged. */
+void capture_hand_plan(struct capture *capture, struct plan *plan);
+
+/* Main thread: bring the report up to date. Begin with a zeroed one and keep it: the format is copied once. */
+void capture_read_report(struct capture *capture, struct capture_report *report);
+
+/* Stop the thread, but keep the object: afterwards the rings are the main thread's. */
+void capture_stop(struct capture *capture);
+
+#endif

@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* config.c - see config.h: the table of settings, and the rules between them. Main thread, before anything is opened.
+ */
+#include "config.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static int set_camera(struct config *config, const char *what, const char *value, char *error, size_t error_bytes)
+{
+	if (!name_valid(value))
+		return snprintf(error, error_bytes, "%s: \"%.64s\" is not a name: 1 to 32 of a-z, 0-9, _ and -", what,
+				value),
+		       -EINVAL;
+	strcpy(config->camera, value);
+	return 0;
+}
+
+static int set_source(struct config *config, const char *what, const char *value, char *error, size_t error_bytes)
+{
+	const char *colon = strchr(value, ':');
+	size_t name_bytes = colon ? (size_t)(colon - value) : strlen(value);
+	bool replay = name_bytes == 6 && !strncmp(value, "replay", 6);
+	bool good = replay ? colon && colon[1] && strlen(colon + 1) < sizeof(config->source_path)
+			   : !strcmp(value, "libcamera") || !strcmp(value, "synthetic");
+
+	if (!good)
+		return snprintf(error, error_bytes, "%s: \"%.64s\" is not libcamera, synthetic or replay:FILE", what,
+				value),
+		       -EINVAL;
+	snprintf(config->source, sizeof(config->source), "%.*s", (int)name_bytes, value);
+	snprintf(config->source_path, sizeof(config->source_path), "%s", colon ? colon + 1 : "");
+	return 0;
+}
+
+static int set_size(struct config *config, const char *what, const char *value, char *error, size_t error_bytes)
+{
+	return parse_size(what, value, &config->width, &config->height, error, error_bytes);
+}
+
+static int set_framerate(struct config *config, const char *what, const char *value, char *error, size_t error_bytes)
+{
+	return parse_framerate(what, value, &config->frame_duration_ns, error, error_bytes);
+}
+
+static int set_unpaced(struct config *config, const char *what, const char *value, char *error, size_t error_bytes)
+{
+	(void)what, (void)value, (void)error, (void)error_bytes;
+	config->unpaced = true;
+	return 0;
+}
+
+static int set_loop(struct config *config, const char *what, const char *value, char *error, size_t error_bytes)
+{
+	(void)what, (void)value, (void)error, (void)error_bytes;
+	config->loop = true;
+	return 0;
+}
+
+/* NAME or NAME=X,Y,W,H */
+static int set_stream(struct config *config, const char *what, const char *value, char *error, size_t error_bytes)
+{
+	struct stream_config stream = { 0 };
+	const char *equals = strchr(value, '=');
+	size_t name_bytes = equals ? (size_t)(equals - value) : strlen(value);
+	int r = 0;
+
+	if (name_bytes <= LUMARING_NAME_MAX)
+		memcpy(stream.name, value, name_bytes);
+	if (equals)
+		r = parse_region(what, equals + 1, &stream.region, error, error_bytes);
+	return r < 0 ? r : config_add_stream(config, what, &stream, error, error_bytes);
+}
+
+static int set_u32(uint32_t *ret_value, const char *what, const char *value, uint32_t min, uint32_t max, char *error,
+		   size_t error_bytes)
+{
+	uint64_t parsed;
+	int r = parse_unsigned(what, value, min, max, &parsed, error, error_bytes);
+
+	if (r == 0)
+		*ret_value = (uint32_t)parsed;
+	return r;
+}
+
+static int set_slots(struct config *config, const char *what, const char *value, char *error, size_t error_bytes)
+{
+	return set_u32(&config->slot_count, what, value, LUMARING_SLOTS_MIN, LUMARING_SLOTS_MAX, error, error_bytes);
+}
+
+static int set_ring_bytes(struct config *config, const char *what, const char *value, char *error, size_t error_bytes)
+{
+	return parse_bytes(what, value, 1, INT64_MAX, &config->ring_bytes_max, error, error_bytes);
+}
+
+static int set_private_bytes(struct config *config, const char *what, const char *value, char *error,
+			     size_t error_bytes)
+{
+	return parse_bytes(what, value, 0, INT64_MAX, &config->private_bytes_max, error, error_bytes);
+}
+
+static int set_runtime_dir(struct config *config, const char *what, const char *value, char *error, size_t error_bytes)
+{
+	if (!value[0] || strlen(value) >= sizeof(config->runtime_dir))
+		return snprintf(error, error_bytes, "%s: a directory is wanted, of 1 to %zu bytes", what,
+				sizeof(config->runtime_dir) - 1),
+		       -EINVAL;
+	strcpy(config->runtime_dir, value);
+	return 0;
+}
+
+static int set_group(struct config *config, const char *what, const char *value, char *error, size_t error_bytes)
+{
+	struct group *group;
+
+	errno = 0;
+	group = value[0] && strlen(value) < sizeof(config->group) ? getgrnam(value) : NULL;
+	if (!group)
+		return snprintf(error, error_bytes, "%s: there is no group \"%.64s\" on this machine", what, value),
+		       -EINVAL;
+	strcpy(config->group, value);
+	config->gid = group->gr_gid;
+	return 0;
+}
+
+static int set_io(struct config *config, const char *what, const char *value, char *error, size_t error_bytes)
+{
+	static const char *const names[] = { [LOOP_AUTO] = "auto", [LOOP_EPOLL] = "epoll", [LOOP_URING] = "uring" };
+
+	for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (!strcmp(value, names[i])) {
+			config->io = (enum loop_backend)i;
+			return 0;
+		}
+	return snprintf(error, error_bytes, "%s: \"%.64s\" is not auto, uring or epoll", what, value), -EINVAL;
+}
+
+static int set_wait_clients(struct config *config, const char *what, const char *value, char *error, size_t error_bytes)
+{
+	return set_u32(&config->wait_clients, what, value, 0, LIMIT_CLIENTS_MAX, error, error_bytes);
+}
+
+static int set_clients_max(struct config *config, const char *what, const char *value, char *error, size_t error_bytes)
+{
+	return set_u32(&config->clients_max, what, value, 1, LIMIT_CLIENTS_MAX, error, error_bytes);
+}
+
+const struct config_setting config_settings[] = {
+	{ "camera", CONFIG_VALUE, "NAME", "name of this camera: 1 to 32 of a-z 0-9 _ - (default cam0)", set_camera },
+	{ "source", CONFIG_VALUE, "SOURCE", "libcamera (default), synthetic, or replay:FILE: Y4M, a file, FIFO or -",
+	  set_source },
+	{ "size", CONFIG_VALUE, "WxH", "size of the captured image (default: the source's own)", set_size },
+	{ "framerate", CONFIG_VALUE, "F", "frames per second, 29.97 or 30000/1001 (default: the source's own)",
+	  set_framerate },
+	{ "unpaced", CONFIG_FLAG, NULL, "replay and synthetic: as fast as frames are taken", set_unpaced },
+	{ "loop", CONFIG_FLAG, NULL, "replay: begin again at the end; a FIFO waits for its next writer", set_loop },
+	{ "stream", CONFIG_VALUE, "NAME[=X,Y,W,H]",
+	  "a stream, of a region; repeatable (default: main, the whole image)", set_stream },
+	{ "slots", CONFIG_VALUE, "N", "frames a ring holds, 4 to 65535 (default 8)", set_slots },
+	{ "ring-bytes", CONFIG_VALUE, "N", "ceiling for one ring, with k, M or G (default: none)", set_ring_bytes },
+	{ "private-bytes", CONFIG_VALUE, "N", "ceiling for all private rings together (default 512M)",
+	  set_private_bytes },
+	{ "runtime-dir", CONFIG_VALUE, "DIR",
+	  "where sockets live (default $LUMARING_RUNTIME_DIR, else see lumaringd(8))", set_runtime_dir },
+	{ "group", CONFIG_VALUE, "NAME", "group whose members may read (default: the daemon's own)", set_group },
+	{ "io", CONFIG_VALUE, "auto|uring|epoll", "event loop (default auto)", set_io },
+	{ "wait-clients", CONFIG_VALUE, "N", "start the source when N clients have attached (default 0)",
+	  set_wait_clients },
+	{ "clients-max", CONFIG_VALUE, "N", "connections at once (default 512)", set_clients_max },
+};
+const unsigned config_setting_count = sizeof(config_settings) / sizeof(config_settings[0]);
+
+void config_init(struct config *config)
+{
+	*config = (struct config){
+		.camera = "cam0",
+		.source = "libcamera",
+		.private_bytes_max = LIMIT_PRIVATE_BYTES,
+		.gid = (gid_t)-1,
+		.clients_max = LIMIT_CLIENTS,
+	};
+}
+
+int config_add_stream(struct config *config, const char *what, const struct stream_config *stream, char *error,
+		      size_t error_bytes)
+{
+	if (!name_valid(stream->name))
+		return snprintf(error, error_bytes,
+				"%s: a stream needs a name, 1 to 32 of a-z, 0-9, _ and -, then nothing or =X,Y,W,H",
+				what),
+		       -EINVAL;
+	if (!strncmp(stream->name, STREAM_PRIVATE_PREFIX, strlen(STREAM_PRIVATE_PREFIX)))
+		return snprintf(error, error_bytes, "%s: names that begin with \"%s\" are for clients' private streams",
+				what, STREAM_PRIVATE_PREFIX),
+		       -EINVAL;
+	for (unsigned i = 0; i < config->stream_count; i++)
+		if (!strcmp(config->streams[i].name, stream->name))
+			return snprintf(error, error_bytes, "%s: there are two streams \"%s\"", what, stream->name),
+			       -EINVAL;
+	if (config->stream_count == LIMIT_STREAMS)
+		return snprintf(error, error_bytes, "%s: more than %u streams", what, LIMIT_STREAMS), -E2BIG;
+	config->streams[config->stream_count++] = *stream;
+	return 0;
+}
+
+/* The environment as for the clients, so that one setting serves both. */
+static int finish_runtime_dir(struct config *config, char *error, size_t error_bytes)
+{
+	const char *from_environment = secure_getenv("LUMARING_RUNTIME_DIR");
+
+	if (config->runtime_dir[0])
+		return 0;
+	if (from_environment && from_environment[0])
+		return set_runtime_dir(config, "LUMARING_RUNTIME_DIR", from_environment, error, error_bytes);
+	return paths_default_runtime_dir(config->runtime_dir, error, error_bytes);
+}
+
+int config_finish(struct config *config, char *error, size_t error_bytes)
+{
+	struct stream_config whole = { .name = "main" };
+
+	if (config->unpaced && config->frame_duration_ns)
+		return snprintf(error, error_bytes, "framerate and unpaced exclude each other: give one of them"),
+		       -EINVAL;
+	if (config->wait_clients > config->clients_max)
+		return snprintf(error, error_bytes,
+				"wait-clients %u is more than clients-max %u: nothing would ever start",
+				config->wait_clients, config->clients_max),
+		       -EINVAL;
+	if (!config->stream_count)
+		config->streams[config->stream_count++] = whole;
+	for (unsigned i = 0; i < config->stream_count; i++)
+		if (!config->streams[i].slot_count)
+			config->streams[i].slot_count = config->slot_count;
+	return finish_runtime_dir(config, error, error_bytes);
+}

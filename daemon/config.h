@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * config.h - what the daemon was told: defaults, then the configuration file, then the command line. One table of
+ * settings serves both, so that a value means the same and is refused with the same sentence wherever it stands.
+ */
+#ifndef LUMARING_CONFIG_H
+#define LUMARING_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/limits.h"
+#include "base/names.h"
+#include "base/paths.h"
+#include "loop/loop.h"
+#include "stream.h"
+
+struct config {
+	char camera[LUMARING_NAME_MAX + 1];
+	char source[16];               /* name, see source.h */
+	char source_path[PATHS_BYTES]; /* replay: after the colon */
+	uint32_t width, height;        /* 0: the source's own */
+	uint64_t frame_duration_ns;    /* 0: the source's own */
+	bool unpaced, loop;
+	struct stream_config streams[LIMIT_STREAMS];
+	unsigned stream_count;
+	uint32_t slot_count;           /* 0: the stream's default */
+	uint64_t ring_bytes_max;       /* 0: no ceiling */
+	uint64_t private_bytes_max;    /* all private rings together */
+	char runtime_dir[PATHS_BYTES]; /* "": the default */
+	char group[64];                /* "": the daemon's own */
+	gid_t gid;                     /* of `group`, (gid_t)-1: leave */
+	enum loop_backend io;
+	unsigned wait_clients, clients_max;
+};
+
+enum config_argument {
+	CONFIG_FLAG,  /* --unpaced, "unpaced": true */
+	CONFIG_VALUE, /* --slots 8, "slots": 8 */
+};
+
+/* One setting: --name on the command line, "name" (with _ for -) in the file. */
+struct config_setting {
+	const char *name;
+	enum config_argument argument;
+	const char *placeholder; /* for --help */
+	const char *help;
+	/* `what` is the option or the file and key, for the sentence in `error`. */
+	int (*set)(struct config *config, const char *what, const char *value, char *error, size_t error_bytes);
+};
+
+extern const struct config_setting config_settings[];
+extern const unsigned config_setting_count;
+
+void config_init(struct config *config);
+
+/* Read a file into `config`: 0, or a negative errno with one sentence that names file and place. */
+int config_read_file(struct config *config, const char *path, char *error, size_t error_bytes);
+
+/* A stream of the configuration: -EINVAL (name, duplicate) or -E2BIG with a sentence. */
+int config_add_stream(struct config *config, const char *what, const struct stream_config *stream, char *error,
+		      size_t error_bytes);
+
+/* Fill in what was left open and check what depends on more than one setting. */
+int config_finish(struct config *config, char *error, size_t error_bytes);
+
+#endif

@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * main.c - lumaringd: reads its settings, takes the camera's lock and sockets, runs the main loop until a signal or
+ * until the camera gives up. Signals are blocked in every thread and read by the main loop.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/paths.h"
+#include "camera.h"
+#include "config.h"
+#include "exit.h"
+#include "loop/loop.h"
+#include "options.h"
+#include "service.h"
+
+struct daemon {
+	struct config config;
+	struct loop *loop;
+	struct loop_op signals;
+	struct camera *camera;
+	char camera_dir[PATHS_BYTES], frames_path[PATHS_BYTES + 16];
+	int lock_fd;
+};
+
+static void on_signal(struct loop_op *op, int result)
+{
+	struct daemon *daemon = op->owner;
+
+	if (result < 0)
+		return;
+	log_info("stopping on %s", strsignal(result));
+	service_stopping();
+	loop_stop(daemon->loop);
+}
+
+/* A terminal that closes stops the daemon cleanly too, unless nohup(1) said otherwise. */
+static void block_signals(sigset_t *ret_set)
+{
+	struct sigaction hangup;
+
+	sigemptyset(ret_set);
+	sigaddset(ret_set, SIGTERM);
+	sigaddset(ret_set, SIGINT);
+	if (sigaction(SIGHUP, NULL, &hangup) == 0 && hangup.sa_handler != SIG_IGN)
+		sigaddset(ret_set, SIGHUP);
+	sigprocmask(SIG_BLOCK, ret_set, NULL);
+	signal(SIGPIPE, SIG_IGN);
+}
+
+/* A client costs a descriptor: take what the hard limit gives. */
+static void raise_descriptor_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+		limit.rlim_cur = limit.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &limit);
+	}
+}
+
+static enum exit_code open_frame_socket(struct daemon *daemon, int *ret_fd, char *text, size_t text_bytes)
+{
+	const struct config *c = &daemon->config;
+	mode_t mode = c->group[0] || geteuid() == 0 ? 0660 : 0600;
+	int r = paths_make_dirs(c->runtime_dir, c->camera, daemon->camera_dir, text, text_bytes);
+
+	if (r == 0) {
+		r = paths_lock_instance(daemon->camera_dir, c->camera, &daemon->lock_fd, text, text_bytes);
+		if (r == -EBUSY)
+			return EXIT_BUSY;
+	}
+	if (r == 0) {
+		snprintf(daemon->frames_path, sizeof(daemon->frames_path), "%s/frames", daemon->camera_dir);
+		r = paths_listen(daemon->frames_path, mode, c->gid, ret_fd, text, text_bytes);
+		if (r < 0)
+			daemon->frames_path[0] = '\0'; /* not ours to unlink */
+	}
+	return r < 0 ? EXIT_SYSTEM : EXIT_OK;
+}
+
+static enum exit_code set_up(struct daemon *daemon, char *text, size_t text_bytes)
+{
+	enum exit_code code;
+	sigset_t signals;
+	int r, frames_fd = -1;
+
+	block_signals(&signals);
+	raise_descriptor_limit();
+	r = loop_create(daemon->config.io, &daemon->loop, text, text_bytes);
+	if (r < 0)
+		return r == -ENOTSUP ? EXIT_USAGE : EXIT_SYSTEM;
+	daemon->signals = (struct loop_op){ .done = on_signal, .owner = daemon };
+	r = loop_signal(daemon->loop, &daemon->signals, &signals);
+	if (r < 0)
+		return snprintf(text, text_bytes, "cannot read signals: %s", strerror(-r)), EXIT_SYSTEM;
+	code = open_frame_socket(daemon, &frames_fd, text, text_bytes);
+	if (code != EXIT_OK)
+		return code;
+	return camera_create(&daemon->config, daemon->loop, frames_fd, &daemon->camera, text, text_bytes);
+}
+
+static enum exit_code run(struct daemon *daemon)
+{
+	char text[512] = "";
+	enum exit_code code = set_up(daemon, text, sizeof(text));
+	int r;
+
+	if (code != EXIT_OK) {
+		log_error("%s", text);
+	} else {
+		log_info("serving %s at %s, loop %s", daemon->config.camera, daemon->frames_path,
+			 loop_backend_name(daemon->loop));
+		service_ready();
+		r = loop_run(daemon->loop);
+		if (r < 0)
+			log_error("the main loop cannot wait: %s, stopping", strerror(-r));
+		code = r < 0 ? EXIT_SYSTEM : camera_exit_code(daemon->camera);
+	}
+	if (daemon->frames_path[0])
+		unlink(daemon->frames_path); /* first, so that nobody connects to a daemon that stops */
+	camera_stop(daemon->camera);
+	loop_destroy(daemon->loop);
+	camera_destroy(daemon->camera);
+	if (daemon->lock_fd >= 0)
+		close(daemon->lock_fd);
+	return code;
+}
+
+int main(int argc, char **argv)
+{
+	static struct daemon daemon = { .lock_fd = -1 };
+	enum options_action action;
+	char error[1024];
+
+	if (options_read(argc, argv, &daemon.config, &action, error, sizeof(error)) < 0) {
+		fprintf(stderr, "lumaringd: %s\n", error);
+		return EXIT_USAGE;
+	}
+	if (action == OPTIONS_STOP)
+		return EXIT_OK;
+	if (action == OPTIONS_CHECK) {
+		printf("ok\n");
+		return EXIT_OK;
+	}
+	service_log_init(daemon.config.camera);
+	return run(&daemon);
+}

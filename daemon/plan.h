@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * plan.h - what the capture thread works from: which streams, rings, cursors and clients. Built by the main thread,
+ * handed over by one atomic pointer, never changed afterwards but for the notices, which are the capture thread's
+ * scratch; freed by the main thread once the capture thread has acknowledged a newer one. What a plan names must live
+ * as long.
+ */
+#ifndef LUMARING_PLAN_H
+#define LUMARING_PLAN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "publish/publish.h"
+#include "ring/ring.h"
+#include "source/source.h"
+#include "stream.h"
+
+/* The notice of a stream's newest frame: in place until all of its sends are done. */
+struct plan_notice {
+	bool due;
+	struct lumaring_notice notice;
+	struct iovec iov;
+	struct msghdr msg;
+};
+
+struct plan_stream {
+	struct ring *ring;
+	struct region region;           /* of a shared stream, clamped to the image and the ring */
+	const uint64_t *wanted_region;  /* of a private stream: the word in its client page, else NULL */
+	bool wanted;                    /* somebody reads, or `always` */
+	const uint64_t *const *cursors; /* granted, in client pages */
+	uint32_t cursor_count;
+	struct client *const *clients; /* to be told of each frame */
+	uint32_t client_count;
+	struct plan_notice notice;
+};
+
+struct plan {
+	uint64_t number;
+	uint32_t format_serial; /* the source's format this plan was made for, 0: none yet */
+	struct source_format format;
+	unsigned stream_count;
+	struct plan_stream *streams;
+	/* Room the streams point into. */
+	const uint64_t **cursors;
+	struct client **clients;
+};
+
+/*
+ * Build a plan from the streams that have a ring and the clients that are attached to them (ATTACHING or READING).
+ * NULL: no memory.
+ */
+struct plan *plan_build(uint64_t number, uint32_t format_serial, const struct source_format *format,
+			struct stream *streams, struct client *clients);
+void plan_destroy(struct plan *plan); /* NULL is allowed */
+
+#endif

@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * publish.h - the frame socket: accepts clients, reads their HELLO, answers, sends notices and events.
+ *
+ * All of it runs on the main thread but publish_notify(), which the capture thread calls with the clients of its plan.
+ * What a stream is, and who may have which, is the business of the handler (daemon/camera.c); here a client only
+ * carries what the socket and the client page need.
+ */
+#ifndef LUMARING_PUBLISH_H
+#define LUMARING_PUBLISH_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include <lumaring/protocol.h>
+
+#include "loop/loop.h"
+
+struct publish;
+struct stream; /* the handler's */
+
+/*
+ * GREETING  -> ATTACHING  a good HELLO came: the handler was told
+ * GREETING  -> LEAVING    end of file, no HELLO within PUBLISH_GREETING_MS, or a refusal
+ * ATTACHING -> READING    its WELCOME is on the way (publish_welcome())
+ * ATTACHING -> LEAVING    end of file, refusal, daemon stopping
+ * READING   -> LEAVING    end of file, daemon stopping
+ * LEAVING   -> freed      the handler let go of it and no operation of its is under way
+ */
+enum client_state {
+	CLIENT_GREETING,
+	CLIENT_ATTACHING,
+	CLIENT_READING,
+	CLIENT_LEAVING,
+};
+
+#define PUBLISH_GREETING_MS 5000
+#define PUBLISH_CHATTER_MS 10          /* a client that talks after its HELLO is heard once in so long */
+#define PUBLISH_SEND_BUFFER_BYTES 4608 /* SO_SNDBUF: about a dozen notices; a stalled client costs no more memory */
+
+struct client {
+	struct client *next, *previous;
+	struct publish *publish;
+	int fd;
+	pid_t pid;
+	uid_t uid;
+	enum client_state state;
+
+	/* The handler's. */
+	struct stream *stream;
+	uint64_t plan;    /* number of the first plan with it, then of the first without it */
+	uint32_t cursors; /* granted */
+	bool released;    /* the handler let go */
+	bool refused;     /* a REFUSAL is on its way; nothing else will follow */
+
+	/* The client page, shared with the client, which writes anything into it. */
+	struct lumaring_client_page *page;
+	int page_fd; /* until it was sent */
+
+	/* Main thread's operations. */
+	struct loop_op receive, greeting, pause, event, room;
+	uint8_t inbox[LUMARING_MESSAGE_MAX + 1];          /* one more than any message: a longer packet shows */
+	_Alignas(8) uint8_t outbox[LUMARING_MESSAGE_MAX]; /* filled in as a message */
+	_Alignas(8) uint8_t ancillary[64];                /* filled in as a struct cmsghdr */
+	struct msghdr msg;
+	struct iovec iov;
+	unsigned pending;       /* PENDING_* of publish.c: events still to be sent */
+	unsigned sending;       /* the one under way */
+	uint64_t epoch;         /* of the ring it was last handed */
+	uint64_t epoch_sending; /* of what is under way */
+
+	/* Capture thread's. */
+	struct loop_op notice;
+	bool listening;           /* atomic: WELCOME is out, notices may follow */
+	uint64_t notices_dropped; /* atomic: capture writes, main reads for the stream's account */
+};
+
+/* What a WELCOME, REPLACED or STATE says; asked from the handler when it is sent, since it may have changed. */
+struct publish_facts {
+	int ring_fd;
+	uint64_t epoch, published, ring_bytes;
+	uint32_t image_width, image_height, frame_duration_us, generation, state;
+	const char *stream;
+};
+
+struct publish_handler {
+	void *owner;
+	/* A HELLO whose form is right. Answer with publish_welcome() or publish_refuse(), now or later. */
+	void (*attach)(void *owner, struct client *client, const struct lumaring_hello *hello);
+	/* The client is LEAVING after attach(): publish_release() it when no thread uses it any more. */
+	void (*detach)(void *owner, struct client *client);
+	void (*facts)(void *owner, const struct client *client, struct publish_facts *ret_facts);
+};
+
+/* Take over the listening socket `fd`. At most clients_max connections are kept. */
+int publish_create(struct loop *loop, int fd, unsigned clients_max, const struct publish_handler *handler,
+		   struct publish **ret_publish);
+
+/* Close everything at once; no other thread may use a client any more. NULL is allowed. */
+void publish_destroy(struct publish *publish);
+
+/* Give the client its page with so many cursors: before a plan names it. 0 or a negative errno. */
+int publish_make_page(struct client *client, uint32_t cursors);
+
+void publish_welcome(struct client *client);
+void publish_refuse(struct client *client, int error, const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+/* Tell that the state changed, or that the ring was replaced: sent as soon as there is room, newest facts. */
+void publish_tell_state(struct client *client);
+void publish_tell_replaced(struct client *client);
+
+/* The handler is done with a client that left; it is freed when its last operation is done. */
+void publish_release(struct client *client);
+
+/* Capture thread: send one notice to each of `clients` without waiting; loop_flush() completes it. */
+void publish_notify(struct loop *loop, struct client *const *clients, unsigned client_count,
+		    const struct msghdr *notice);
+
+/* All clients, linked by `next`. */
+struct client *publish_clients(const struct publish *publish);
+
+#endif

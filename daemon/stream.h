@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * stream.h - a named product of the camera: its region, its capacity, its ring. Main thread only; the capture thread
+ * sees a stream through the plan.
+ */
+#ifndef LUMARING_STREAM_H
+#define LUMARING_STREAM_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/names.h"
+#include "ring/ring.h"
+#include "source/source.h"
+
+struct client;
+
+/* Names of private streams: this and a number. */
+#define STREAM_PRIVATE_PREFIX "private-"
+
+/* What the configuration, or a client's HELLO for a private stream, says. */
+struct stream_config {
+	char name[LUMARING_NAME_MAX + 1];
+	struct region region;           /* width or height 0: up to the edge */
+	uint32_t width_max, height_max; /* capacity, 0: the first region's size */
+	uint32_t slot_count;            /* 0: the default */
+	bool always;                    /* copy also when nobody reads, for history */
+};
+
+struct stream {
+	struct stream *next;
+	struct stream_config config;
+	const char *camera;
+	gid_t group;
+	uint64_t bytes_max;
+
+	struct ring *ring;     /* NULL until the source's format is known */
+	struct ring *retired;  /* replaced: destroyed when the capture thread has a plan without it */
+	uint64_t retired_plan; /* number of that plan */
+	uint32_t cursors_granted;
+	struct client *owner;     /* of a private stream */
+	uint64_t notices_dropped; /* by clients that have left */
+	unsigned plan_index;      /* scratch of plan_build() */
+};
+
+/* Allocate; `config` is copied. NULL: no memory. */
+struct stream *stream_create(const struct stream_config *config, const char *camera, gid_t group, uint64_t bytes_max);
+void stream_destroy(struct stream *stream); /* and its rings; NULL is allowed */
+
+/*
+ * The region within an image of that size: a size of 0 reaches up to the edge, then the size is limited to the capacity
+ * and the image, then the position is moved so that all of it lies inside. Never empty.
+ */
+struct region region_clamp(struct region wanted, uint32_t image_width, uint32_t image_height, uint32_t width_max,
+			   uint32_t height_max);
+
+/* The region a word of a client page stands for, see lumaring_region_word(). */
+struct region region_from_word(uint64_t word);
+
+/* True when the region, as configured, lies wholly inside the image. */
+bool region_is_inside(const struct region *region, uint32_t image_width, uint32_t image_height);
+
+/*
+ * Make the stream's ring fit a format: 0 when the ring it has will do, 1 when it got a (new) one and the old one is in
+ * ->retired, else as ring_create() with a sentence in `text`; the old ring then stays in use.
+ */
+int stream_fit(struct stream *stream, const struct source_format *format, char *text, size_t text_bytes);
+
+/* Bytes the ring for a format would take, 0: out of range. */
+uint64_t stream_bytes_needed(const struct stream *stream, const struct source_format *format);
+
+/* Cursors that can be granted now, at most `wanted`. */
+uint32_t stream_grant(const struct stream *stream, uint32_t wanted);
+
+#endif

@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * test_config.c - daemon/config, config_file and options: where each setting ends up, from the file, from the command
+ * line, and from both. What is refused, and in which words, tests/e2e/test_config.py and test_daemon.py look at.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "options.h"
+
+#define WORDS_MAX 48
+
+static char path[] = "/tmp/lumaring-config.XXXXXX";
+static struct config config;
+static char error[1024];
+
+static void write_file(const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+	close(fd);
+}
+
+/* Read a command line, given as one string of words. */
+static int read_words(const char *text, enum options_action *ret_action)
+{
+	char copy[1024], name[] = "lumaringd", *words[WORDS_MAX] = { name }, *rest = copy;
+	int count = 1;
+
+	snprintf(copy, sizeof(copy), "%s", text);
+	for (char *word; (word = strsep(&rest, " ")) && count < WORDS_MAX - 1;)
+		if (*word)
+			words[count++] = word;
+	error[0] = '\0';
+	return options_read(count, words, &config, ret_action, error, sizeof(error));
+}
+
+static void expect_good(const char *text)
+{
+	enum options_action action;
+
+	if (read_words(text, &action) != 0)
+		fail_msg("%s: %s", text, error);
+	assert_int_equal(action, OPTIONS_RUN);
+}
+
+static void expect_bad(const char *text, const char *sentence)
+{
+	enum options_action action;
+
+	if (read_words(text, &action) >= 0 || !strstr(error, sentence))
+		fail_msg("%s: \"%s\"", text, error);
+}
+
+static void test_defaults(void **state)
+{
+	(void)state;
+	expect_good("--runtime-dir /nowhere");
+	assert_string_equal(config.camera, "cam0");
+	assert_string_equal(config.source, "libcamera");
+	assert_string_equal(config.source_path, "");
+	assert_int_equal(config.width, 0);
+	assert_int_equal(config.height, 0);
+	assert_int_equal(config.frame_duration_ns, 0);
+	assert_false(config.unpaced);
+	assert_false(config.loop);
+	assert_int_equal(config.stream_count, 1);
+	assert_string_equal(config.streams[0].name, "main");
+	assert_int_equal(config.streams[0].region.width, 0);
+	assert_false(config.streams[0].always);
+	assert_int_equal(config.slot_count, 0);
+	assert_int_equal(config.ring_bytes_max, 0);
+	assert_int_equal(config.private_bytes_max, 512u << 20);
+	assert_int_equal(config.gid, (gid_t)-1);
+	assert_int_equal(config.io, LOOP_AUTO);
+	assert_int_equal(config.wait_clients, 0);
+	assert_int_equal(config.clients_max, 512);
+}
+
+/* The same values from the command line and from the file. */
+static void check_all(const char *group)
+{
+	assert_string_equal(config.camera, "left-eye_2");
+	assert_string_equal(config.source, "replay");
+	assert_string_equal(config.source_path, "/a:b/c.y4m");
+	assert_int_equal(config.width, 2304);
+	assert_int_equal(config.height, 1296);
+	assert_int_equal(config.frame_duration_ns, 33366667);
+	assert_true(config.loop);
+	assert_int_equal(config.slot_count, 12);
+	assert_int_equal(config.ring_bytes_max, 3ull << 30);
+	assert_int_equal(config.private_bytes_max, 64 << 10);
+	assert_string_equal(config.runtime_dir, "/run/there");
+	assert_string_equal(config.group, group);
+	assert_int_equal(config.gid, getgrnam(group)->gr_gid);
+	assert_int_equal(config.io, LOOP_EPOLL);
+	assert_int_equal(config.wait_clients, 3);
+	assert_int_equal(config.clients_max, 16384);
+	assert_int_equal(config.stream_count, 2);
+	assert_string_equal(config.streams[0].name, "main");
+	assert_int_equal(config.streams[0].slot_count, 12);
+	assert_string_equal(config.streams[1].name, "ball");
+	assert_memory_equal(&config.streams[1].region, (&(struct region){ 100, 80, 64, 32 }), sizeof(struct region));
+}
+
+static void test_all(void **state)
+{
+	const char *group = getgrgid(0)->gr_name;
+	char text[1024];
+
+	(void)state;
+	snprintf(text, sizeof(text),
+		 "--camera left-eye_2 --source replay:/a:b/c.y4m --size 2304x1296 --framerate 30000/1001 --loop "
+		 "--slots 12 --ring-bytes 3G --private-bytes 64k --runtime-dir /run/there --group %s --io epoll "
+		 "--wait-clients 3 --clients-max 16384 --stream main --stream ball=100,80,64,32", group);
+	expect_good(text);
+	check_all(group);
+	snprintf(text, sizeof(text),
+		 "{\"camera\": \"left-eye_2\", \"source\": \"replay:/a:b/c.y4m\", \"size\": \"2304x1296\","
+		 "\"framerate\": \"30000/1001\", \"loop\": true, \"unpaced\": false, \"slots\": 12,"
+		 "\"ring_bytes\": \"3G\", \"private_bytes\": 65536, \"runtime_dir\": \"/run/there\", \"group\": \"%s\","
+		 "\"io\": \"epoll\","
+		 "\"wait_clients\": \"3\", \"clients_max\": 16384, \"streams\": [{\"name\": \"main\"},"
+		 "{\"name\": \"ball\", \"region\": \"100,80,64,32\"}]}", group);
+	write_file(text);
+	snprintf(text, sizeof(text), "--config %s", path);
+	expect_good(text);
+	check_all(group);
+}
+
+static void test_streams_of_the_file(void **state)
+{
+	char text[128];
+
+	(void)state;
+	write_file("{\"slots\": 9, \"runtime_dir\": \".\", \"unpaced\": true, \"streams\": ["
+		   "{\"name\": \"a\", \"max_size\": \"640x480\", \"slots\": 20, \"always\": true},"
+		   "{\"name\": \"b\", \"always\": false}, {\"name\": 7}]}");
+	snprintf(text, sizeof(text), "--config %s", path);
+	expect_good(text);
+	assert_true(config.unpaced);
+	assert_int_equal(config.stream_count, 3);
+	assert_int_equal(config.streams[0].width_max, 640);
+	assert_int_equal(config.streams[0].height_max, 480);
+	assert_int_equal(config.streams[0].slot_count, 20);
+	assert_true(config.streams[0].always);
+	assert_int_equal(config.streams[1].width_max, 0);
+	assert_int_equal(config.streams[1].slot_count, 9);
+	assert_false(config.streams[1].always);
+	assert_string_equal(config.streams[2].name, "7");
+}
+
+/* Wherever --config stands among the options; streams are replaced as a whole. */
+static void test_command_line_wins(void **state)
+{
+	char text[256];
+
+	(void)state;
+	write_file("{\"slots\": 9, \"size\": \"10x10\", \"camera\": \"file\", \"runtime_dir\": \".\","
+		   "\"streams\": [{\"name\": \"a\", \"slots\": 20}, {\"name\": \"b\"}]}");
+	snprintf(text, sizeof(text), "--slots 5 --stream b=1,2,3,4 --config %s --size 20x30", path);
+	expect_good(text);
+	assert_string_equal(config.camera, "file");
+	assert_int_equal(config.width, 20);
+	assert_int_equal(config.height, 30);
+	assert_int_equal(config.slot_count, 5);
+	assert_int_equal(config.stream_count, 1);
+	assert_string_equal(config.streams[0].name, "b");
+	assert_int_equal(config.streams[0].region.x, 1);
+	assert_int_equal(config.streams[0].slot_count, 5);
+	snprintf(text, sizeof(text), "--config %s --slots 6", path);
+	expect_good(text);
+	assert_int_equal(config.stream_count, 2);
+	assert_int_equal(config.streams[0].slot_count, 20);
+	assert_int_equal(config.streams[1].slot_count, 6);
+}
+
+static void test_actions(void **state)
+{
+	enum options_action action;
+
+	(void)state;
+	assert_int_equal(read_words("--check-config --runtime-dir .", &action), 0);
+	assert_int_equal(action, OPTIONS_CHECK);
+	assert_true(read_words("--check-config --runtime-dir . --slots 3", &action) < 0);
+	expect_bad("--nonsense", "--nonsense is not an option of lumaringd");
+	expect_bad("--slots", "--slots needs a value");
+	expect_bad("--config /nowhere/at/all", "cannot read /nowhere/at/all: No such file or directory");
+}
+
+/* Limits at their value and one beyond. */
+static void test_limits(void **state)
+{
+	char text[1024] = "--runtime-dir .";
+
+	(void)state;
+	for (unsigned i = 0; i < LIMIT_STREAMS; i++)
+		snprintf(text + strlen(text), sizeof(text) - strlen(text), " --stream s%u", i);
+	expect_good(text);
+	assert_int_equal(config.stream_count, LIMIT_STREAMS);
+	strcat(text, " --stream one-more");
+	expect_bad(text, "--stream: more than 16 streams");
+	expect_good("--runtime-dir . --camera abcdefghijklmnopqrstuvwxyz012345 "
+		    "--stream abcdefghijklmnopqrstuvwxyz012345");
+	assert_int_equal(strlen(config.camera), LUMARING_NAME_MAX);
+	assert_int_equal(strlen(config.streams[0].name), LUMARING_NAME_MAX);
+	expect_bad("--camera abcdefghijklmnopqrstuvwxyz0123456", "is not a name");
+	expect_bad("--stream abcdefghijklmnopqrstuvwxyz0123456", "a stream needs a name");
+	expect_good("--runtime-dir . --clients-max 16384 --wait-clients 16384 --slots 65535 --framerate 10000");
+	expect_bad("--clients-max 16385", "1 to 16384");
+	expect_bad("--slots 65536", "4 to 65535");
+	expect_bad("--framerate 10000.000000001", "up to 10000");
+	expect_good("--runtime-dir . --clients-max 1 --wait-clients 1 --slots 4 --private-bytes 0 --ring-bytes 1");
+	expect_bad("--clients-max 1 --wait-clients 2", "wait-clients 2 is more than clients-max 1");
+}
+
+/* A refused value leaves what was set before. */
+static void test_untouched(void **state)
+{
+	char before[sizeof(config)];
+
+	(void)state;
+	for (unsigned i = 0; i < config_setting_count; i++) {
+		const struct config_setting *setting = &config_settings[i];
+
+		if (setting->argument == CONFIG_FLAG || !strcmp(setting->name, "runtime-dir"))
+			continue;
+		config_init(&config);
+		memcpy(before, &config, sizeof(config));
+		assert_true(setting->set(&config, setting->name, "no such value!", error, sizeof(error)) < 0);
+		assert_non_null(strstr(error, setting->name));
+		assert_memory_equal(before, &config, sizeof(config));
+	}
+}
+
+static int make_file(void **state)
+{
+	int fd = mkstemp(path);
+
+	(void)state;
+	if (fd >= 0)
+		close(fd);
+	return fd >= 0 ? 0 : -1;
+}
+
+static int remove_file(void **state)
+{
+	(void)state;
+	return unlink(path);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_defaults), cmocka_unit_test(test_all), cmocka_unit_test(test_streams_of_the_file),
+		cmocka_unit_test(test_command_line_wins), cmocka_unit_test(test_actions), cmocka_unit_test(test_limits),
+		cmocka_unit_test(test_untouched),
+	};
+
+	return cmocka_run_group_tests(tests, make_file, remove_file);
+}
