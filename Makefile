@@ -46,17 +46,20 @@ say = $(if $(V),,@printf '  %-7s %s\n' '$(1)' '$(2)')
 # --- what there is -------------------------------------------------------------------------------------------------
 
 DAEMON_SRC := $(wildcard daemon/*.c daemon/*/*.c)
+CLIENT_SRC := $(wildcard client-lib/*.c)
+EXAMPLE_SRC := $(wildcard client-lib/examples/*.c)
 UNIT_SRC := $(wildcard tests/unit/test_*.c)
 
 obj = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 DAEMON_PARTS := $(call obj,$(filter-out daemon/main.c,$(DAEMON_SRC)))
+EXAMPLES := $(patsubst client-lib/examples/%.c,$(BUILD)/examples/%,$(EXAMPLE_SRC))
 UNITS := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(UNIT_SRC))
-OBJECTS := $(call obj,$(DAEMON_SRC) $(UNIT_SRC))
+OBJECTS := $(call obj,$(DAEMON_SRC) $(CLIENT_SRC) $(EXAMPLE_SRC) $(UNIT_SRC))
 
-PRODUCTS := $(BUILD)/lumaringd $(BUILD)/lumaringd@.service
+PRODUCTS := $(BUILD)/liblumaring.so.$(SOVERSION) $(BUILD)/liblumaring.so $(BUILD)/liblumaring.a $(BUILD)/lumaring.pc $(BUILD)/lumaringd $(BUILD)/lumaringd@.service
 
 .PHONY: all
-all: $(PRODUCTS) ## Build daemon, library, tool and examples
+all: $(PRODUCTS) $(EXAMPLES) ## Build daemon, library, tool and examples
 
 # --- rules ---------------------------------------------------------------------------------------------------------
 
@@ -76,6 +79,22 @@ $(BUILD)/libdaemon.a: $(DAEMON_PARTS)
 	$(call say,AR,$@)
 	$(Q)rm -f $@ && $(AR) rcs $@ $^
 
+$(BUILD)/liblumaring.a: $(call obj,$(CLIENT_SRC))
+	$(call say,AR,$@)
+	$(Q)rm -f $@ && $(AR) rcs $@ $^
+
+$(BUILD)/liblumaring.so.$(SOVERSION): $(call obj,$(CLIENT_SRC)) client-lib/liblumaring.map
+	$(call say,LD,$@)
+	$(Q)$(CC) -shared -Wl,-soname,liblumaring.so.$(SOVERSION) -Wl,--version-script=client-lib/liblumaring.map \
+		$(if $(SAN),,-Wl,-z,defs) -Wl,-z,relro,-z,now $(LUMARING_LDFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^)
+
+$(BUILD)/liblumaring.so: $(BUILD)/liblumaring.so.$(SOVERSION)
+	$(Q)ln -sf $(<F) $@
+
+$(BUILD)/lumaring.pc: client-lib/lumaring.pc.in Makefile $(BUILD)/flags
+	$(Q)sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' -e 's|@INCLUDEDIR@|$(INCLUDEDIR)|' \
+		-e 's|@VERSION@|$(VERSION)|' $< > $@
+
 $(BUILD)/lumaringd@.service: systemd/lumaringd@.service.in Makefile $(BUILD)/flags
 	$(Q)sed -e 's|@SBINDIR@|$(SBINDIR)|' $< > $@
 
@@ -83,7 +102,12 @@ $(BUILD)/lumaringd: $(BUILD)/obj/daemon/main.o $(BUILD)/libdaemon.a
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LUMARING_LDFLAGS) $(LDFLAGS) -Wl,-z,relro,-z,now -o $@ $^ $(DAEMON_LIBS)
 
-$(BUILD)/tests/%: $(BUILD)/obj/tests/unit/%.o $(BUILD)/libdaemon.a
+$(BUILD)/examples/%: $(BUILD)/obj/client-lib/examples/%.o $(BUILD)/liblumaring.so
+	$(call say,LD,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(LUMARING_LDFLAGS) $(LDFLAGS) -o $@ $< -L$(BUILD) -llumaring -Wl,-rpath,'$$ORIGIN/..'
+
+$(BUILD)/tests/%: $(BUILD)/obj/tests/unit/%.o $(BUILD)/liblumaring.a $(BUILD)/libdaemon.a
 	$(call say,LD,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(LUMARING_LDFLAGS) $(LDFLAGS) -o $@ $^ -lcmocka $(DAEMON_LIBS)
@@ -100,6 +124,7 @@ check: ## Install what is missing, build, run all tests (minutes)
 	$(Q)$(MAKE) --no-print-directory -j$$(nproc) tests
 	$(Q)began=$$(date +%s); $(RUN) $(UNITS) \
 		layers='tests/layers && tests/layers --self-test' \
+		headers='tests/headers $(BUILD)' \
 		model='tests/model/run $(BUILD)/model'; code=$$?; \
 		echo "make check ran its tests for $$(($$(date +%s) - began)) seconds"; exit $$code
 

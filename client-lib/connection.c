@@ -1,0 +1,455 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * connection.c - see connection.h. Runs in the caller's thread. Must never block but in poll(2) with the caller's own
+ * timeout, must never believe a number in a message about frames (those only wake), and never loses a descriptor.
+ */
+#include "connection.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/timerfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "packet.h"
+#include "reader.h"
+
+#define NS_PER_SECOND UINT64_C(1000000000)
+#define NS_PER_MS UINT64_C(1000000)
+#define BACKOFF_MIN_MS 10u
+#define BACKOFF_MAX_MS 500u
+
+/* After so many messages a call looks at the clock: a daemon that talks without end cannot keep it. */
+#define PACKETS_PER_CLOCK 64u
+
+static uint64_t clock_now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * NS_PER_SECOND + (uint64_t)now.tv_nsec;
+}
+
+/* Make the caller's descriptor readable at a time; 0: not by time. */
+static void set_timer(const struct lr_connection *c, uint64_t at_ns)
+{
+	const struct itimerspec at = { .it_value = { .tv_sec = (time_t)(at_ns / NS_PER_SECOND),
+						     .tv_nsec = (long)(at_ns % NS_PER_SECOND) } };
+
+	timerfd_settime(c->timer, TFD_TIMER_ABSTIME, &at, NULL);
+}
+
+static void try_at(struct lr_connection *c, uint64_t at_ns)
+{
+	c->retry_at_ns = at_ns;
+	set_timer(c, at_ns);
+}
+
+static void try_later(struct lr_connection *c)
+{
+	try_at(c, clock_now_ns() + c->backoff_ms * NS_PER_MS);
+	c->backoff_ms = c->backoff_ms * 2 < BACKOFF_MAX_MS ? c->backoff_ms * 2 : BACKOFF_MAX_MS;
+}
+
+/* The socket stays open behind the page while frames pinned through it are held: the daemon honours them that long. */
+static void disconnect(struct lumaring *l)
+{
+	struct lr_connection *c = &l->connection;
+
+	lr_reader_forget(l);
+	lr_map_unref(l->map_next);
+	l->map_next = NULL;
+	if (c->socket >= 0) {
+		epoll_ctl(c->epoll, EPOLL_CTL_DEL, c->socket, NULL);
+		if (!l->page)
+			close(c->socket);
+	}
+	lr_page_unref(l->page);
+	l->page = NULL;
+	c->socket = -1;
+	c->state = LR_DOWN;
+}
+
+void lr_connection_reset(struct lumaring *l)
+{
+	disconnect(l);
+	lr_map_unref(l->map);
+	l->map = NULL;
+	try_later(&l->connection);
+}
+
+int lr_connection_init(struct lumaring *l)
+{
+	struct lr_connection *c = &l->connection;
+	struct epoll_event event = { .events = EPOLLIN };
+
+	*c = (struct lr_connection){
+		.state = LR_DOWN, .socket = -1, .timer = -1, .backoff_ms = BACKOFF_MIN_MS, .opening = true
+	};
+	c->epoll = epoll_create1(EPOLL_CLOEXEC);
+	if (c->epoll >= 0)
+		c->timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+	if (c->epoll < 0 || c->timer < 0 || epoll_ctl(c->epoll, EPOLL_CTL_ADD, c->timer, &event) < 0)
+		return lr_text_fail(&l->error, -errno, "cannot make a descriptor to wait on: %s", strerror(errno));
+	return 0;
+}
+
+void lr_connection_finish(struct lumaring *l)
+{
+	disconnect(l);
+	lr_map_unref(l->map);
+	l->map = NULL;
+	if (l->connection.timer >= 0)
+		close(l->connection.timer);
+	if (l->connection.epoll >= 0)
+		close(l->connection.epoll);
+}
+
+/* --- connect ----------------------------------------------------------------------------------------------------- */
+
+static struct lumaring_hello make_hello(const struct lumaring *l)
+{
+	const struct lr_settings *s = &l->settings;
+	struct lumaring_hello hello = {
+		.message = { .type = LUMARING_MESSAGE_HELLO, .size = sizeof(hello) },
+		.version = LUMARING_PROTOCOL_VERSION,
+		.version_min = LUMARING_PROTOCOL_VERSION_MIN,
+		.cursors = s->cursors,
+	};
+
+	memcpy(hello.stream, s->stream, sizeof(hello.stream));
+	if (!(s->flags & LUMARING_PRIVATE))
+		return hello;
+	hello.message.flags = LUMARING_HELLO_PRIVATE;
+	hello.slots = s->slots;
+	/* The first region: one that was moved to since may reach over the edge, and goes into the page (welcomed()).
+	 */
+	hello.region_x = s->region_first.x;
+	hello.region_y = s->region_first.y;
+	hello.region_width = s->region_first.width;
+	hello.region_height = s->region_first.height;
+	hello.width_max = s->width_max;
+	hello.height_max = s->height_max;
+	return hello;
+}
+
+/* An attempt failed: 0 when it is tried again later without a word, else the error for the caller. */
+static int connect_failed(struct lumaring *l, int error)
+{
+	const char *path = l->settings.address.sun_path;
+
+	try_later(&l->connection);
+	switch (error) {
+	case EAGAIN: /* the daemon's queue of connections is full */
+		return 0;
+	case EACCES:
+	case EPERM:
+		return lr_text_fail(&l->error, -EACCES, "you may not connect to %s: join the daemon's group", path);
+	case EMFILE:
+	case ENFILE:
+	case ENOMEM:
+	case ENOBUFS:
+		return lr_text_fail(&l->error, error == ENOBUFS ? -ENOMEM : -error, "cannot make a socket: %s",
+				    strerror(error));
+	default:
+		if (!l->connection.opening)
+			return 0;
+		return lr_text_fail(&l->error, -ECONNREFUSED, "no daemon serves %s: %s", path, strerror(error));
+	}
+}
+
+static int connect_now(struct lumaring *l)
+{
+	struct lr_connection *c = &l->connection;
+	const struct lumaring_hello hello = make_hello(l);
+	struct epoll_event event = { .events = EPOLLIN };
+
+	c->socket = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (c->socket < 0)
+		return connect_failed(l, errno);
+	if (connect(c->socket, (const struct sockaddr *)&l->settings.address, sizeof(l->settings.address)) < 0 ||
+	    epoll_ctl(c->epoll, EPOLL_CTL_ADD, c->socket, &event) < 0) {
+		int error = errno;
+
+		disconnect(l);
+		return connect_failed(l, error);
+	}
+	/* A daemon that refuses without a look at the hello has closed already: its words are still to be read. */
+	if (send(c->socket, &hello, sizeof(hello), MSG_NOSIGNAL) < 0 && errno != EPIPE && errno != ECONNRESET) {
+		disconnect(l);
+		return connect_failed(l, EAGAIN);
+	}
+	c->state = LR_GREETING;
+	set_timer(c, 0);
+	return 0;
+}
+
+/* --- what the daemon says ---------------------------------------------------------------------------------------- */
+
+static int check_welcome(struct lumaring *l, const struct lumaring_welcome *w)
+{
+	if (w->version < LUMARING_PROTOCOL_VERSION_MIN || w->version > LUMARING_PROTOCOL_VERSION)
+		return lr_text_fail(
+			&l->error, -EPROTONOSUPPORT,
+			"the daemon speaks protocol version %u, this library %u to %u: update the older one",
+			w->version, LUMARING_PROTOCOL_VERSION_MIN, LUMARING_PROTOCOL_VERSION);
+	if (w->image_width > LUMARING_EXTENT_MAX || w->image_height > LUMARING_EXTENT_MAX)
+		return lr_text_fail(&l->error, -EBADMSG, "WELCOME: an image of %ux%u, accepted: up to %ux%u",
+				    w->image_width, w->image_height, LUMARING_EXTENT_MAX, LUMARING_EXTENT_MAX);
+	if (lr_text_check_name(w->stream, sizeof(w->stream)) < 0 ||
+	    (!(l->settings.flags & LUMARING_PRIVATE) && strncmp(w->stream, l->settings.stream, sizeof(w->stream)) != 0))
+		return lr_text_fail(&l->error, -EBADMSG, "WELCOME: stream at byte %zu is not \"%s\"",
+				    offsetof(struct lumaring_welcome, stream), l->settings.stream);
+	return 0;
+}
+
+/* What lumaring_info() tells and no memory holds. */
+static void note_welcome(struct lumaring *l, const struct lumaring_welcome *w, const char *stream)
+{
+	l->info.image_width = w->image_width;
+	l->info.image_height = w->image_height;
+	l->info.frame_duration_us = w->frame_duration_us;
+	l->info.daemon_pid = w->daemon_pid;
+	memcpy(l->info.stream, stream, sizeof(l->info.stream));
+	l->info.width_max = l->map->width_max;
+	l->info.height_max = l->map->height_max;
+}
+
+/* The ring and the page of a welcome, both or none. */
+static int open_memory(struct lumaring *l, const struct lr_packet *packet, const char *stream, struct lr_map **ret_map,
+		       struct lr_page **ret_page)
+{
+	const struct lumaring_welcome *w = &packet->welcome;
+	const struct lr_map_claim claim = { w->epoch, w->ring_bytes, stream };
+	struct lr_map *map;
+	uint64_t published;
+	int r = lr_map_open(packet->fds[0], &claim, &map, &l->error);
+
+	if (r < 0)
+		return r;
+	/* A ring that replaced another one says 0 until its first frame; the stream's count goes on. */
+	published = lr_map_published(map);
+	if (published && w->published > published)
+		r = lr_text_fail(&l->error, -EBADMSG, "WELCOME: published at byte %zu is beyond what the ring holds",
+				 offsetof(struct lumaring_welcome, published));
+	if (r == 0)
+		r = lr_page_open(packet->fds[1], l->connection.socket, w, l->settings.cursors, ret_page, &l->error);
+	if (r < 0) {
+		lr_map_unref(map);
+		return r;
+	}
+	*ret_map = map;
+	return 0;
+}
+
+static int welcomed(struct lumaring *l, const struct lr_packet *packet)
+{
+	const struct lumaring_welcome *w = &packet->welcome;
+	struct lr_connection *c = &l->connection;
+	char stream[LUMARING_NAME_MAX + 1];
+	struct lr_map *map;
+	struct lr_page *page;
+	int r = check_welcome(l, w);
+
+	if (r == 0)
+		r = lr_packet_expect_fds(packet, 2, &l->error);
+	if (r < 0)
+		return r;
+	lr_text_from_peer(stream, sizeof(stream), w->stream, sizeof(w->stream));
+	r = open_memory(l, packet, stream, &map, &page);
+	if (r < 0)
+		return r;
+	lr_map_unref(l->map);
+	l->map = map;
+	l->page = page;
+	lr_store_trim(&l->store);
+	lr_reader_begin(l, w->published);
+	note_welcome(l, w, stream);
+	/* The region may have been moved since the hello. */
+	if (l->settings.flags & LUMARING_PRIVATE)
+		lr_page_set_region(page, lumaring_region_word(l->settings.region.x, l->settings.region.y,
+							      l->settings.region.width, l->settings.region.height));
+	c->state = LR_UP;
+	c->backoff_ms = BACKOFF_MIN_MS;
+	return c->opening ? 0 : LUMARING_EVENT_RESTARTED;
+}
+
+static int refused(struct lumaring *l, const struct lumaring_refusal *refusal)
+{
+	static const int known[] = { EINVAL, ENOENT,          EACCES, EUSERS, EDQUOT,
+				     ENOSPC, EPROTONOSUPPORT, ENOMEM, EMFILE, ENFILE };
+	char text[sizeof(refusal->text) + 1];
+
+	lr_text_from_peer(text, sizeof(text), refusal->text, sizeof(refusal->text));
+	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
+		if (refusal->code == (uint32_t)known[i])
+			return lr_text_fail(&l->error, -known[i], "%s", text[0] ? text : lumaring_strerror(-known[i]));
+	return lr_text_fail(&l->error, -EBADMSG,
+			    "the daemon refused with code %u, which this library does not know: %s", refusal->code,
+			    text);
+}
+
+static int replaced(struct lumaring *l, const struct lr_packet *packet)
+{
+	const struct lumaring_replaced *m = &packet->replaced;
+	const struct lr_map_claim claim = { m->epoch, m->ring_bytes, l->info.stream };
+	struct lr_map *map;
+	int r = lr_packet_expect_fds(packet, 1, &l->error);
+
+	if (r == 0 && (m->image_width > LUMARING_EXTENT_MAX || m->image_height > LUMARING_EXTENT_MAX))
+		r = lr_text_fail(&l->error, -EBADMSG, "REPLACED: an image of %ux%u, accepted: up to %ux%u",
+				 m->image_width, m->image_height, LUMARING_EXTENT_MAX, LUMARING_EXTENT_MAX);
+	if (r == 0)
+		r = lr_map_open(packet->fds[0], &claim, &map, &l->error);
+	if (r < 0)
+		return r;
+	r = lr_page_grant(l->page, m->cursors, l->settings.cursors, &l->error);
+	if (r < 0) {
+		lr_map_unref(map);
+		return r;
+	}
+	l->info.image_width = m->image_width;
+	l->info.image_height = m->image_height;
+	l->map_next = map;
+	return 0;
+}
+
+static int handle(struct lumaring *l, const struct lr_packet *packet)
+{
+	const bool up = l->connection.state == LR_UP;
+
+	switch (packet->message.type) {
+	case LUMARING_MESSAGE_WELCOME:
+		if (!up)
+			return welcomed(l, packet);
+		break;
+	case LUMARING_MESSAGE_REPLACED:
+		if (up)
+			return replaced(l, packet);
+		break;
+	case LUMARING_MESSAGE_REFUSAL:
+		return refused(l, &packet->refusal);
+	case LUMARING_MESSAGE_HELLO:
+		break;
+	default: /* NOTICE and STATE only wake, and a type of a later version means nothing here */
+		return 0;
+	}
+	return lr_text_fail(&l->error, -EBADMSG, "the daemon sent a message of type %u %s its welcome",
+			    packet->message.type, up ? "after" : "before");
+}
+
+/* The daemon closed: drain the ring first, then try again at once; but a greeting that ends so is a failed attempt. */
+static void ended(struct lumaring *l)
+{
+	const bool was_up = l->connection.state == LR_UP;
+
+	disconnect(l);
+	if (was_up)
+		try_at(&l->connection, clock_now_ns());
+	else
+		try_later(&l->connection);
+}
+
+/* One message. As lr_connection_step(), -EAGAIN: none there. */
+static int receive(struct lumaring *l)
+{
+	struct lr_packet packet;
+	int r = lr_packet_receive(l->connection.socket, &packet, &l->error);
+
+	if (r == -EAGAIN)
+		return r;
+	if (r == -ECONNRESET) {
+		ended(l);
+		return 0;
+	}
+	if (r == 0) {
+		r = handle(l, &packet);
+		lr_packet_close(&packet);
+	}
+	if (r < 0)
+		lr_connection_reset(l);
+	return r;
+}
+
+/* --- waiting ----------------------------------------------------------------------------------------------------- */
+
+static uint64_t deadline(struct lr_wait *wait, uint64_t now_ns)
+{
+	if (wait->timeout_ms < 0)
+		return UINT64_MAX;
+	if (wait->deadline_ns == 0)
+		wait->deadline_ns = now_ns + (uint64_t)wait->timeout_ms * NS_PER_MS;
+	return wait->deadline_ns;
+}
+
+static int timed_out(struct lumaring *l, const struct lr_wait *wait)
+{
+	if (wait->timeout_ms == 0)
+		return -EAGAIN;
+	return lr_text_fail(&l->error, -ETIMEDOUT, "%s within %d ms",
+			    l->connection.state == LR_UP ? "no new frame" : "the daemon is away and did not come back",
+			    wait->timeout_ms);
+}
+
+/* Wait for the socket, or only for time to pass (fd -1). 0 when readable or at `until_ns`. */
+static int wait_until(struct lumaring *l, struct lr_wait *wait, int fd, uint64_t until_ns)
+{
+	struct pollfd pollfd = { .fd = fd, .events = POLLIN };
+	const uint64_t now_ns = clock_now_ns(), end_ns = deadline(wait, now_ns);
+	struct timespec left = { 0, 0 };
+	int n;
+
+	if (until_ns > end_ns)
+		until_ns = end_ns;
+	if (now_ns < until_ns) {
+		left.tv_sec = (time_t)((until_ns - now_ns) / NS_PER_SECOND);
+		left.tv_nsec = (long)((until_ns - now_ns) % NS_PER_SECOND);
+	}
+	n = ppoll(&pollfd, 1, until_ns == UINT64_MAX ? NULL : &left, NULL);
+	if (n < 0)
+		return errno == EINTR ? lr_text_fail(&l->error, -EINTR, "a signal arrived first")
+				      : lr_text_fail(&l->error, -errno, "cannot wait: %s", strerror(errno));
+	return n == 0 && until_ns == end_ns ? timed_out(l, wait) : 0;
+}
+
+static int step_down(struct lumaring *l, struct lr_wait *wait)
+{
+	if (clock_now_ns() >= l->connection.retry_at_ns)
+		return connect_now(l);
+	if (wait->timeout_ms == 0)
+		return -EAGAIN;
+	return wait_until(l, wait, -1, l->connection.retry_at_ns);
+}
+
+/*
+ * A reader that keeps up costs one poll and one receive per frame: the notice is taken when it wakes the reader. One
+ * that fell behind finds frames without any call, and stale notices later: those are taken until none is left, with a
+ * look at the ring after each.
+ */
+int lr_connection_step(struct lumaring *l, struct lr_wait *wait)
+{
+	int r;
+
+	if (l->connection.state == LR_DOWN)
+		return step_down(l, wait);
+	if (!wait->more) {
+		r = wait_until(l, wait, l->connection.socket, UINT64_MAX);
+		if (r < 0)
+			return r;
+	}
+	r = receive(l);
+	wait->more = r != -EAGAIN;
+	if (r == -EAGAIN)
+		return wait->timeout_ms == 0 ? -EAGAIN : 0;
+	if (r == 0 && ++wait->packets % PACKETS_PER_CLOCK == 0) {
+		const uint64_t now_ns = clock_now_ns();
+
+		if (now_ns >= deadline(wait, now_ns))
+			return timed_out(l, wait);
+	}
+	return r;
+}

@@ -1,0 +1,444 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * test_client_reconnect.c - the daemon goes and comes back; the descriptor to poll, timeouts, signals; and the region
+ * of a private stream over all of it.
+ */
+#include "fake_daemon.h"
+
+#include <signal.h>
+#include <sys/time.h>
+
+static void publish(struct fake *f, unsigned count)
+{
+	while (count-- > 0)
+		fake_publish(&f->ring);
+}
+
+/* A new daemon on the same path, with a ring and a page of its own. */
+static void start_anew(struct fake *f)
+{
+	const uint64_t epoch = f->ring.header->epoch;
+
+	fake_ring_destroy(&f->ring);
+	fake_page_destroy(f);
+	fake_ring_create(&f->ring, epoch + 1000, FAKE_SLOT_BYTES);
+	fake_page_create(f);
+	fake_listen(f);
+	fake_answer_welcome(f);
+}
+
+/* Call without waiting, as a program with a loop of its own does, until something happens. */
+static int next_by_fd(struct lumaring *ring)
+{
+	const struct lumaring_frame *frame = NULL;
+	int r;
+
+	while ((r = lumaring_next(ring, 0, &frame)) == -EAGAIN)
+		wait_readable(lumaring_fd(ring));
+	assert_true(r != 0);
+	return r;
+}
+
+static void *next_thread(void *ring)
+{
+	return (void *)(intptr_t)next_by_fd(ring);
+}
+
+/* The next thing that happens to a handle while the fake serves one connection. */
+static int next_while_serving(struct fake *f, struct lumaring *ring)
+{
+	void *result;
+
+	assert_int_equal(pthread_create(&f->thread, NULL, next_thread, ring), 0);
+	fake_serve(f);
+	assert_int_equal(pthread_join(f->thread, &result), 0);
+	return (int)(intptr_t)result;
+}
+
+static void test_restarted(void **state)
+{
+	struct fake *f = *state;
+	struct lumaring *ring = fake_open(f, 0, 16);
+	const struct lumaring_frame *old, *frame;
+	const int fd = lumaring_fd(ring);
+
+	publish(f, 3);
+	old = expect_frame(ring, 1);
+	fake_die(f);
+	/* What is in the ring comes first. */
+	for (uint64_t sequence = 2; sequence <= 3; sequence++) {
+		frame = expect_frame(ring, sequence);
+		assert_int_equal(lumaring_release(ring, frame), 0);
+	}
+	expect_next(ring, LUMARING_EVENT_DISCONNECTED);
+	expect_next(ring, -EAGAIN);
+	assert_int_equal(lumaring_info(ring)->connected, 0);
+	assert_int_equal(lumaring_next(ring, 30, &frame), -ETIMEDOUT);
+	assert_non_null(strstr(lumaring_error_text(ring), "away"));
+
+	start_anew(f);
+	f->ring.generation = 3;
+	assert_int_equal(next_while_serving(f, ring), LUMARING_EVENT_RESTARTED);
+	assert_int_equal(lumaring_info(ring)->connected, 1);
+	assert_int_equal(lumaring_info(ring)->epoch, FAKE_EPOCH + 1000);
+	assert_int_equal(lumaring_fd(ring), fd);
+	fake_lose(&f->ring, LUMARING_LOST_UNREAD, 7);
+	publish(f, 1);
+	frame = expect_frame(ring, 8);
+	assert_int_equal(frame->epoch, FAKE_EPOCH + 1000);
+	assert_int_equal(frame->missed, 0);
+	assert_int_equal(frame->pinned, 1);
+	check_pixels(old);
+	assert_int_equal(lumaring_release(ring, old), 0);
+	assert_int_equal(lumaring_release(ring, frame), 0);
+	lumaring_close(ring);
+}
+
+static void test_restarted_many_times(void **state)
+{
+	struct fake *f = *state;
+	struct lumaring *ring = fake_open(f, 0, 16);
+	const unsigned fds = count_fds();
+
+	for (int i = 0; i < 50; i++) {
+		publish(f, 1);
+		expect_frame_and_release(ring, 1);
+		fake_die(f);
+		assert_int_equal(next_by_fd(ring), LUMARING_EVENT_DISCONNECTED);
+		start_anew(f);
+		assert_int_equal(next_while_serving(f, ring), LUMARING_EVENT_RESTARTED);
+		assert_int_equal(count_fds(), fds);
+		assert_int_equal(count_maps(), 4);
+	}
+	lumaring_close(ring);
+}
+
+static void test_closed_then_restarted(void **state)
+{
+	struct fake *f = *state;
+	struct lumaring *ring = fake_open(f, 0, 16);
+
+	fake_set_state(&f->ring, LUMARING_RING_SOURCE_LOST);
+	expect_next(ring, LUMARING_EVENT_SOURCE_LOST);
+	fake_set_state(&f->ring, LUMARING_RING_CLOSED);
+	fake_die(f);
+	expect_next(ring, LUMARING_EVENT_CLOSED);
+	expect_next(ring, -EAGAIN);
+	start_anew(f);
+	assert_int_equal(next_while_serving(f, ring), LUMARING_EVENT_RESTARTED);
+	expect_next(ring, -EAGAIN); /* the new camera was never lost: it is not back */
+	publish(f, 1);
+	expect_frame_and_release(ring, 1);
+	fake_set_state(&f->ring, LUMARING_RING_CLOSED);
+	expect_next(ring, LUMARING_EVENT_CLOSED); /* the new ring's own */
+	lumaring_close(ring);
+}
+
+static void test_oldest_after_a_restart(void **state)
+{
+	struct fake *f = *state;
+	struct lumaring *ring = fake_open(f, LUMARING_OLDEST, 16);
+
+	fake_die(f);
+	expect_next(ring, LUMARING_EVENT_DISCONNECTED);
+	start_anew(f);
+	publish(f, 2);
+	fake_answer_welcome(f);
+	assert_int_equal(next_while_serving(f, ring), LUMARING_EVENT_RESTARTED);
+	expect_frame_and_release(ring, 1);
+	expect_frame_and_release(ring, 2);
+	lumaring_close(ring);
+}
+
+static void test_refused_after_a_restart(void **state)
+{
+	struct fake *f = *state;
+	struct lumaring *ring = fake_open(f, 0, 16);
+	struct lumaring_refusal *m = (void *)f->answer;
+
+	fake_die(f);
+	expect_next(ring, LUMARING_EVENT_DISCONNECTED);
+	start_anew(f);
+	for (int i = 0; i < 2; i++) {
+		*m = (struct lumaring_refusal){ .message = { .type = LUMARING_MESSAGE_REFUSAL, .size = sizeof(*m) },
+						.code = ENOENT,
+						.text = "no stream of this name" };
+		f->answer_bytes = sizeof(*m);
+		f->answer_fd_count = 0;
+		assert_int_equal(next_while_serving(f, ring), -ENOENT);
+		assert_string_equal(lumaring_error_text(ring), "no stream of this name");
+	}
+	fake_answer_welcome(f)->version = 2;
+	assert_int_equal(next_while_serving(f, ring), -EPROTONOSUPPORT);
+	fake_answer_welcome(f)->cursors = 99;
+	assert_int_equal(next_while_serving(f, ring), -EBADMSG);
+	fake_answer_welcome(f);
+	assert_int_equal(next_while_serving(f, ring), LUMARING_EVENT_RESTARTED);
+	lumaring_close(ring);
+}
+
+/* Call without waiting until the library has connected, and waits for an answer. */
+static int connect_by_fd(struct fake *f, struct lumaring *ring)
+{
+	while (!is_readable(f->listener)) {
+		expect_next(ring, -EAGAIN);
+		if (!is_readable(f->listener))
+			wait_readable(lumaring_fd(ring));
+	}
+	return accept4(f->listener, NULL, NULL, SOCK_CLOEXEC);
+}
+
+/* A daemon that closes with the hello unread: the client gets a reset before the words. */
+static void test_refused_before_the_hello_was_read(void **state)
+{
+	struct fake *f = *state;
+	struct lumaring *ring = fake_open(f, 0, 16);
+	const struct lumaring_refusal m = { .message = { .type = LUMARING_MESSAGE_REFUSAL, .size = sizeof(m) },
+					    .code = EUSERS,
+					    .text = "full" };
+	int socket;
+
+	fake_die(f);
+	expect_next(ring, LUMARING_EVENT_DISCONNECTED);
+	start_anew(f);
+	socket = connect_by_fd(f, ring);
+	fake_send(socket, &m, sizeof(m), NULL, 0);
+	close(socket);
+	expect_next(ring, -EUSERS);
+	assert_string_equal(lumaring_error_text(ring), "full");
+	lumaring_close(ring);
+}
+
+/* The old socket stays open for a pinned frame, but what comes through it is nobody's business any more. */
+static void test_fd_does_not_watch_the_old_socket(void **state)
+{
+	struct fake *f = *state;
+	struct lumaring *ring = fake_open(f, 0, 16);
+	const struct lumaring_message nonsense = { .type = LUMARING_MESSAGE_HELLO, .size = sizeof(nonsense) };
+	int socket;
+
+	publish(f, 1);
+	expect_frame(ring, 1);
+	fake_send(f->socket, &nonsense, sizeof(nonsense), NULL, 0);
+	expect_next(ring, -EBADMSG);
+	socket = connect_by_fd(f, ring);
+	fake_notice(f);
+	assert_false(is_readable(lumaring_fd(ring))); /* nor does the time of the last attempt count */
+	expect_next(ring, -EAGAIN);
+	assert_false(is_readable(lumaring_fd(ring)));
+	fake_answer_welcome(f);
+	fake_send(socket, f->answer, f->answer_bytes, f->answer_fds, f->answer_fd_count);
+	assert_true(is_readable(lumaring_fd(ring)));
+	expect_next(ring, LUMARING_EVENT_RESTARTED);
+	lumaring_close(ring);
+	close(socket);
+}
+
+/* A daemon that dies while it greets is a daemon that is away. */
+static void test_dies_while_greeting(void **state)
+{
+	struct fake *f = *state;
+	struct lumaring *ring = fake_open(f, 0, 16);
+	void *result;
+
+	fake_die(f);
+	expect_next(ring, LUMARING_EVENT_DISCONNECTED);
+	start_anew(f);
+	assert_int_equal(pthread_create(&f->thread, NULL, next_thread, ring), 0);
+	f->answer_bytes = 0;
+	f->close_after_answer = true;
+	fake_serve(f);
+	fake_serve(f);
+	fake_answer_welcome(f);
+	fake_serve(f);
+	assert_int_equal(pthread_join(f->thread, &result), 0);
+	assert_int_equal((intptr_t)result, LUMARING_EVENT_RESTARTED);
+	lumaring_close(ring);
+}
+
+static void test_fd(void **state)
+{
+	struct fake *f = *state;
+	struct lumaring *ring = fake_open(f, 0, 16);
+	const int fd = lumaring_fd(ring);
+
+	assert_false(is_readable(fd));
+	fake_frame(f);
+	fake_frame(f);
+	assert_true(is_readable(fd));
+	expect_frame_and_release(ring, 1);
+	expect_frame_and_release(ring, 2);
+	expect_next(ring, -EAGAIN);
+	assert_false(is_readable(fd)); /* both notices are taken */
+	fake_set_state(&f->ring, LUMARING_RING_SOURCE_LOST);
+	fake_tell_state(f);
+	assert_true(is_readable(fd));
+	expect_next(ring, LUMARING_EVENT_SOURCE_LOST);
+	expect_next(ring, -EAGAIN);
+	assert_false(is_readable(fd));
+
+	fake_die(f);
+	assert_true(is_readable(fd));
+	expect_next(ring, LUMARING_EVENT_DISCONNECTED);
+	assert_true(is_readable(fd)); /* the first attempt is due at once */
+	expect_next(ring, -EAGAIN);
+	wait_readable(fd); /* the next attempt, by time alone */
+	lumaring_close(ring);
+}
+
+/* A daemon that talks without end does not keep a call. */
+static void test_flood(void **state)
+{
+	struct fake *f = *state;
+	struct lumaring *ring = fake_open(f, 0, 16);
+	const struct lumaring_frame *frame = NULL;
+	struct lumaring_message noise = { .type = 99, .size = sizeof(noise) };
+	unsigned sent = 0, calls = 0;
+
+	while (send(f->socket, &noise, sizeof(noise), MSG_DONTWAIT | MSG_NOSIGNAL) > 0)
+		sent++;
+	assert_true(sent > 64);
+	while (is_readable(lumaring_fd(ring))) {
+		assert_int_equal(lumaring_next(ring, 0, &frame), -EAGAIN);
+		calls++;
+	}
+	assert_true(calls > 1 && calls <= sent / 64 + 1);
+	lumaring_close(ring);
+}
+
+static void test_waits_for_a_frame(void **state)
+{
+	struct fake *f = *state;
+	struct lumaring *ring = fake_open(f, 0, 16);
+	const struct lumaring_frame *frame = NULL;
+	uint32_t slot;
+
+	assert_int_equal(lumaring_next(ring, 10, &frame), -ETIMEDOUT);
+	assert_int_equal(lumaring_latest(ring, 10, &frame), -ETIMEDOUT);
+	assert_null(frame);
+	assert_true(strlen(lumaring_error_text(ring)) > 0);
+	for (int i = 0; i < 3; i++) {
+		fake_notice(f); /* says that there is one, but there is none: waits on */
+		assert_int_equal(lumaring_next(ring, 10, &frame), -ETIMEDOUT);
+		slot = fake_frame(f);
+		assert_int_equal(lumaring_next(ring, i % 2 ? -1 : FAKE_WAIT_MS, &frame), 0);
+		assert_ptr_not_equal(frame->pixels, fake_pixels(&f->ring, slot)); /* another map of it */
+		assert_int_equal(lumaring_release(ring, frame), 0);
+	}
+	lumaring_close(ring);
+}
+
+static void on_alarm(int signal)
+{
+	(void)signal;
+}
+
+static void test_signal(void **state)
+{
+	struct fake *f = *state;
+	struct lumaring *ring = fake_open(f, 0, 16);
+	const struct lumaring_frame *frame = NULL;
+	const struct sigaction action = { .sa_handler = on_alarm };
+	const struct itimerval often = { { 0, 1000 }, { 0, 1000 } }, never = { { 0, 0 }, { 0, 0 } };
+	struct sigaction old;
+
+	assert_return_code(sigaction(SIGALRM, &action, &old), errno);
+	assert_return_code(setitimer(ITIMER_REAL, &often, NULL), errno);
+	assert_int_equal(lumaring_next(ring, -1, &frame), -EINTR);
+	fake_die(f);
+	assert_int_equal(lumaring_next(ring, -1, &frame), LUMARING_EVENT_DISCONNECTED);
+	assert_int_equal(lumaring_next(ring, -1, &frame), -EINTR);
+	assert_return_code(setitimer(ITIMER_REAL, &never, NULL), errno);
+	assert_return_code(sigaction(SIGALRM, &old, NULL), errno);
+	assert_null(frame);
+	lumaring_close(ring);
+}
+
+static void set_region(struct lumaring *ring, uint32_t x, uint32_t y, uint32_t width, uint32_t height, int result)
+{
+	const struct lumaring_region region = { x, y, width, height };
+
+	assert_int_equal(lumaring_set_region(ring, &region), result);
+}
+
+static void answer_private(struct fake *f)
+{
+	strcpy(f->ring.header->stream, "private");
+	strcpy(fake_answer_welcome(f)->stream, "private");
+}
+
+static void test_region(void **state)
+{
+	struct fake *f = *state;
+	struct lumaring_options options = fake_options(f);
+	struct lumaring *ring;
+
+	options.flags = LUMARING_PRIVATE;
+	options.region = (struct lumaring_region){ 1, 2, 30, 40 };
+	answer_private(f);
+	assert_int_equal(fake_open_with(f, &options, &ring), 0);
+	assert_int_equal(f->hello.width_max | f->hello.height_max, 0);
+	assert_int_equal(f->page->region, lumaring_region_word(1, 2, 30, 40));
+	set_region(ring, 65535, 65535, 65535, 65535, 0);
+	assert_int_equal(f->page->region, UINT64_MAX);
+	set_region(ring, 0, 0, 0, 0, 0); /* the whole */
+	assert_int_equal(f->page->region, 0);
+	set_region(ring, 5, 6, 0, 8, 0);
+	assert_int_equal(f->page->region, lumaring_region_word(5, 6, 0, 8));
+	set_region(ring, 65536, 0, 0, 0, -EINVAL);
+	set_region(ring, 0, 65536, 0, 0, -EINVAL);
+	set_region(ring, 0, 0, 65536, 0, -EINVAL);
+	set_region(ring, 0, 0, 0, 65536, -EINVAL);
+	assert_int_equal(lumaring_set_region(ring, NULL), -EINVAL);
+	assert_int_equal(f->page->region, lumaring_region_word(5, 6, 0, 8));
+
+	/* Away: kept, and asked for by the page. The hello has the first region: it makes the capacity and lies inside. */
+	fake_die(f);
+	expect_next(ring, LUMARING_EVENT_DISCONNECTED);
+	set_region(ring, 9, 10, 11, 12, -ENOTCONN);
+	start_anew(f);
+	answer_private(f);
+	assert_int_equal(next_while_serving(f, ring), LUMARING_EVENT_RESTARTED);
+	assert_int_equal(f->hello.message.flags, LUMARING_HELLO_PRIVATE);
+	assert_int_equal(f->hello.region_x, 1);
+	assert_int_equal(f->hello.region_y, 2);
+	assert_int_equal(f->hello.region_width, 30);
+	assert_int_equal(f->hello.region_height, 40);
+	assert_int_equal(f->hello.width_max | f->hello.height_max, 0);
+	assert_int_equal(f->page->region, lumaring_region_word(9, 10, 11, 12));
+	lumaring_close(ring);
+}
+
+static void test_region_needs_a_private_stream(void **state)
+{
+	struct fake *f = *state;
+	struct lumaring *ring = fake_open(f, 0, 16);
+
+	set_region(ring, 0, 0, 0, 0, -ENOTSUP);
+	assert_int_equal(f->page->region, 0);
+	lumaring_close(ring);
+}
+
+#define TEST(function) cmocka_unit_test_setup_teardown(function, fake_setup, fake_teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_restarted),
+		TEST(test_restarted_many_times),
+		TEST(test_closed_then_restarted),
+		TEST(test_oldest_after_a_restart),
+		TEST(test_refused_after_a_restart),
+		TEST(test_refused_before_the_hello_was_read),
+		TEST(test_dies_while_greeting),
+		TEST(test_fd_does_not_watch_the_old_socket),
+		TEST(test_fd),
+		TEST(test_flood),
+		TEST(test_waits_for_a_frame),
+		TEST(test_signal),
+		TEST(test_region),
+		TEST(test_region_needs_a_private_stream),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
