@@ -47,6 +47,7 @@ say = $(if $(V),,@printf '  %-7s %s\n' '$(1)' '$(2)')
 
 DAEMON_SRC := $(wildcard daemon/*.c daemon/*/*.c)
 CLIENT_SRC := $(wildcard client-lib/*.c)
+CLI_SRC := $(wildcard client-lib/cli/*.c)
 EXAMPLE_SRC := $(wildcard client-lib/examples/*.c)
 UNIT_SRC := $(wildcard tests/unit/test_*.c)
 
@@ -54,9 +55,10 @@ obj = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 DAEMON_PARTS := $(call obj,$(filter-out daemon/main.c,$(DAEMON_SRC)))
 EXAMPLES := $(patsubst client-lib/examples/%.c,$(BUILD)/examples/%,$(EXAMPLE_SRC))
 UNITS := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(UNIT_SRC))
-OBJECTS := $(call obj,$(DAEMON_SRC) $(CLIENT_SRC) $(EXAMPLE_SRC) $(UNIT_SRC))
+OBJECTS := $(call obj,$(DAEMON_SRC) $(CLIENT_SRC) $(CLI_SRC) $(EXAMPLE_SRC) $(UNIT_SRC))
 
-PRODUCTS := $(BUILD)/liblumaring.so.$(SOVERSION) $(BUILD)/liblumaring.so $(BUILD)/liblumaring.a $(BUILD)/lumaring.pc $(BUILD)/lumaringd $(BUILD)/lumaringd@.service
+PRODUCTS := $(BUILD)/liblumaring.so.$(SOVERSION) $(BUILD)/liblumaring.so $(BUILD)/liblumaring.a \
+	$(BUILD)/lumaring.pc $(BUILD)/lumaringd $(BUILD)/lumaring $(BUILD)/lumaringd@.service
 
 .PHONY: all
 all: $(PRODUCTS) $(EXAMPLES) ## Build daemon, library, tool and examples
@@ -101,6 +103,10 @@ $(BUILD)/lumaringd@.service: systemd/lumaringd@.service.in Makefile $(BUILD)/fla
 $(BUILD)/lumaringd: $(BUILD)/obj/daemon/main.o $(BUILD)/libdaemon.a
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LUMARING_LDFLAGS) $(LDFLAGS) -Wl,-z,relro,-z,now -o $@ $^ $(DAEMON_LIBS)
+
+$(BUILD)/lumaring: $(call obj,$(CLI_SRC)) $(BUILD)/liblumaring.a
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LUMARING_LDFLAGS) $(LDFLAGS) -Wl,-z,relro,-z,now -o $@ $^
 
 $(BUILD)/examples/%: $(BUILD)/obj/client-lib/examples/%.o $(BUILD)/liblumaring.so
 	$(call say,LD,$@)

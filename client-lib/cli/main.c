@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * main.c - the tool `lumaring`: the table of verbs, help, and the dispatch. Uses the public library and nothing else of
+ * lumaring. Data goes to standard output, talk to standard error.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "options.h"
+#include "output.h"
+#include "stop.h"
+#include "verbs.h"
+
+struct verb {
+	const char *name;
+	const char *operand; /* "" or what follows the verb */
+	const char *help;    /* one line */
+	const char *examples;
+	int (*run)(const struct options *options);
+	unsigned flag;
+};
+
+static const struct verb verbs[] = {
+	{ "watch", "", "a line for every frame and event",
+	  "  lumaring watch                             a line for every frame\n"
+	  "  lumaring watch --json -n 100 | jq .missed  figures for programs\n"
+	  "  lumaring watch --latest --timeout 1        newest frames only, until the camera stops\n",
+	  watch_run, VERB_WATCH },
+	{ "snap", "FILE.pgm", "the next frame as a PGM picture (- for standard output)",
+	  "  lumaring snap now.pgm                      a picture\n"
+	  "  lumaring snap --region 100,50,640,480 - | pnmtopng > part.png\n",
+	  snap_run, VERB_SNAP },
+	{ "cat", "", "every frame in order to standard output, as video",
+	  "  lumaring cat --y4m | ffplay -              see the camera\n"
+	  "  lumaring cat --y4m-420 | ffmpeg -i - camera.mp4\n"
+	  "  lumaring cat --raw -n 100 > luma.raw       100 frames, width times height bytes each\n",
+	  cat_run, VERB_CAT },
+};
+
+#define VERBS (sizeof(verbs) / sizeof(verbs[0]))
+
+static const char codes_text[] =
+	"Exit codes:\n"
+	"  0  all that was asked for was done; or the stream was closed after some frames; or the\n"
+	"     reader of the output went away; or 'watch' was stopped by SIGINT or SIGTERM\n"
+	"  1  failed to read or write\n"
+	"  2  wrong usage, or a name or region out of range\n"
+	"  3  no daemon serves this camera\n"
+	"  4  refused: no permission, no such stream, a limit, no common version\n"
+	"  5  closed before the first frame, or camera lost before a picture, or the size of the\n"
+	"     frames changed under 'cat'\n"
+	"  6  no frame, or no answer of the daemon, in time\n"
+	"  128 + N  'cat' or 'snap' was stopped by signal N\n";
+
+/* Text that did not get out is a failure like any other, except that a pager may have been closed. */
+static int finish(void)
+{
+	if (fflush(stdout) == 0 || errno == EPIPE)
+		return CODE_OK;
+	talk("cannot write to standard output: %s", strerror(errno));
+	return CODE_FAILED;
+}
+
+static int print_help(void)
+{
+	printf("Examples:\n");
+	for (size_t i = 0; i < VERBS; i++)
+		printf("%s", verbs[i].examples);
+	printf("\nUsage: lumaring VERB [OPTION]...\n\nVerbs:\n");
+	for (size_t i = 0; i < VERBS; i++)
+		printf("  %-6s%-10s %s\n", verbs[i].name, verbs[i].operand, verbs[i].help);
+	printf("  %-6s%-10s %s\n", "help", "VERB", "the options of a verb");
+	printf("\nOptions for every verb, before or after it:\n");
+	options_print(stdout, VERB_ALL, true);
+	printf("\n%s\nlumaring(1) has the whole manual.\n", codes_text);
+	return finish();
+}
+
+static int print_verb_help(const struct verb *verb)
+{
+	printf("Examples:\n%s\nUsage: lumaring %s%s%s [OPTION]...\n", verb->examples, verb->name,
+	       verb->operand[0] ? " " : "", verb->operand);
+	printf("%c%s.\n\nOptions:\n", verb->help[0] - 'a' + 'A', verb->help + 1);
+	options_print(stdout, verb->flag, false);
+	printf("\nOptions for every verb:\n");
+	options_print(stdout, verb->flag, true);
+	printf("\n%s", codes_text);
+	return finish();
+}
+
+static const struct verb *verb_find(const char *name)
+{
+	for (size_t i = 0; i < VERBS; i++)
+		if (strcmp(verbs[i].name, name) == 0)
+			return &verbs[i];
+	talk("there is no verb '%s', only watch, snap, cat and help; 'lumaring --help' has examples", name);
+	return NULL;
+}
+
+static int help_run(const char *name)
+{
+	const struct verb *verb;
+
+	if (!name)
+		return print_help();
+	verb = verb_find(name);
+	return verb ? print_verb_help(verb) : CODE_USAGE;
+}
+
+static int dispatch(const struct options *options)
+{
+	const char *name = options->operands[0];
+	const struct verb *verb;
+
+	verb = verb_find(name);
+	if (!verb)
+		return CODE_USAGE;
+	if (options->help)
+		return print_verb_help(verb);
+	if (options_check(options, verb->name, verb->flag) < 0)
+		return CODE_USAGE;
+	if (options->operands[1] && !verb->operand[0]) {
+		talk("'%s' takes no '%s'; 'lumaring help %s' lists its options", name, options->operands[1], name);
+		return CODE_USAGE;
+	}
+	return verb->run(options);
+}
+
+/* A descriptor that the caller closed would be taken by a socket, and our output would go there: keep its place, with
+ * something that fails when it is used. */
+static void keep_descriptors(void)
+{
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY) < 0)
+			_exit(CODE_FAILED);
+}
+
+int main(int argc, char **argv)
+{
+	struct options options;
+
+	keep_descriptors();
+	if (options_parse(argc, argv, &options) < 0)
+		return CODE_USAGE;
+	stop_install();
+	if (options.version) {
+		printf("lumaring %s\n", lumaring_version());
+		return finish();
+	}
+	if (options.operands[0] && strcmp(options.operands[0], "help") == 0)
+		return help_run(options.operands[1]);
+	if (options.operands[0])
+		return dispatch(&options);
+	if (options.help)
+		return print_help();
+	talk("say what to do: watch, snap, cat or help; 'lumaring --help' has examples");
+	return CODE_USAGE;
+}

@@ -1,0 +1,294 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * options.c - see options.h. Numbers are read strictly: what is not wholly a number in range is refused with the range,
+ * and never clipped.
+ */
+#include "options.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "output.h"
+
+/* Long options without a short one: above any character. */
+enum option_code {
+	OPTION_CAMERA = 256,
+	OPTION_STREAM,
+	OPTION_RUNTIME_DIR,
+	OPTION_WAIT,
+	OPTION_JSON,
+	OPTION_TIMEOUT,
+	OPTION_LATEST,
+	OPTION_OLDEST,
+	OPTION_COPY,
+	OPTION_REGION,
+	OPTION_FOLLOW,
+	OPTION_Y4M,
+	OPTION_Y4M_420,
+	OPTION_RAW,
+};
+
+struct option_row {
+	const char *name;     /* long name */
+	const char *argument; /* NULL: takes none */
+	const char *help;
+	unsigned verbs;
+	int code; /* the short option where it has one */
+};
+
+static const struct option_row rows[] = {
+	{ "camera", "NAME", "the daemon's camera (default: $LUMARING_CAMERA, else cam0)", VERB_ALL, OPTION_CAMERA },
+	{ "stream", "NAME", "one of the camera's streams (default: main)", VERB_ALL, OPTION_STREAM },
+	{ "runtime-dir", "DIR", "where the daemon's sockets are (default: $LUMARING_RUNTIME_DIR, else /run/lumaring)",
+	  VERB_ALL, OPTION_RUNTIME_DIR },
+	{ "wait", "SECONDS", "wait so long for a daemon that is not there yet (default: 2)", VERB_ALL, OPTION_WAIT },
+	{ "help", NULL, "this text; after a verb, that verb's", VERB_ALL, 'h' },
+	{ "version", NULL, "the version", VERB_ALL, 'V' },
+	{ "json", NULL, "one JSON object a line, events too", VERB_WATCH, OPTION_JSON },
+	{ "latest", NULL, "only the newest frame each time, skip those between", VERB_WATCH, OPTION_LATEST },
+	{ "y4m", NULL, "YUV4MPEG2, luma only (Cmono)", VERB_CAT, OPTION_Y4M },
+	{ "y4m-420", NULL, "YUV4MPEG2 with neutral chroma (C420jpeg), for readers that know no Cmono", VERB_CAT,
+	  OPTION_Y4M_420 },
+	{ "raw", NULL, "the rows of each frame, without padding or header", VERB_CAT, OPTION_RAW },
+	{ "count", "N", "stop after N frames", VERB_WATCH | VERB_CAT, 'n' },
+	{ "timeout", "SECONDS", "give up when no frame came for so long (default: never; snap: 5)", VERB_ALL,
+	  OPTION_TIMEOUT },
+	{ "region", "X,Y,W,H", "a private stream of these pixels; W or H 0: up to the edge", VERB_ALL, OPTION_REGION },
+	{ "oldest", NULL, "begin with the oldest frame in the ring, not with the next new one", VERB_WATCH | VERB_CAT,
+	  OPTION_OLDEST },
+	{ "copy", NULL, "copy frames out of the ring, pin none", VERB_ALL, OPTION_COPY },
+	{ "follow", NULL, "when the stream is closed, wait for it to come back", VERB_WATCH | VERB_CAT, OPTION_FOLLOW },
+};
+
+#define ROWS (sizeof(rows) / sizeof(rows[0]))
+_Static_assert(ROWS <= 32, "options.given has a bit per row");
+
+static const struct option_row *row_of(int code)
+{
+	for (size_t i = 0; i < ROWS; i++)
+		if (rows[i].code == code)
+			return &rows[i];
+	return NULL;
+}
+
+/* Digits only, up to the given end character: strtoull(3) would take signs, blanks and other bases. */
+static int parse_number(const char *text, char end, uint64_t max, uint64_t *ret_value, const char **ret_end)
+{
+	uint64_t value = 0;
+	const char *at = text;
+
+	for (; *at >= '0' && *at <= '9'; at++) {
+		if (value > (max - (uint64_t)(*at - '0')) / 10)
+			return -ERANGE;
+		value = value * 10 + (uint64_t)(*at - '0');
+	}
+	if (at == text || *at != end)
+		return -EINVAL;
+	*ret_value = value;
+	if (ret_end)
+		*ret_end = at + (end != '\0');
+	return 0;
+}
+
+static int parse_count(const char *text, uint64_t *ret_count)
+{
+	uint64_t count;
+
+	if (parse_number(text, '\0', OPTIONS_COUNT_MAX, &count, NULL) < 0 || count == 0) {
+		talk("--count (-n) is '%s'; it must be a whole number of frames, 1 or more", text);
+		return -EINVAL;
+	}
+	*ret_count = count;
+	return 0;
+}
+
+static int parse_seconds(const char *name, const char *text, int *ret_ms)
+{
+	double seconds = -1;
+	char *end = NULL;
+
+	if (*text && strspn(text, "0123456789.") == strlen(text))
+		seconds = strtod(text, &end);
+	if (seconds < 0 || *end || end == text || seconds > OPTIONS_SECONDS_MAX) {
+		talk("--%s is '%s'; it must be a number of seconds, 0 to %u, for example 2.5", name, text,
+		     OPTIONS_SECONDS_MAX);
+		return -EINVAL;
+	}
+	*ret_ms = (int)(seconds * 1000 + 0.5);
+	return 0;
+}
+
+static int parse_region(const char *text, struct lumaring_region *ret_region)
+{
+	uint64_t values[4];
+	const char *at = text;
+
+	for (unsigned i = 0; i < 4; i++) {
+		if (parse_number(at, i < 3 ? ',' : '\0', UINT16_MAX, &values[i], &at) < 0) {
+			talk("--region is '%s'; it must be X,Y,WIDTH,HEIGHT in pixels, each 0 to %u, for example "
+			     "100,50,640,480",
+			     text, UINT16_MAX);
+			return -EINVAL;
+		}
+	}
+	*ret_region = (struct lumaring_region){ (uint32_t)values[0], (uint32_t)values[1], (uint32_t)values[2],
+						(uint32_t)values[3] };
+	return 0;
+}
+
+static int set_format(struct options *options, enum cat_format format)
+{
+	if (options->format != CAT_NONE && options->format != format) {
+		talk("--y4m, --y4m-420 and --raw exclude each other; give one");
+		return -EINVAL;
+	}
+	options->format = format;
+	return 0;
+}
+
+static int set_option(struct options *options, int code, const char *value)
+{
+	switch (code) {
+	case OPTION_CAMERA:
+		options->camera = value;
+		return 0;
+	case OPTION_STREAM:
+		options->stream = value;
+		return 0;
+	case OPTION_RUNTIME_DIR:
+		options->runtime_dir = value;
+		return 0;
+	case OPTION_WAIT:
+		return parse_seconds("wait", value, &options->wait_ms);
+	case OPTION_TIMEOUT:
+		return parse_seconds("timeout", value, &options->timeout_ms);
+	case 'n':
+		return parse_count(value, &options->count);
+	case OPTION_REGION:
+		options->private = true;
+		return parse_region(value, &options->region);
+	case OPTION_Y4M:
+		return set_format(options, CAT_Y4M);
+	case OPTION_Y4M_420:
+		return set_format(options, CAT_Y4M_420);
+	case OPTION_RAW:
+		return set_format(options, CAT_RAW);
+	case OPTION_JSON:
+		options->json = true;
+		return 0;
+	case OPTION_LATEST:
+		options->latest = true;
+		return 0;
+	case OPTION_OLDEST:
+		options->oldest = true;
+		return 0;
+	case OPTION_COPY:
+		options->copy = true;
+		return 0;
+	case OPTION_FOLLOW:
+		options->follow = true;
+		return 0;
+	case 'h':
+		options->help = true;
+		return 0;
+	case 'V':
+		options->version = true;
+		return 0;
+	}
+	return -EINVAL;
+}
+
+static int add_operand(struct options *options, const char *text)
+{
+	for (unsigned i = 0; i < OPTIONS_OPERANDS; i++) {
+		if (!options->operands[i]) {
+			options->operands[i] = text;
+			return 0;
+		}
+	}
+	talk("'%s' is one word too many; 'lumaring --help' has examples", text);
+	return -EINVAL;
+}
+
+/* getopt_long(3) answered '?' or ':'. A known code in optopt is an option whose value is missing or too much. */
+static int refuse(int answer, char **argv)
+{
+	const struct option_row *row = row_of(optopt);
+
+	if (row && answer == ':')
+		talk("--%s needs a value: --%s %s", row->name, row->name, row->argument);
+	else if (row)
+		talk("--%s takes no value", row->name);
+	else if (optopt > 0 && optopt < 256)
+		talk("there is no option '-%c'; 'lumaring --help' lists them", optopt);
+	else
+		talk("there is no option '%s', or it is short for several; 'lumaring --help' lists them",
+		     argv[optind - 1]);
+	return -EINVAL;
+}
+
+int options_parse(int argc, char **argv, struct options *ret_options)
+{
+	struct options options = { .wait_ms = 2000, .timeout_ms = -1 };
+	struct option longs[ROWS + 1] = { { NULL, 0, NULL, 0 } };
+	int code, r = 0;
+
+	for (size_t i = 0; i < ROWS; i++)
+		longs[i] = (struct option){ rows[i].name, rows[i].argument ? required_argument : no_argument, NULL,
+					    rows[i].code };
+	opterr = 0;
+	/* '-': operands come in their order as code 1, so that options may stand on both sides of the verb, also under
+	 * POSIXLY_CORRECT. ':': a missing value is told apart from an unknown option. */
+	while (r == 0 && (code = getopt_long(argc, argv, "-:n:hV", longs, NULL)) != -1) {
+		if (code == '?' || code == ':')
+			return refuse(code, argv);
+		if (code == 1) {
+			r = add_operand(&options, optarg);
+			continue;
+		}
+		options.given |= UINT32_C(1) << (row_of(code) - rows);
+		r = set_option(&options, code, optarg);
+	}
+	while (r == 0 && optind < argc)
+		r = add_operand(&options, argv[optind++]);
+	if (r == 0)
+		*ret_options = options;
+	return r;
+}
+
+int options_check(const struct options *options, const char *verb, unsigned flag)
+{
+	for (size_t i = 0; i < ROWS; i++) {
+		if (!(options->given >> i & 1) || rows[i].verbs & flag)
+			continue;
+		talk("'%s' takes no --%s; 'lumaring help %s' lists its options", verb, rows[i].name, verb);
+		return -EINVAL;
+	}
+	if (options->private && options->stream) {
+		talk("--region makes a private stream and --stream names a shared one: give one of them");
+		return -EINVAL;
+	}
+	if (options->latest && options->oldest) {
+		talk("--latest and --oldest exclude each other; give one");
+		return -EINVAL;
+	}
+	return 0;
+}
+
+void options_print(FILE *file, unsigned flag, bool common)
+{
+	for (size_t i = 0; i < ROWS; i++) {
+		const struct option_row *row = &rows[i];
+		char text[64];
+
+		if (!(row->verbs & flag) || (row->verbs == VERB_ALL) != common)
+			continue;
+		snprintf(text, sizeof(text), "%s%c%s--%s%s%s", row->code < 256 ? "-" : " ",
+			 row->code < 256 ? row->code : ' ', row->code < 256 ? ", " : "  ", row->name,
+			 row->argument ? " " : "", row->argument ? row->argument : "");
+		fprintf(file, "  %-25s %s\n", text, row->help);
+	}
+}

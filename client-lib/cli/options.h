@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * options.h - the command line: one table of options for all verbs, before or after the verb, and the exit codes.
+ */
+#ifndef LUMARING_CLI_OPTIONS_H
+#define LUMARING_CLI_OPTIONS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include <lumaring/lumaring.h>
+
+/* Exit codes; besides these 128 + the number of a signal. */
+enum code {
+	CODE_OK = 0,
+	CODE_FAILED = 1,    /* a read or a write went wrong */
+	CODE_USAGE = 2,     /* the command line */
+	CODE_NO_DAEMON = 3, /* nobody serves the camera */
+	CODE_REFUSED = 4,   /* no permission, no such stream, a limit, no common version */
+	CODE_CLOSED = 5,    /* closed or lost before the first frame, or the frames changed their size */
+	CODE_TIMEOUT = 6,   /* no frame, or no answer of the daemon, in time */
+};
+
+/* Which verb takes an option, as bits. */
+enum verb_flag {
+	VERB_WATCH = 1,
+	VERB_SNAP = 2,
+	VERB_CAT = 4,
+	VERB_ALL = 7,
+};
+
+enum cat_format {
+	CAT_NONE,
+	CAT_Y4M,
+	CAT_Y4M_420,
+	CAT_RAW,
+};
+
+#define OPTIONS_OPERANDS 2u
+#define OPTIONS_COUNT_MAX UINT64_C(1000000000000000) /* -n */
+#define OPTIONS_SECONDS_MAX 2000000u                 /* --wait, --timeout: 23 days, so that ms fit an int */
+
+struct options {
+	const char *camera, *stream, *runtime_dir; /* NULL: the library's defaults */
+	int wait_ms;
+	int timeout_ms; /* -1: the verb's default */
+	uint64_t count; /* 0: no limit */
+	bool json, latest, copy, oldest, follow, private;
+	bool help, version;
+	struct lumaring_region region;
+	enum cat_format format;
+	const char *operands[OPTIONS_OPERANDS]; /* the verb and what follows it; NULL: not there */
+	uint32_t given;                         /* bit per row of the option table */
+};
+
+/* Read the command line. 0, or -EINVAL after one sentence on standard error. */
+int options_parse(int argc, char **argv, struct options *ret_options);
+
+/* Does the verb take what was given, and do the options go together? 0, or -EINVAL after one sentence. */
+int options_check(const struct options *options, const char *verb, unsigned flag);
+
+/* One line for each option that this verb takes: those that every verb takes (`common`), or the rest. */
+void options_print(FILE *file, unsigned flag, bool common);
+
+#endif

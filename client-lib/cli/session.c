@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * session.c - see session.h. Uses the public library only. It never waits longer than SLICE_MS at a time, so that a
+ * signal that comes just before a wait is seen soon after.
+ */
+#include "session.h"
+
+#include <errno.h>
+#include <string.h>
+#include <time.h>
+
+#include <lumaring/layout.h>
+
+#include "output.h"
+#include "stop.h"
+
+#define SLICE_MS 250
+#define RETRY_MS 50
+#define NS_PER_MS UINT64_C(1000000)
+#define TEXT_BYTES 320
+
+uint64_t session_now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000 * NS_PER_MS + (uint64_t)now.tv_nsec;
+}
+
+/* What is left of a time span, 0 when it is over. */
+static int left_ms(uint64_t since_ns, int span_ms)
+{
+	uint64_t gone_ms = (session_now_ns() - since_ns) / NS_PER_MS;
+
+	return gone_ms >= (uint64_t)span_ms ? 0 : (int)((uint64_t)span_ms - gone_ms);
+}
+
+static int exit_code(int error)
+{
+	switch (-error) {
+	case EINVAL:
+		return CODE_USAGE;
+	case ECONNREFUSED:
+		return CODE_NO_DAEMON;
+	case EACCES:
+	case ENOENT:
+	case EUSERS:
+	case EDQUOT:
+	case ENOSPC:
+	case EPROTONOSUPPORT:
+		return CODE_REFUSED;
+	case ETIMEDOUT:
+		return CODE_TIMEOUT;
+	case EINTR:
+		return 128 + stop_signal();
+	}
+	return CODE_FAILED;
+}
+
+/* lumaring_open() until there is a daemon, the time is over, or a signal asks to stop. */
+static int open_patiently(const struct options *options, struct lumaring_options *how, struct lumaring **ret_ring)
+{
+	const struct timespec pause = { .tv_nsec = RETRY_MS * (long)NS_PER_MS };
+	uint64_t since_ns = session_now_ns();
+	int r;
+
+	for (;;) {
+		how->timeout_ms = left_ms(since_ns, options->wait_ms);
+		r = lumaring_open(options->camera, options->stream, how, ret_ring);
+		if (stop_signal() || (r != -ECONNREFUSED && r != -EINTR))
+			return r;
+		if (r == -ECONNREFUSED && how->timeout_ms == 0)
+			return r;
+		if (r == -ECONNREFUSED)
+			nanosleep(&pause, NULL);
+	}
+}
+
+int session_open(struct session *session, const struct options *options)
+{
+	struct lumaring_options how = LUMARING_OPTIONS_INIT;
+	char text[TEXT_BYTES] = "";
+	int r;
+
+	how.runtime_dir = options->runtime_dir;
+	how.flags = (options->copy ? LUMARING_COPY : 0) | (options->private ? LUMARING_PRIVATE : 0) |
+		    (options->oldest ? LUMARING_OLDEST : 0);
+	how.region = options->region;
+	how.error_text = text;
+	how.error_bytes = sizeof(text);
+	memset(session, 0, sizeof(*session));
+	session->timeout_ms = options->timeout_ms;
+	r = open_patiently(options, &how, &session->ring);
+	if (r < 0 && stop_signal())
+		return 128 + stop_signal();
+	if (r < 0) {
+		talk("%s", text[0] ? text : lumaring_strerror(r));
+		return exit_code(r);
+	}
+	session->frame_ns = session_now_ns();
+	return CODE_OK;
+}
+
+void session_close(struct session *session)
+{
+	lumaring_close(session->ring);
+	session->ring = NULL;
+}
+
+int session_wait(struct session *session, session_take take, const struct lumaring_frame **ret_frame)
+{
+	for (;;) {
+		int wait_ms = SLICE_MS, r;
+
+		if (stop_signal())
+			return -EINTR;
+		if (session->timeout_ms >= 0) {
+			wait_ms = left_ms(session->frame_ns, session->timeout_ms);
+			wait_ms = wait_ms < SLICE_MS ? wait_ms : SLICE_MS;
+		}
+		r = take(session->ring, wait_ms, ret_frame);
+		if (r == 0)
+			session->frame_ns = session_now_ns();
+		if (r != -ETIMEDOUT && r != -EAGAIN && r != -EINTR)
+			return r;
+		if (r != -EINTR && session->timeout_ms >= 0 && left_ms(session->frame_ns, session->timeout_ms) == 0)
+			return -ETIMEDOUT;
+	}
+}
+
+int session_release(struct session *session, const struct lumaring_frame *frame)
+{
+	uint64_t sequence = frame->sequence;
+	int r = lumaring_release(session->ring, frame);
+
+	if (r < 0)
+		talk("frame %llu changed while it was read: what was made of it is worth nothing",
+		     (unsigned long long)sequence);
+	return r;
+}
+
+static const char *why_no_frame(const struct lumaring_info *info)
+{
+	if (!info->connected)
+		return "the daemon is away";
+	switch ((enum lumaring_ring_state)info->state) {
+	case LUMARING_RING_PAUSED:
+		return "the source is paused";
+	case LUMARING_RING_SOURCE_LOST:
+		return "the camera is gone";
+	case LUMARING_RING_CLOSED:
+		return "the stream is closed";
+	case LUMARING_RING_LIVE:
+	case LUMARING_RING_REPLACED:
+		break;
+	}
+	return "although the daemon says that they come";
+}
+
+int session_failure(struct session *session, int error)
+{
+	const char *text;
+
+	if (error == -EINTR)
+		return exit_code(error);
+	if (error == -ETIMEDOUT) {
+		talk("no frame came for %g s (%s)", session->timeout_ms / 1000.0,
+		     why_no_frame(lumaring_info(session->ring)));
+		return exit_code(error);
+	}
+	text = lumaring_error_text(session->ring);
+	talk("%s", text && text[0] ? text : lumaring_strerror(error));
+	return exit_code(error);
+}
+
+int session_write_failure(struct session *session, int error, const char *where)
+{
+	if (error == -EPIPE) {
+		session->reader_gone = true;
+		return CODE_OK;
+	}
+	talk("cannot write to %s: %s", where, strerror(-error));
+	return CODE_FAILED;
+}
+
+void session_tell_event(int event)
+{
+	switch ((enum lumaring_event)event) {
+	case LUMARING_EVENT_GEOMETRY:
+		talk("the size or the format of the frames changes");
+		return;
+	case LUMARING_EVENT_REPLACED:
+		talk("the daemon replaced the ring; the next frame has a new epoch");
+		return;
+	case LUMARING_EVENT_RESTARTED:
+		talk("a new daemon was found; sequences start anew");
+		return;
+	case LUMARING_EVENT_SOURCE_LOST:
+		talk("the camera is gone, waiting for it");
+		return;
+	case LUMARING_EVENT_SOURCE_BACK:
+		talk("the camera is back");
+		return;
+	case LUMARING_EVENT_CLOSED:
+		talk("the stream was closed");
+		return;
+	case LUMARING_EVENT_DISCONNECTED:
+		talk("the daemon vanished, waiting for one to come back");
+		return;
+	}
+	talk("event %d, which this version does not know", event);
+}
+
+void session_tell_tally(const struct session *session)
+{
+	struct line line;
+
+	if (session->reader_gone)
+		return;
+	line_tally(&line, &session->tally);
+	talk("%s", line.text);
+}
+
+int session_closed(const struct session *session)
+{
+	if (session->tally.frames)
+		return CODE_OK;
+	talk("the stream was closed before a frame came");
+	return CODE_CLOSED;
+}

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * stop.c - see stop.h. The handlers only note the signal and start the grace period; a second signal, or the end of
+ * that period, ends the process at once.
+ */
+#include "stop.h"
+
+#include <signal.h>
+#include <stddef.h>
+#include <unistd.h>
+
+static volatile sig_atomic_t stop_noted;
+
+static void stop_note(int signal_number)
+{
+	stop_noted = signal_number;
+	alarm(STOP_GRACE_S);
+}
+
+static void stop_now(int signal_number)
+{
+	(void)signal_number;
+	_exit(128 + stop_noted);
+}
+
+void stop_install(void)
+{
+	struct sigaction note = { .sa_handler = stop_note, .sa_flags = SA_RESETHAND };
+	struct sigaction now = { .sa_handler = stop_now };
+	struct sigaction ignore = { .sa_handler = SIG_IGN };
+
+	/* Without SA_RESTART: a wait that the library is in returns -EINTR. */
+	sigaction(SIGINT, &note, NULL);
+	sigaction(SIGTERM, &note, NULL);
+	sigaction(SIGALRM, &now, NULL);
+	sigaction(SIGPIPE, &ignore, NULL);
+}
+
+int stop_signal(void)
+{
+	return stop_noted;
+}
