@@ -120,6 +120,7 @@ $(BUILD)/tests/%: $(BUILD)/obj/tests/unit/%.o $(BUILD)/liblumaring.a $(BUILD)/li
 
 # --- tests ---------------------------------------------------------------------------------------------------------
 
+E2E := $(sort $(wildcard tests/e2e/test_*.py))
 RUN := tests/run --build $(BUILD)
 
 .PHONY: tests
@@ -131,7 +132,8 @@ check: ## Install what is missing, build, run all tests (minutes)
 	$(Q)began=$$(date +%s); $(RUN) $(UNITS) \
 		layers='tests/layers && tests/layers --self-test' \
 		headers='tests/headers $(BUILD)' \
-		model='tests/model/run $(BUILD)/model'; code=$$?; \
+		model='tests/model/run $(BUILD)/model' \
+		$(E2E); code=$$?; \
 		echo "make check ran its tests for $$(($$(date +%s) - began)) seconds"; exit $$code
 
 .PHONY: check-unit

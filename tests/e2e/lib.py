@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""What the end-to-end tests share: a daemon in a directory of its own, the tool, raw clients, and leak counting.
+
+Run as a program (by tests/run): lib.py FILE FUNCTION calls that test in a temporary directory and exits 0, or 77 for a
+skip. Lines a test prints that begin with "figure: " are shown also when it passes.
+"""
+import importlib.util
+import os
+import pathlib
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import traceback
+
+BUILD = pathlib.Path(os.environ.get("LUMARING_BUILD", "build")).resolve()
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+DEADLINE_S = 60  # for things that are to happen; only ever reached when something is broken
+
+
+class Skip(Exception):
+    """Raised by a test that cannot run here; the text says why."""
+
+
+def skip_unless(condition, why):
+    if not condition:
+        raise Skip(why)
+
+
+def wait_until(condition, what, seconds=DEADLINE_S):
+    """Poll for something that has no event of its own; returns its value."""
+    end = time.monotonic() + seconds
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > end:
+            raise AssertionError(f"not within {seconds} s: {what}")
+        time.sleep(0.005)
+
+
+def shm_names(camera):
+    return sorted(p.name for p in pathlib.Path("/dev/shm").glob(f"lumaring.{camera}.*"))
+
+
+class Daemon:
+    """lumaringd with a runtime directory and a camera name of its own; stopped at the end of `with`."""
+    number = 0
+
+    def __init__(self, *options, camera=None, runtime_dir=None, stdin=None, env=None, wrapper=()):
+        Daemon.number += 1
+        self.camera = camera or f"t{os.getpid()}-{Daemon.number}"
+        self.runtime_dir = str(runtime_dir or tempfile.mkdtemp(prefix="run.", dir="."))
+        self.runtime_dir = os.path.abspath(self.runtime_dir)
+        self.log_path = os.path.abspath(f"daemon.{Daemon.number}.log")
+        self.options = [str(o) for o in options]
+        self.stdin, self.env, self.wrapper = stdin, env, list(wrapper)
+        self.process = None
+        self.start()
+
+    def start(self):
+        command = self.wrapper + [str(BUILD / "lumaringd"), "--camera", self.camera, "--runtime-dir", self.runtime_dir]
+        with open(self.log_path, "ab") as log:
+            self.process = subprocess.Popen(command + self.options, stdin=self.stdin or subprocess.DEVNULL, stderr=log,
+                                            stdout=log, env=self.env)
+
+    @property
+    def pid(self):
+        return self.process.pid
+
+    @property
+    def socket_path(self):
+        return f"{self.runtime_dir}/{self.camera}/frames"
+
+    def log(self):
+        with open(self.log_path, encoding="utf-8", errors="replace") as file:
+            return file.read()
+
+    def wait_ready(self):
+        wait_until(lambda: self.process.poll() is not None or "serving " in self.log(), "daemon serves")
+        assert self.process.poll() is None, f"daemon ended with {self.process.returncode}: {self.log()}"
+        return self
+
+    def wait_log(self, text):
+        wait_until(lambda: text in self.log() or self.process.poll() is not None, f"log line {text!r}")
+        assert text in self.log(), self.log()
+
+    def wait_exit(self):
+        return self.process.wait(DEADLINE_S)
+
+    def stop(self, number=signal.SIGTERM):
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGCONT)
+            self.process.send_signal(number)
+        return self.wait_exit()
+
+    def fd_count(self):
+        return len(os.listdir(f"/proc/{self.pid}/fd"))
+
+    def rss_kib(self):
+        """Private resident memory: what a leak would show in, without the shared rings."""
+        with open(f"/proc/{self.pid}/status", encoding="ascii") as file:
+            return int(next(line for line in file if line.startswith("RssAnon")).split()[1])
+
+    def tool(self, *arguments, **keywords):
+        """Start `lumaring VERB ...` against this daemon."""
+        keywords.setdefault("stdout", subprocess.PIPE)
+        keywords.setdefault("stderr", subprocess.PIPE)
+        return subprocess.Popen([str(BUILD / "lumaring"), "--camera", self.camera, "--runtime-dir", self.runtime_dir,
+                                 *[str(a) for a in arguments]], **keywords)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, value, trace):
+        if self.process.poll() is None:
+            self.stop()
+        if kind is not None and kind is not Skip:
+            print(f"--- log of the daemon:\n{self.log()}---")
+
+
+def main():
+    path, function = sys.argv[1:]
+    path = os.path.abspath(path)
+    sys.path.insert(0, os.path.dirname(path))
+    sys.modules["lib"] = sys.modules["__main__"]  # one Skip, one counter
+    spec = importlib.util.spec_from_file_location("test", path)
+    module = importlib.util.module_from_spec(spec)
+    directory = tempfile.mkdtemp(prefix="lumaring-test.")
+    os.chdir(directory)
+    try:
+        spec.loader.exec_module(module)
+        getattr(module, function)()
+    except Skip as why:
+        print(why)
+        return 77
+    except BaseException:
+        traceback.print_exc(file=sys.stdout)
+        return 1
+    finally:
+        os.chdir("/")
+        shutil.rmtree(directory, ignore_errors=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

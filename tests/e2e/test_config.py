@@ -1,0 +1,281 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The configuration file: every key, comments, what the command line overrides, and a sentence for everything wrong."""
+import errno
+import grp
+import json
+import os
+import subprocess
+
+import raw
+from lib import BUILD, DEADLINE_S, ROOT, Daemon, shm_names, wait_until
+
+KEYS = ["camera", "source", "size", "framerate", "unpaced", "loop", "slots", "ring_bytes", "private_bytes",
+        "runtime_dir", "group", "io", "wait_clients", "clients_max", "streams"]
+
+
+def check(text, *options):
+    """(exit code, what was said) of --check-config for a file of this text."""
+    with open("config.json", "wb") as file:
+        file.write(text if isinstance(text, bytes) else text.encode())
+    run = subprocess.run([BUILD / "lumaringd", "--check-config", "--config", "config.json", *options],
+                         stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=dict(os.environ, XDG_RUNTIME_DIR="/tmp"),
+                         timeout=DEADLINE_S, check=False)
+    assert (run.returncode == 0) == (run.stdout == b"ok\n") == (run.stderr == b""), run
+    return run.returncode, (run.stdout + run.stderr).decode(errors="replace")
+
+
+def accepts(text, *options):
+    assert check(text, *options) == (0, "ok\n"), (text, check(text, *options))
+
+
+def refuses(text, sentence, *options):
+    code, said = check(text, *options)
+    assert code == 2 and said.startswith("lumaringd: ") and said.count("\n") == 1, (text, code, said)
+    assert sentence in said, (text, said)
+
+
+def attach_if_room(where, stream):
+    client = raw.Client(where)
+    try:
+        return client.attach(stream)
+    except raw.Refused:
+        client.close()
+        return None
+
+
+def test_every_key():
+    """One file with all of them, and a daemon that does what it says."""
+    with open("clip.y4m", "wb") as file:
+        file.write(b"YUV4MPEG2 W64 H48 F25:1 Cmono\n" + b"".join(b"FRAME\n" + bytes([n]) * 64 * 48 for n in range(4)))
+    here = os.getcwd()
+    ours = {os.getgid(), *os.getgroups()}
+    groups = [g for g in grp.getgrall() if os.getuid() == 0 or g.gr_gid in ours]
+    config = {
+        "camera": f"file{os.getpid()}", "source": f"replay:{here}/clip.y4m", "size": "64x48", "framerate": 50,
+        "loop": True, "slots": 6, "ring_bytes": "1M", "private_bytes": 300000, "runtime_dir": f"{here}/run",
+        "io": "epoll", "wait_clients": 1, "clients_max": 2, "unpaced": False,
+        "streams": [{"name": "main", "max_size": "80x60"},
+                    {"name": "part", "region": "8,4,32,24", "slots": 5, "always": True}],
+    }
+    if groups:
+        config["group"] = groups[-1].gr_name
+    with open("daemon.json", "w", encoding="ascii") as file:
+        json.dump(config, file)
+    with open("log", "wb") as log:
+        process = subprocess.Popen([BUILD / "lumaringd", "--config", "daemon.json"], stderr=log,
+                                   stdin=subprocess.DEVNULL)
+    try:
+        where = f"run/{config['camera']}/frames"
+        wait_until(lambda: process.poll() is not None or os.path.exists(where), "the socket is there")
+        wait_until(lambda: process.poll() is not None or len(shm_names(config["camera"])) == 2, "two rings")
+        for path in (where, *(f"/dev/shm/{name}" for name in shm_names(config["camera"]))):
+            assert os.stat(path).st_gid == (groups[-1].gr_gid if groups else os.getgid()), path
+        with raw.Client(where) as client, raw.Client(where) as private:
+            frames = client.attach().newest()
+            header = client.ring.header
+            assert (header.width_max, header.height_max, header.slot_count) == (80, 60, 6), header
+            assert client.welcome.frame_duration_us == 20000 and header.object_bytes <= 1 << 20
+            while True:
+                _, d, pixels = next(frames)
+                assert pixels == bytes([(d.camera_sequence - 1) % 4]) * 64 * 48
+                if d.camera_sequence > 8:
+                    break
+            with raw.Client(where) as third:
+                assert third.receive()[0].code == errno.EUSERS
+            try:
+                private.attach_private(region=(0, 0, 64, 48), width_max=300, height_max=300)
+                raise AssertionError("beyond private_bytes")
+            except raw.Refused as refused:
+                assert "private-bytes 300000" in refused.text
+        with wait_until(lambda: attach_if_room(where, "part"), "room for another client") as client:
+            assert client.ring.header.slot_count == 5
+            assert client.welcome.published >= 8, "always: copied although nobody read"
+            _, d, _ = next(client.newest())
+            assert (d.region_x, d.region_y, d.width, d.height) == (8, 4, 32, 24)
+    finally:
+        process.terminate()
+        assert process.wait(DEADLINE_S) == 0
+    with open("log", encoding="utf-8") as log:
+        assert "loop epoll" in log.read()
+
+
+def test_accepted():
+    accepts("{}")
+    accepts(" \n{ }\n\n")
+    accepts('{"slots": 4}')
+    accepts('{"slots": "65535"}')
+    accepts('{"framerate": 29.97}')
+    accepts('{"framerate": "30000/1001", "size": "1x65535"}')
+    accepts('{"unpaced": false, "loop": false}')
+    accepts('{"ring_bytes": "16M", "private_bytes": 0}')
+    accepts('{"streams": []}')
+    accepts('{"streams": [{"name": "a"}, {"name": "b", "region": "0,0,1,1", "max_size": "2x2", "slots": 4}]}')
+    accepts('{"source": "replay:/nowhere/at all, \\"quoted\\" //and/*more*/.y4m"}')
+    accepts('// first\n{ // all of it\n"slots": /* as\nmany */ 8 // no comma\n/**/}//last')
+    accepts('{"slots": 8} /* without an end')
+    accepts('{"streams": [' + ", ".join('{"name": "s%d"}' % n for n in range(16)) + "]}")
+
+
+def test_example():
+    """The configuration that is shipped says nothing wrong."""
+    files = sorted((ROOT / "config").glob("*.json"))
+    assert files
+    for path in files:
+        accepts(path.read_bytes())
+
+
+def test_not_json():
+    for text, line, column in (
+            ("", 1, 1),
+            ("\n\n   ", 3, 4),
+            ("{", 1, 2),
+            ('{\n\t"slots": 8,\n}', 3, 1),
+            ('{"slots" 8}', 1, 10),
+            ('{"slots": 8 "io": "auto"}', 1, 13),
+            ("{slots: 8}", 1, 2),
+            ("{'slots': 8}", 1, 2),
+            ('{"slots": 08x}', 1, 13),
+            ('{"slots": 8}\n\n  }', 3, 3),
+            ('// comment\n{"slots": 8,\n/* two\nlines */ oops}', 4, 10),
+            ('{"camera": "unended}', 1, 12)):
+        code, said = check(text)
+        # The parser stops at the character it cannot take, or just behind it.
+        where = [f"lumaringd: config.json:{line}:{column + more}: this is not JSON" for more in (0, 1)]
+        assert code == 2 and said.startswith(tuple(where)), (text, said)
+    refuses("[]", "config.json: a configuration is one JSON object, { ... }")
+    refuses("8", "config.json: a configuration is one JSON object, { ... }")
+    refuses("null", "config.json: a configuration is one JSON object, { ... }")
+    refuses(b'{"slots": 8\0}', "config.json: a NUL byte in a configuration")
+
+
+def test_wrong_keys():
+    refuses('{"slot": 8}', "config.json: slot: this key is not known")
+    refuses('{"": 8}', "config.json: : this key is not known")
+    refuses('{"Slots": 8}', "config.json: Slots: this key is not known")
+    refuses('{"stream": "main"}', "config.json: stream: this key is not known")
+    refuses('{"config": "other.json"}', "config.json: config: this key is not known")
+    refuses('{"help": true}', "config.json: help: this key is not known")
+    refuses('{"slots": 8, "io": "auto", "slots": 8}', "config.json: slots: this key stands there twice")
+    refuses('{"streams": [], "streams": []}', "config.json: streams: this key stands there twice")
+    refuses('{"streams": [{"name": "a", "name": "a"}]}', "config.json: streams[0].name: this key stands there twice")
+    refuses('{"streams": [{"name": "a", "size": "1x1"}]}', "config.json: streams[0].size: this key is not known (a "
+            "stream has name, region, max_size, slots, always)")
+
+
+def test_wrong_types():
+    for key in ("camera", "source", "size", "framerate", "slots", "ring_bytes", "private_bytes", "runtime_dir", "group",
+                "io", "wait_clients", "clients_max"):
+        for value in ("true", "null", "[]", "{}", "1e400"):
+            refuses('{"%s": %s}' % (key, value), f"config.json: {key}: a string or a number is wanted")
+    for key in ("unpaced", "loop"):
+        for value in ("1", '"true"', "null"):
+            refuses('{"%s": %s}' % (key, value), f"config.json: {key}: true or false is wanted")
+    refuses('{"streams": {}}', "config.json: streams: an array of objects is wanted")
+    refuses('{"streams": ["main"]}', "config.json: streams[0]: an object with a name is wanted")
+    refuses('{"streams": [{"name": "a", "always": 1}]}', "config.json: streams[0].always: true or false is wanted")
+    refuses('{"streams": [{"name": "a"}, {"name": []}]}', "streams[1].name: a string or a number is wanted")
+
+
+def test_wrong_values():
+    for key, value, sentence in (
+            ("camera", '"Cam"', '"Cam" is not a name: 1 to 32 of a-z, 0-9, _ and -'),
+            ("camera", '"%s"' % ("c" * 33), "is not a name"),
+            ("source", '"replay"', '"replay" is not libcamera, synthetic or replay:FILE'),
+            ("size", '"0x48"', '"0x48" is not WIDTHxHEIGHT, each 1 to 65535'),
+            ("size", "64", '"64" is not WIDTHxHEIGHT'),
+            ("size", '"65536x1"', "is not WIDTHxHEIGHT"),
+            ("framerate", "0", '"0" is not frames per second'),
+            ("framerate", "-1", '"-1" is not frames per second'),
+            ("framerate", "10001", "above 0 and up to 10000"),
+            ("slots", "3", '"3" is not a whole number, 4 to 65535'),
+            ("slots", "65536", "is not a whole number, 4 to 65535"),
+            ("slots", "4.5", '"4.500000" is not a whole number'),
+            ("slots", "-8", '"-8" is not a whole number'),
+            ("slots", "1e30", "is not a whole number"),
+            ("ring_bytes", "0", "is not a number of bytes"),
+            ("ring_bytes", '"16MB"', "is not a number of bytes"),
+            ("private_bytes", '"9223372036854775808"', "is not a number of bytes"),
+            ("runtime_dir", '""', "a directory is wanted"),
+            ("runtime_dir", '"%s"' % ("d" * 4096), "a string or a number is wanted (DIR)"),
+            ("group", '"no such group"', 'there is no group "no such group" on this machine'),
+            ("io", '"iouring"', '"iouring" is not auto, uring or epoll'),
+            ("wait_clients", "16385", "is not a whole number, 0 to 16384"),
+            ("clients_max", "0", "is not a whole number, 1 to 16384"),
+            ("clients_max", "16385", "is not a whole number, 1 to 16384")):
+        refuses('{"%s": %s}' % (key, value), f"config.json: {key}: ")
+        refuses('{"%s": %s}' % (key, value), sentence)
+    for fields, sentence in (
+            ('"region": "0,0,1,1"', "streams[0]: a stream needs a name"),
+            ('"name": "A"', "streams[0]: a stream needs a name"),
+            ('"name": "%s"' % ("n" * 33), "streams[0]: a stream needs a name"),
+            ('"name": "private-1"', 'streams[0]: names that begin with "private-" are for clients\' private streams'),
+            ('"name": "a", "region": "0,0,0,1"', 'streams[0].region: "0,0,0,1" is not X,Y,WIDTH,HEIGHT'),
+            ('"name": "a", "region": "0,0,1"', "streams[0].region: "),
+            ('"name": "a", "max_size": "0x1"', 'streams[0].max_size: "0x1" is not WIDTHxHEIGHT'),
+            ('"name": "a", "slots": 3', 'streams[0].slots: "3" is not a whole number, 4 to 65535')):
+        refuses('{"streams": [{%s}]}' % fields, "config.json: " + sentence)
+    refuses('{"streams": [{"name": "a"}, {"name": "a"}]}', 'config.json: streams[1]: there are two streams "a"')
+    refuses('{"streams": [' + ", ".join('{"name": "s%d"}' % n for n in range(17)) + "]}",
+            "config.json: streams[16]: more than 16 streams")
+
+
+def test_rules_between_keys():
+    refuses('{"unpaced": true, "framerate": 30}', "framerate and unpaced exclude each other")
+    refuses('{"unpaced": true}', "framerate and unpaced exclude each other", "--framerate", "30")
+    accepts('{"clients_max": 3, "wait_clients": 3}')
+    refuses('{"clients_max": 3, "wait_clients": 4}', "wait-clients 4 is more than clients-max 3")
+    refuses('{"clients_max": 3}', "wait-clients 4 is more than clients-max 3", "--wait-clients", "4")
+
+
+def test_limits():
+    """Size, depth and number of values, each at its limit and one beyond."""
+    accepts('{"slots": 8' + " " * (65536 - 12) + "}")
+    refuses('{"slots": 8' + " " * (65537 - 12) + "}", "config.json: a configuration has at most 65536 bytes")
+    refuses("{" * 100000, "config.json: a configuration has at most 65536 bytes")
+    refuses('{"x": [[[1]]]}', "x: this key is not known")
+    refuses('{"x": [[[[1]]]]}', "config.json: a configuration nests at most 4 deep and has at most 512 values")
+    refuses("[" * 30000, "nests at most 4 deep")
+    numbers = ",".join("1" for _ in range(511))    # 510 commas, and two brackets
+    refuses('{"x": [%s]}' % numbers, "x: this key is not known")
+    refuses('{"x": [%s,1]}' % numbers, "has at most 512 values")
+    refuses('{"x": "[[[[[[,,,,"}', "x: this key is not known")
+
+
+def test_files():
+    os.mkfifo("fifo")
+    for path, sentence in (("nowhere.json", "cannot read nowhere.json: No such file or directory"),
+                           (".", "cannot read .: Is a directory"),
+                           ("fifo", "fifo:1:1: this is not JSON")):
+        run = subprocess.run([BUILD / "lumaringd", "--check-config", "--config", path], stdout=subprocess.PIPE,
+                             stderr=subprocess.PIPE, timeout=DEADLINE_S, check=False)
+        assert run.returncode == 2 and run.stderr.decode().startswith(f"lumaringd: {sentence}"), run
+
+
+def test_command_line_wins():
+    config = {"source": "synthetic", "size": "64x48", "slots": 9, "framerate": 50, "streams": [
+        {"name": "one"}, {"name": "two", "region": "0,0,1,1"}]}
+    with open("config.json", "w", encoding="ascii") as file:
+        json.dump(config, file)
+    with Daemon("--config", "config.json") as daemon, raw.Client(daemon.wait_ready()) as client:
+        assert client.attach("two").ring.header.slot_count == 9
+        assert (client.welcome.image_width, client.welcome.frame_duration_us) == (64, 20000)
+    with Daemon("--size", "32x24", "--stream", "three", "--config", "config.json", "--slots", 5, "--framerate",
+                100) as daemon:
+        with raw.Client(daemon.wait_ready()) as client:
+            assert client.attach("three").ring.header.slot_count == 5
+            assert (client.welcome.image_width, client.welcome.frame_duration_us) == (32, 10000)
+        with raw.Client(daemon) as client:
+            try:
+                client.attach("one")
+                raise AssertionError("a stream of the file in spite of --stream")
+            except raw.Refused as refused:
+                assert refused.text.endswith("are: three"), refused.text
+
+
+def test_keys_are_the_options():
+    """Every long option of --help that a file can have is a key, under the same rules."""
+    help_text = subprocess.run([BUILD / "lumaringd", "--help"], stdout=subprocess.PIPE, timeout=DEADLINE_S,
+                               check=True).stdout.decode()
+    options = {line.split()[0][2:] for line in help_text.splitlines() if line.startswith("  --")}
+    options -= {"config", "check-config", "version,"}
+    assert {option.replace("-", "_") for option in options} == set(KEYS) - {"streams"} | {"stream"}, options
