@@ -50,12 +50,14 @@ CLIENT_SRC := $(wildcard client-lib/*.c)
 CLI_SRC := $(wildcard client-lib/cli/*.c)
 EXAMPLE_SRC := $(wildcard client-lib/examples/*.c)
 UNIT_SRC := $(wildcard tests/unit/test_*.c)
+TOOL_SRC := $(wildcard tests/tools/*.c)
 
 obj = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 DAEMON_PARTS := $(call obj,$(filter-out daemon/main.c,$(DAEMON_SRC)))
 EXAMPLES := $(patsubst client-lib/examples/%.c,$(BUILD)/examples/%,$(EXAMPLE_SRC))
 UNITS := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(UNIT_SRC))
-OBJECTS := $(call obj,$(DAEMON_SRC) $(CLIENT_SRC) $(CLI_SRC) $(EXAMPLE_SRC) $(UNIT_SRC))
+TOOLS := $(patsubst tests/tools/%.c,$(BUILD)/tests/%,$(TOOL_SRC))
+OBJECTS := $(call obj,$(DAEMON_SRC) $(CLIENT_SRC) $(CLI_SRC) $(EXAMPLE_SRC) $(UNIT_SRC) $(TOOL_SRC))
 
 PRODUCTS := $(BUILD)/liblumaring.so.$(SOVERSION) $(BUILD)/liblumaring.so $(BUILD)/liblumaring.a \
 	$(BUILD)/lumaring.pc $(BUILD)/lumaringd $(BUILD)/lumaring $(BUILD)/lumaringd@.service
@@ -118,27 +120,45 @@ $(BUILD)/tests/%: $(BUILD)/obj/tests/unit/%.o $(BUILD)/liblumaring.a $(BUILD)/li
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(LUMARING_LDFLAGS) $(LDFLAGS) -o $@ $^ -lcmocka $(DAEMON_LIBS)
 
+$(BUILD)/tests/%: $(BUILD)/obj/tests/tools/%.o $(BUILD)/liblumaring.a $(BUILD)/libdaemon.a
+	$(call say,LD,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(LUMARING_LDFLAGS) $(LDFLAGS) -o $@ $^ $(DAEMON_LIBS)
+
 # --- tests ---------------------------------------------------------------------------------------------------------
 
 E2E := $(sort $(wildcard tests/e2e/test_*.py))
 RUN := tests/run --build $(BUILD)
 
 .PHONY: tests
-tests: all $(UNITS)
+tests: all $(UNITS) $(TOOLS)
 
 .PHONY: check
 check: ## Install what is missing, build, run all tests (minutes)
 	$(Q)$(MAKE) --no-print-directory -j$$(nproc) tests
 	$(Q)began=$$(date +%s); $(RUN) $(UNITS) \
-		layers='tests/layers && tests/layers --self-test' \
-		headers='tests/headers $(BUILD)' \
-		model='tests/model/run $(BUILD)/model' \
-		$(E2E); code=$$?; \
+		layers='tests/layers && tests/layers --self-test' headers='tests/headers $(BUILD)' \
+		model='tests/model/run $(BUILD)/model' $(E2E) \
+		stress='tests/stress/system --build $(BUILD) --seconds 10' \
+		mutants='tests/stress/mutants --build $(BUILD)'; code=$$?; \
 		echo "make check ran its tests for $$(($$(date +%s) - began)) seconds"; exit $$code
 
 .PHONY: check-unit
 check-unit: $(UNITS) ## Run the unit tests only
 	$(Q)$(RUN) $(UNITS)
+
+# What .ci/run adds to `check`, each in a build of its own.
+.PHONY: check-sanitized check-thread check-long
+check-sanitized: tests ## With SAN=address,undefined: unit and end-to-end tests, and the stress
+	$(Q)$(RUN) $(UNITS) $(E2E) stress='tests/stress/system --build $(BUILD) --seconds 10'
+
+check-thread: tests ## With SAN=thread: writer and readers as threads of one program, and the unit tests
+	$(Q)$(RUN) $(UNITS) tests/e2e/test_lifecycle.py tests/e2e/test_hostile.py \
+		threads='$(BUILD)/tests/stress_threads --seconds 30'
+
+check-long: tests ## Longer stress, and mutants that must be caught
+	$(Q)$(RUN) stress='tests/stress/system --build $(BUILD) --seconds 60' \
+		mutants='tests/stress/mutants --build $(BUILD) --all'
 
 .PHONY: clean
 clean: ## Remove what was built
