@@ -135,6 +135,7 @@ tests: all $(UNITS) $(TOOLS)
 
 .PHONY: check
 check: ## Install what is missing, build, run all tests (minutes)
+	$(Q)tests/deps check
 	$(Q)$(MAKE) --no-print-directory -j$$(nproc) tests
 	$(Q)began=$$(date +%s); $(RUN) $(UNITS) \
 		layers='tests/layers && tests/layers --self-test' headers='tests/headers $(BUILD)' \
@@ -159,6 +160,43 @@ check-thread: tests ## With SAN=thread: writer and readers as threads of one pro
 check-long: tests ## Longer stress, and mutants that must be caught
 	$(Q)$(RUN) stress='tests/stress/system --build $(BUILD) --seconds 60' \
 		mutants='tests/stress/mutants --build $(BUILD) --all'
+
+.PHONY: bench
+bench: ## Measure, beside floors measured in the same run (minutes)
+	$(Q)tests/deps build
+	$(Q)$(MAKE) --no-print-directory -j$$(nproc) all $(TOOLS)
+	$(Q)BUILD=$(BUILD) tests/bench
+
+.PHONY: demo
+demo: ## Install what is missing, build, show it at work for some seconds; DEMO_CLIP=FILE for footage
+	$(Q)tests/deps demo
+	$(Q)$(MAKE) --no-print-directory -j$$(nproc) all $(TOOLS)
+	$(Q)BUILD=$(BUILD) tests/demo
+
+.PHONY: deps
+deps: ## Install the Debian packages that are missing for all of the above
+	$(Q)tests/deps check
+
+# --- install -------------------------------------------------------------------------------------------------------
+
+INSTALL ?= install
+
+.PHONY: install
+install: all ## Install below $(DESTDIR)$(PREFIX)
+	$(INSTALL) -d $(addprefix $(DESTDIR),$(BINDIR) $(SBINDIR) $(LIBDIR)/pkgconfig $(INCLUDEDIR)/lumaring \
+		$(MANDIR)/man1 $(MANDIR)/man3 $(MANDIR)/man8 $(PREFIX)/share/doc/lumaring $(UNITDIR))
+	$(INSTALL) -m 755 $(BUILD)/lumaringd $(DESTDIR)$(SBINDIR)
+	$(INSTALL) -m 755 $(BUILD)/lumaring $(DESTDIR)$(BINDIR)
+	$(INSTALL) -m 755 $(BUILD)/liblumaring.so.$(SOVERSION) $(DESTDIR)$(LIBDIR)
+	ln -sf liblumaring.so.$(SOVERSION) $(DESTDIR)$(LIBDIR)/liblumaring.so
+	$(INSTALL) -m 644 $(BUILD)/liblumaring.a $(DESTDIR)$(LIBDIR)
+	$(INSTALL) -m 644 $(BUILD)/lumaring.pc $(DESTDIR)$(LIBDIR)/pkgconfig
+	$(INSTALL) -m 644 include/lumaring/*.h $(DESTDIR)$(INCLUDEDIR)/lumaring
+	$(INSTALL) -m 644 client-lib/cli/lumaring.1 $(DESTDIR)$(MANDIR)/man1
+	$(INSTALL) -m 644 client-lib/lumaring.3 $(DESTDIR)$(MANDIR)/man3
+	$(INSTALL) -m 644 daemon/lumaringd.8 $(DESTDIR)$(MANDIR)/man8
+	$(INSTALL) -m 644 $(BUILD)/lumaringd@.service $(DESTDIR)$(UNITDIR)
+	$(INSTALL) -m 644 config/lumaringd.json README.md LICENSE $(DESTDIR)$(PREFIX)/share/doc/lumaring
 
 .PHONY: clean
 clean: ## Remove what was built

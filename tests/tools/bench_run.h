@@ -1,0 +1,320 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * bench_run.h - one run of `make bench`: a server, its clients, and what they took between two moments. A part of
+ * bench.c, which repeats runs and tells about them.
+ *
+ * Starts processes in WORK_DIR and always ends them; a run that failed says why on standard error.
+ */
+#ifndef LUMARING_TESTS_BENCH_RUN_H
+#define LUMARING_TESTS_BENCH_RUN_H
+
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "bench.h"
+#include "measure.h"
+
+#define CLIENTS_MAX 256u
+#define COUNTS_MAX 8u
+#define DEADLINE_NS (UINT64_C(60) * MEASURE_NS_PER_SECOND)
+#define FRAMERATE 56u
+
+enum kind { LUMARING, FLOOR, KINDS };
+enum figure { P50, P99, DAEMON, DAEMON_WHOLE, CLIENTS, ALL, FIGURES };
+
+struct bench {
+	const char *build, *work;
+	unsigned counts[COUNTS_MAX], count_total;
+	unsigned repeats;
+	uint64_t run_ns;
+	struct bench_shared *shared;
+	int shared_fd;
+	pid_t clients[CLIENTS_MAX], server;
+};
+
+struct setup {
+	enum kind kind;
+	unsigned clients, slots, width, height;
+	bool unpaced;
+	uint64_t run_ns;
+};
+
+struct result {
+	double us[FIGURES];
+	double fps;
+	uint64_t missed, frames;
+};
+
+/* --- processes ---------------------------------------------------------------------------------------------------- */
+
+/* Start BUILD/argv[0]; its standard error goes to WORK/NAME.log. */
+static pid_t start(const struct bench *bench, const char *const *argv, const char *name)
+{
+	char path[4096], log[4096];
+	pid_t parent = getpid(), pid;
+
+	snprintf(path, sizeof(path), "%s/%s", bench->build, argv[0]);
+	snprintf(log, sizeof(log), "%s/%s.log", bench->work, name);
+	pid = fork();
+	if (pid != 0)
+		return pid;
+	prctl(PR_SET_PDEATHSIG, SIGTERM);
+	if (getppid() == parent && freopen(log, "a", stderr))
+		execv(path, (char *const *)(uintptr_t)argv); /* which changes none of them */
+	_exit(127);
+}
+
+static void show_logs(const struct bench *bench)
+{
+	static const char *const names[] = { "server", "client" };
+	char path[4096], line[512];
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		FILE *file;
+
+		snprintf(path, sizeof(path), "%s/%s.log", bench->work, names[i]);
+		file = fopen(path, "re");
+		while (file && fgets(line, sizeof(line), file))
+			fprintf(stderr, "  %s", line);
+		if (file)
+			fclose(file);
+	}
+}
+
+static void remove_logs(const struct bench *bench)
+{
+	static const char *const names[] = { "server.log", "client.log", "floor" };
+	char path[4096];
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		snprintf(path, sizeof(path), "%s/%s", bench->work, names[i]);
+		unlink(path);
+	}
+}
+
+static pid_t start_lumaringd(const struct bench *bench, const struct setup *setup)
+{
+	char size[32], rate[32], slots[16], clients[16];
+	const char *argv[] = {
+		"lumaringd", "--camera", "bench", "--runtime-dir",  bench->work, "--source",  "synthetic", "--size",
+		size,        "--slots",  slots,   "--wait-clients", clients,     "--unpaced", NULL,        NULL,
+	};
+
+	snprintf(size, sizeof(size), "%ux%u", setup->width, setup->height);
+	snprintf(rate, sizeof(rate), "%u", FRAMERATE);
+	snprintf(slots, sizeof(slots), "%u", setup->slots);
+	snprintf(clients, sizeof(clients), "%u", setup->clients);
+	if (!setup->unpaced) {
+		argv[13] = "--framerate";
+		argv[14] = rate;
+	}
+	return start(bench, argv, "server");
+}
+
+static pid_t start_floor(const struct bench *bench, const struct setup *setup)
+{
+	char path[4096], width[16], height[16], period[32], slots[16], clients[16];
+	const char *argv[] = { "tests/bench_floor", path, width, height, period, slots, clients, NULL };
+
+	snprintf(path, sizeof(path), "%s/floor", bench->work);
+	snprintf(width, sizeof(width), "%u", setup->width);
+	snprintf(height, sizeof(height), "%u", setup->height);
+	snprintf(period, sizeof(period), "%" PRIu64, setup->unpaced ? 0 : MEASURE_NS_PER_SECOND / FRAMERATE);
+	snprintf(slots, sizeof(slots), "%u", setup->slots);
+	snprintf(clients, sizeof(clients), "%u", setup->clients);
+	return start(bench, argv, "server");
+}
+
+static pid_t start_client(const struct bench *bench, const struct setup *setup, unsigned index)
+{
+	char where[4096], fd[16], number[16], count[16];
+	const char *argv[] = {
+		"tests/bench_client", setup->kind == FLOOR ? "floor" : "lumaring", where, fd, number, count, NULL
+	};
+
+	snprintf(where, sizeof(where), "%s%s", bench->work, setup->kind == FLOOR ? "/floor" : "");
+	snprintf(fd, sizeof(fd), "%d", bench->shared_fd);
+	snprintf(number, sizeof(number), "%u", index);
+	snprintf(count, sizeof(count), "%u", CLIENTS_MAX);
+	return start(bench, argv, "client");
+}
+
+static bool has_ended(pid_t pid)
+{
+	siginfo_t info = { .si_pid = 0 };
+
+	return waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) < 0 || info.si_pid == pid;
+}
+
+/* The floor takes each connection for a client, and its name is there when it can be connected to. */
+static bool is_serving(const struct setup *setup, const char *path)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	int fd, r;
+
+	if (setup->kind == FLOOR)
+		return access(path, F_OK) == 0;
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
+	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	r = connect(fd, (struct sockaddr *)&address, sizeof(address));
+	close(fd);
+	return r == 0;
+}
+
+static int wait_for_server(const struct bench *bench, const struct setup *setup)
+{
+	uint64_t deadline_ns = measure_now_ns() + DEADLINE_NS;
+	char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
+
+	snprintf(path, sizeof(path), "%s/%s", bench->work, setup->kind == FLOOR ? "floor" : "bench/frames");
+	while (!is_serving(setup, path)) {
+		if (has_ended(bench->server) || measure_now_ns() > deadline_ns)
+			return -1;
+		measure_sleep_ns(2000000);
+	}
+	return 0;
+}
+
+static void stop_server(struct bench *bench)
+{
+	if (bench->server > 0) {
+		kill(bench->server, SIGTERM);
+		waitpid(bench->server, NULL, 0);
+	}
+	bench->server = 0;
+}
+
+/* 0 when all clients ended as they should. */
+static int stop_clients(struct bench *bench, unsigned count)
+{
+	uint64_t deadline_ns = measure_now_ns() + DEADLINE_NS;
+	int status, r = 0;
+
+	__atomic_store_n(&bench->shared->phase, BENCH_STOP, __ATOMIC_RELAXED); /* see phase() in bench_client.c */
+	for (unsigned i = 0; i < count; i++) {
+		while (!has_ended(bench->clients[i]) && measure_now_ns() < deadline_ns)
+			measure_sleep_ns(2000000);
+		if (!has_ended(bench->clients[i]))
+			kill(bench->clients[i], SIGKILL);
+		if (waitpid(bench->clients[i], &status, 0) < 0 || status != 0)
+			r = -1;
+	}
+	return r;
+}
+
+/* --- one run ------------------------------------------------------------------------------------------------------ */
+
+static uint64_t newest_sequence(const struct bench *bench)
+{
+	/* Relaxed: see note_frame() in bench_client.c. */
+	return __atomic_load_n(&bench->shared->figures[0].sequence, __ATOMIC_RELAXED);
+}
+
+/* Until each slot was written once, so that every page is there and mapped. */
+static int warm_up(const struct bench *bench, const struct setup *setup)
+{
+	uint64_t deadline_ns = measure_now_ns() + DEADLINE_NS;
+
+	while (newest_sequence(bench) < setup->slots + 8) {
+		if (has_ended(bench->server) || measure_now_ns() > deadline_ns)
+			return -1;
+		for (unsigned i = 0; i < setup->clients; i++)
+			if (has_ended(bench->clients[i]))
+				return -1;
+		measure_sleep_ns(5000000);
+	}
+	return 0;
+}
+
+struct moment {
+	uint64_t now_ns, sequence, cpu_ns, cpu_source_ns;
+};
+
+static struct moment look(const struct bench *bench)
+{
+	return (struct moment){
+		.now_ns = measure_now_ns(),
+		.sequence = newest_sequence(bench),
+		.cpu_ns = measure_process_cpu_ns(bench->server),
+		.cpu_source_ns = measure_threads_cpu_ns(bench->server, "synthetic"),
+	};
+}
+
+static int gather(const struct bench *bench, const struct setup *setup, const struct moment *a, const struct moment *b,
+		  struct result *ret_result)
+{
+	static uint32_t samples_ns[CLIENTS_MAX * BENCH_SAMPLES_MAX];
+	uint64_t frames = b->sequence - a->sequence;
+	struct result result = { .frames = frames };
+	size_t count = 0;
+
+	if (!frames)
+		return -1;
+	for (unsigned i = 0; i < setup->clients; i++) {
+		const struct bench_figures *f = &bench->shared->figures[i];
+
+		if (!f->frames)
+			return -1;
+		memcpy(samples_ns + count, f->samples_ns, f->sample_count * sizeof(samples_ns[0]));
+		count += f->sample_count;
+		result.us[CLIENTS] += (double)f->cpu_ns / 1e3 / (double)(f->frames + f->missed);
+		result.missed += f->missed;
+	}
+	result.us[P50] = measure_percentile(samples_ns, count, 50) / 1e3;
+	result.us[P99] = measure_percentile(samples_ns, count, 99) / 1e3;
+	result.us[DAEMON_WHOLE] = (double)(b->cpu_ns - a->cpu_ns) / 1e3 / (double)frames;
+	result.us[DAEMON] =
+		result.us[DAEMON_WHOLE] - (double)(b->cpu_source_ns - a->cpu_source_ns) / 1e3 / (double)frames;
+	result.us[ALL] = result.us[DAEMON] + result.us[CLIENTS];
+	result.fps = (double)frames * 1e9 / (double)(b->now_ns - a->now_ns);
+	*ret_result = result;
+	return 0;
+}
+
+static int run_started(struct bench *bench, const struct setup *setup, struct moment *ret_a, struct moment *ret_b)
+{
+	if (warm_up(bench, setup) < 0)
+		return -1;
+	*ret_a = look(bench);
+	__atomic_store_n(&bench->shared->phase, BENCH_MEASURE, __ATOMIC_RELAXED); /* see phase() in bench_client.c */
+	measure_sleep_ns(setup->run_ns);
+	*ret_b = look(bench);
+	return 0;
+}
+
+/* Server and clients from their start to their end. 0, or -1 after the reason went to standard error. */
+static int run(struct bench *bench, const struct setup *setup, struct result *ret_result)
+{
+	struct moment a, b;
+	int r;
+
+	memset(bench->shared, 0, sizeof(*bench->shared) + setup->clients * sizeof(bench->shared->figures[0]));
+	remove_logs(bench);
+	bench->server = setup->kind == FLOOR ? start_floor(bench, setup) : start_lumaringd(bench, setup);
+	r = wait_for_server(bench, setup);
+	for (unsigned i = 0; i < setup->clients; i++)
+		bench->clients[i] = start_client(bench, setup, i);
+	if (r == 0)
+		r = run_started(bench, setup, &a, &b);
+	if (stop_clients(bench, setup->clients) < 0)
+		r = -1;
+	stop_server(bench);
+	if (r == 0)
+		r = gather(bench, setup, &a, &b, ret_result);
+	if (r < 0) {
+		fprintf(stderr, "bench: a run with %u clients of %s failed; what was said:\n", setup->clients,
+			setup->kind == FLOOR ? "the floor" : "lumaring");
+		show_logs(bench);
+	}
+	return r;
+}
+
+#endif
