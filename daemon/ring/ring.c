@@ -378,11 +378,6 @@ uint64_t ring_slot_bytes(const struct ring *ring)
 	return ring->shape.slot_bytes;
 }
 
-uint32_t ring_slot_count(const struct ring *ring)
-{
-	return ring->shape.slot_count;
-}
-
 uint32_t ring_width_max(const struct ring *ring)
 {
 	return ring->width_max;

@@ -52,7 +52,6 @@ void ring_destroy(struct ring *ring);
 int ring_fd(const struct ring *ring); /* opened read-only, for clients; stays the ring's */
 uint64_t ring_epoch(const struct ring *ring);
 uint64_t ring_bytes(const struct ring *ring);
-uint32_t ring_slot_count(const struct ring *ring);
 uint32_t ring_width_max(const struct ring *ring);
 uint32_t ring_height_max(const struct ring *ring);
 uint64_t ring_published(const struct ring *ring); /* any thread */

@@ -196,7 +196,7 @@ static void test_fit_region(void **state)
 	(void)state;
 	fit(stream, 64, 48, 1, 16, 12);
 	fit(stream, 640, 480, 0, 16, 12); /* the region is what counts */
-	assert_int_equal(ring_slot_count(stream->ring), 8);
+	assert_int_equal(stream->config.slot_count, 8);
 	stream_destroy(stream);
 	stream = make((struct stream_config){ .region = { 8, 8, 0, 0 } });
 	fit(stream, 64, 48, 1, 56, 40);
