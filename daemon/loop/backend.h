@@ -18,7 +18,7 @@
  */
 struct loop_operations {
 	const char *name;
-	/* Close all that the loop made. The operations may be gone already: they are not looked at. */
+	/* Give up all that the back-end holds. The operations may be gone already: they are not looked at. */
 	void (*destroy)(struct loop *loop);
 	/* Wait at most timeout_ms (-1: for ever) and complete what the kernel reports. 0 or a negative errno. */
 	int (*wait)(struct loop *loop, int timeout_ms);
@@ -26,10 +26,9 @@ struct loop_operations {
 	void (*start)(struct loop *loop, struct loop_op *op);
 	/* Withdraw; unless it is due, complete it with -ECANCELED, at once or later. */
 	void (*cancel)(struct loop *loop, struct loop_op *op);
-	/* Close a descriptor that the loop made for an operation which was withdrawn. */
-	void (*close_fd)(struct loop *loop, int fd);
-	/* `done` of an operation on this descriptor has returned. The descriptor may be closed or be another file. */
-	void (*settle)(struct loop *loop, int fd);
+	/* `done` has returned, of `op` if that goes on, or of one that is over (NULL). Its descriptor, or -1, may be
+	 * closed or be another file by now. */
+	void (*settle)(struct loop *loop, struct loop_op *op, int fd);
 };
 
 /* Every back-end's loop begins with this. */
@@ -37,16 +36,18 @@ struct loop {
 	const struct loop_operations *operations;
 	struct loop_op *due_first, **due_end;
 	bool stopped;
+	int *owned; /* descriptors made for signals and doorbells */
+	unsigned owned_count;
 };
 
 /* Put the operation at the end of the list of those that are due. It must be started and not due yet. */
 void loop_complete(struct loop *loop, struct loop_op *op, int result);
 
-/* True for operations whose descriptor the loop made itself. */
-static inline bool loop_op_owns_fd(const struct loop_op *op)
-{
-	return op->kind == LOOP_SIGNAL || op->kind == LOOP_WAKE;
-}
+/*
+ * The descriptor of a READABLE, WRITABLE, SIGNAL or WAKE is ready: the result to complete it with, or -EAGAIN when
+ * nothing is there after all.
+ */
+int loop_take_event(const struct loop_op *op);
 
 int loop_epoll_create(struct loop **ret_loop);
 

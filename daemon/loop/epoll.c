@@ -13,12 +13,12 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
-#include <sys/signalfd.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "loop/backend.h"
+#include "loop/timers.h"
 
 #define EVENTS_PER_TURN 64
 #define WATCHES_MIN 64
@@ -33,7 +33,6 @@ struct watch {
 	struct loop_op *op[2];         /* by enum side: what is awaited */
 	const struct loop_op *last[2]; /* whose completion left its side registered; never followed */
 	uint32_t registered;           /* EPOLLIN | EPOLLOUT, as the kernel has it */
-	bool owned;                    /* the loop made the descriptor and closes it */
 };
 
 struct epoll_loop {
@@ -114,11 +113,12 @@ static void watch_trim(struct epoll_loop *loop, int fd, struct watch *watch)
 	watch->registered = 0;
 }
 
-static void epoll_settle(struct loop *base, int fd)
+static void epoll_settle(struct loop *base, struct loop_op *op, int fd)
 {
 	struct epoll_loop *loop = epoll_loop(base);
 
-	if ((size_t)fd < loop->watch_count)
+	(void)op;
+	if (fd >= 0 && (size_t)fd < loop->watch_count)
 		watch_trim(loop, fd, &loop->watches[fd]);
 }
 
@@ -140,7 +140,6 @@ static int watch_start(struct epoll_loop *loop, struct loop_op *op)
 			return r;
 	}
 	watch->op[side] = op;
-	watch->owned = loop_op_owns_fd(op);
 	return 0;
 }
 
@@ -158,31 +157,11 @@ static void watch_complete(struct epoll_loop *loop, struct loop_op *op, int resu
 	loop_complete(&loop->base, op, result);
 }
 
-static void timer_insert(struct epoll_loop *loop, struct loop_op *op)
-{
-	struct loop_op **place = &loop->timers;
-
-	while (*place && (*place)->deadline_ns <= op->deadline_ns)
-		place = &(*place)->next_timer;
-	op->next_timer = *place;
-	*place = op;
-}
-
-static void timer_remove(struct epoll_loop *loop, const struct loop_op *op)
-{
-	struct loop_op **place = &loop->timers;
-
-	while (*place && *place != op)
-		place = &(*place)->next_timer;
-	if (*place)
-		*place = op->next_timer;
-}
-
 /* Leave a listener alone for a while, so that what cannot be accepted now costs no CPU. */
 static void accept_pause(struct epoll_loop *loop, struct loop_op *op)
 {
 	op->deadline_ns = clock_monotonic_ns() + LOOP_ACCEPT_RETRY_MS * NS_PER_MS;
-	timer_insert(loop, op);
+	timers_insert(&loop->timers, op);
 }
 
 static void accept_resume(struct epoll_loop *loop, struct loop_op *op)
@@ -227,20 +206,12 @@ static void receive_ready(struct epoll_loop *loop, struct loop_op *op)
 		watch_complete(loop, op, -errno);
 }
 
-static void signal_ready(struct epoll_loop *loop, struct loop_op *op)
+static void event_ready(struct epoll_loop *loop, struct loop_op *op)
 {
-	struct signalfd_siginfo signal;
+	int result = loop_take_event(op);
 
-	if (read(op->fd, &signal, sizeof(signal)) == (ssize_t)sizeof(signal))
-		loop_complete(&loop->base, op, (int)signal.ssi_signo);
-}
-
-static void doorbell_ready(struct epoll_loop *loop, struct loop_op *op)
-{
-	uint64_t rings;
-
-	if (read(op->fd, &rings, sizeof(rings)) == (ssize_t)sizeof(rings))
-		loop_complete(&loop->base, op, 0);
+	if (result != -EAGAIN)
+		loop_complete(&loop->base, op, result);
 }
 
 static void input_ready(struct epoll_loop *loop, struct loop_op *op)
@@ -253,13 +224,9 @@ static void input_ready(struct epoll_loop *loop, struct loop_op *op)
 		receive_ready(loop, op);
 		break;
 	case LOOP_READABLE:
-		loop_complete(&loop->base, op, 0);
-		break;
 	case LOOP_SIGNAL:
-		signal_ready(loop, op);
-		break;
 	case LOOP_WAKE:
-		doorbell_ready(loop, op);
+		event_ready(loop, op);
 		break;
 	case LOOP_IDLE:
 	case LOOP_SEND:
@@ -274,8 +241,7 @@ static void expire_timers(struct epoll_loop *loop)
 	uint64_t now_ns = loop->timers ? clock_monotonic_ns() : 0;
 	struct loop_op *op;
 
-	while ((op = loop->timers) && op->deadline_ns <= now_ns) {
-		loop->timers = op->next_timer;
+	while ((op = timers_take_due(&loop->timers, now_ns))) {
 		if (op->kind == LOOP_TIMER)
 			loop_complete(&loop->base, op, 0);
 		else
@@ -349,7 +315,7 @@ static void epoll_start(struct loop *base, struct loop_op *op)
 		send_now(loop, op);
 		return;
 	case LOOP_TIMER:
-		timer_insert(loop, op);
+		timers_insert(&loop->timers, op);
 		return;
 	case LOOP_IDLE:
 		return;
@@ -375,7 +341,7 @@ static void epoll_cancel(struct loop *base, struct loop_op *op)
 	enum side side = side_of(op);
 
 	if (op->kind == LOOP_TIMER || op->kind == LOOP_ACCEPT)
-		timer_remove(loop, op);
+		timers_remove(&loop->timers, op);
 	if (op->fd >= 0 && (size_t)op->fd < loop->watch_count) {
 		struct watch *watch = &loop->watches[op->fd];
 
@@ -387,22 +353,10 @@ static void epoll_cancel(struct loop *base, struct loop_op *op)
 		loop_complete(base, op, -ECANCELED);
 }
 
-static void epoll_close_fd(struct loop *base, int fd)
-{
-	struct epoll_loop *loop = epoll_loop(base);
-
-	if ((size_t)fd < loop->watch_count)
-		loop->watches[fd].owned = false;
-	close(fd);
-}
-
 static void epoll_destroy(struct loop *base)
 {
 	struct epoll_loop *loop = epoll_loop(base);
 
-	for (size_t fd = 0; fd < loop->watch_count; fd++)
-		if (loop->watches[fd].owned)
-			close((int)fd);
 	if (loop->timer_fd >= 0)
 		close(loop->timer_fd);
 	if (loop->epoll_fd >= 0)
@@ -417,7 +371,6 @@ static const struct loop_operations epoll_operations = {
 	.wait = epoll_turn,
 	.start = epoll_start,
 	.cancel = epoll_cancel,
-	.close_fd = epoll_close_fd,
 	.settle = epoll_settle,
 };
 

@@ -10,6 +10,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/signalfd.h>
@@ -35,19 +36,49 @@ int loop_create(enum loop_backend backend, struct loop **ret_loop, char *text, s
 	loop->due_first = NULL;
 	loop->due_end = &loop->due_first;
 	loop->stopped = false;
+	loop->owned = NULL;
+	loop->owned_count = 0;
 	*ret_loop = loop;
 	return 0;
 }
 
 void loop_destroy(struct loop *loop)
 {
-	if (loop)
-		loop->operations->destroy(loop);
+	if (!loop)
+		return;
+	for (unsigned i = 0; i < loop->owned_count; i++)
+		close(loop->owned[i]);
+	free(loop->owned);
+	loop->operations->destroy(loop);
 }
 
 const char *loop_backend_name(const struct loop *loop)
 {
 	return loop->operations->name;
+}
+
+/* Remember a descriptor that the loop made; closed here when that fails. 0 or -ENOMEM. */
+static int own(struct loop *loop, int fd)
+{
+	int *owned = realloc(loop->owned, (loop->owned_count + 1) * sizeof(*owned));
+
+	if (!owned) {
+		close(fd);
+		return -ENOMEM;
+	}
+	loop->owned = owned;
+	loop->owned[loop->owned_count++] = fd;
+	return 0;
+}
+
+static void disown_and_close(struct loop *loop, int fd)
+{
+	unsigned i = 0;
+
+	while (loop->owned[i] != fd)
+		i++;
+	loop->owned[i] = loop->owned[--loop->owned_count];
+	close(fd);
 }
 
 void loop_complete(struct loop *loop, struct loop_op *op, int result)
@@ -60,22 +91,47 @@ void loop_complete(struct loop *loop, struct loop_op *op, int result)
 	loop->due_end = &op->next;
 }
 
+int loop_take_event(const struct loop_op *op)
+{
+	struct signalfd_siginfo signal;
+	uint64_t rings;
+
+	switch (op->kind) {
+	case LOOP_SIGNAL:
+		return read(op->fd, &signal, sizeof(signal)) == (ssize_t)sizeof(signal) ? (int)signal.ssi_signo
+											: -EAGAIN;
+	case LOOP_WAKE:
+		return read(op->fd, &rings, sizeof(rings)) == (ssize_t)sizeof(rings) ? 0 : -EAGAIN;
+	case LOOP_READABLE:
+	case LOOP_WRITABLE:
+		return 0;
+	case LOOP_IDLE:
+	case LOOP_ACCEPT:
+	case LOOP_RECEIVE:
+	case LOOP_SEND:
+	case LOOP_TIMER:
+		break;
+	}
+	return -EAGAIN;
+}
+
 static void finish(struct loop *loop, struct loop_op *op)
 {
 	/* Sends are not awaited: nothing to settle, and `done` of another operation on it may be in progress. */
 	int settled_fd = op->kind == LOOP_SEND ? -1 : op->fd;
+	bool last = op->cancelled || !op->repeats;
 	int result = op->result;
 
 	op->queued = false;
-	if (op->cancelled || !op->repeats) {
-		if (loop_op_owns_fd(op))
-			loop->operations->close_fd(loop, op->fd);
+	if (last) {
+		if (op->kind == LOOP_SIGNAL || op->kind == LOOP_WAKE)
+			disown_and_close(loop, op->fd);
 		op->kind = LOOP_IDLE;
 		op->cancelled = false;
 	}
 	op->done(op, result);
-	if (settled_fd >= 0)
-		loop->operations->settle(loop, settled_fd);
+	/* After its last `done` the operation may be gone. */
+	loop->operations->settle(loop, last ? NULL : op, settled_fd);
 }
 
 /*
@@ -177,9 +233,10 @@ void loop_timer(struct loop *loop, struct loop_op *op, uint64_t deadline_ns)
 int loop_signal(struct loop *loop, struct loop_op *op, const sigset_t *signals)
 {
 	int fd = signalfd(-1, signals, SFD_CLOEXEC | SFD_NONBLOCK);
+	int r = fd < 0 ? -errno : own(loop, fd);
 
-	if (fd < 0)
-		return -errno;
+	if (r < 0)
+		return r;
 	prepare(op, LOOP_SIGNAL, true, fd);
 	loop->operations->start(loop, op);
 	return 0;
@@ -188,9 +245,10 @@ int loop_signal(struct loop *loop, struct loop_op *op, const sigset_t *signals)
 int loop_doorbell(struct loop *loop, struct loop_op *op)
 {
 	int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	int r = fd < 0 ? -errno : own(loop, fd);
 
-	if (fd < 0)
-		return -errno;
+	if (r < 0)
+		return r;
 	prepare(op, LOOP_WAKE, true, fd);
 	loop->operations->start(loop, op);
 	return 0;

@@ -116,7 +116,7 @@ void loop_send(struct loop *loop, struct loop_op *op, int fd, const struct msghd
 
 /*
  * Submit what was started and call `done` for what is complete already. Sends are complete after it. May be called
- * from inside a `done`.
+ * from inside a `done`, but not after cancelling the very operation whose `done` that is.
  */
 void loop_flush(struct loop *loop);
 
