@@ -65,7 +65,7 @@ struct client {
 	_Alignas(8) uint8_t ancillary[64];                /* filled in as a struct cmsghdr */
 	struct msghdr msg;
 	struct iovec iov;
-	unsigned pending;       /* PENDING_* of publish.c: events still to be sent */
+	unsigned pending;       /* PENDING_*: events still to be sent */
 	unsigned sending;       /* the one under way */
 	uint64_t epoch;         /* of the ring it was last handed */
 	uint64_t epoch_sending; /* of what is under way */

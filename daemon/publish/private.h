@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* private.h - what accepting (publish.c), a client's life (client.c) and its events (events.c) share; nobody else. */
+#ifndef LUMARING_PUBLISH_PRIVATE_H
+#define LUMARING_PUBLISH_PRIVATE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "publish/publish.h"
+
+/* Events still to be sent, in client->pending. */
+enum {
+	PENDING_WELCOME = 1,
+	PENDING_REPLACED = 2,
+	PENDING_STATE = 4,
+	PENDING_REFUSAL = 8,
+};
+
+struct publish {
+	struct loop *loop;
+	struct publish_handler handler;
+	struct loop_op accept;
+	int fd;
+	unsigned client_count, clients_max;
+	struct client *clients;
+	bool accept_failing;        /* logged once per outage */
+	uint64_t refusals_since_ns; /* begin of the second in which they are counted */
+	unsigned refusals;
+};
+
+/* publish.c: a client that is refused in a loop must not fill the log. */
+void publish_log_refusal(struct publish *publish, const struct client *client, const char *text);
+
+/* client.c: take over an accepted connection, and hear it. */
+void client_create(struct publish *publish, int fd);
+
+/* Withdraw what is under way and tell the handler; freed when all of that has ended. */
+void client_leave(struct client *client);
+void client_free_if_done(struct client *client);
+
+/* Close and free at once. */
+void client_destroy(struct client *client);
+
+/* events.c */
+void events_init(struct client *client);
+
+/* Start sending the first pending event; the others follow from its done. */
+void events_send(struct client *client);
+
+#endif
