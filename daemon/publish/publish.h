@@ -3,7 +3,7 @@
  * publish.h - the frame socket: accepts clients, reads their HELLO, answers, sends notices and events.
  *
  * All of it runs on the main thread but publish_notify(), which the capture thread calls with the clients of its plan.
- * What a stream is, and who may have which, is the business of the handler (daemon/camera.c); here a client only
+ * What a stream is, and who may have which, is the business of the handler (daemon/attach.c); here a client only
  * carries what the socket and the client page need.
  */
 #ifndef LUMARING_PUBLISH_H

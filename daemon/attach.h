@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * attach.h - which client reads which stream: answers HELLOs, makes private streams within their limits, grants
+ * cursors, and takes all of it back. Owns the streams and the frame socket. Main thread only.
+ */
+#ifndef LUMARING_ATTACH_H
+#define LUMARING_ATTACH_H
+
+#include <stdint.h>
+
+#include "config.h"
+#include "loop/loop.h"
+#include "publish/publish.h"
+#include "source/source.h"
+#include "stream.h"
+
+/* Who builds the plans. */
+struct attach_handler {
+	void *owner;
+	/* Number of the plan that will hold what is changed now. */
+	uint64_t (*next_plan)(const void *owner);
+	/* Streams or clients were changed: to be in the next plan. */
+	void (*replan)(void *owner);
+};
+
+struct attach {
+	struct attach_handler handler;
+	const struct config *config;
+	struct loop *loop;
+	struct publish *publish;
+	const struct source_format
+		*format; /* set by the camera: every shared stream has a ring for it. NULL: none yet */
+
+	struct stream *streams;
+	uint64_t private_bytes;
+	unsigned private_number;
+	struct loop_op private_rest; /* until private_rest_ns, while a client waits for a private ring */
+	uint64_t private_rest_ns;
+};
+
+/* Make the streams of the configuration, without rings. 0 or -ENOMEM; attach_finish() is needed in both cases. */
+int attach_init(struct attach *attach, const struct config *config, struct loop *loop,
+		const struct attach_handler *handler);
+
+/* Free streams and clients; no other thread may use them any more. What is all zero is allowed. */
+void attach_finish(struct attach *attach);
+
+/* Take over the listening frame socket. 0 or a negative errno; `frames_fd` is then still the caller's. */
+int attach_listen(struct attach *attach, int frames_fd);
+
+/* Clients that had to wait, for a format or for others' private rings, go on. */
+void attach_waiting(struct attach *attach);
+
+/* The capture thread does not know the client any more: give back what it had. */
+void attach_let_go(struct attach *attach, struct client *client);
+
+#endif
