@@ -22,6 +22,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/process.h"
 
 #define DIR_MODE 0755
 #define LOCK_MODE 0600
@@ -205,12 +206,27 @@ int paths_lock_instance(const char *camera_dir, const char *camera, int *ret_fd,
 	return 0;
 }
 
-/* Make the place of a socket free: only a socket that refuses connections is a left-over. */
+/*
+ * True when nobody is behind the socket. The kernel may need a moment to take down a listener that a killed process had
+ * given to io_uring: it is still there then, and its process is not.
+ */
+static bool is_left_over(int fd, const struct sockaddr_un *address)
+{
+	struct ucred listener = { 0 };
+	socklen_t bytes = sizeof(listener);
+
+	if (connect(fd, (const struct sockaddr *)address, sizeof(*address)) < 0)
+		return errno == ECONNREFUSED;
+	return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &listener, &bytes) == 0 && process_has_ended(listener.pid);
+}
+
+/* Make the place of a socket free: only one that nobody is behind is a left-over. */
 static int clear_left_over(const struct sockaddr_un *address, char *text, size_t text_bytes)
 {
 	const char *path = address->sun_path;
 	struct stat st;
-	int fd, r;
+	bool left_over;
+	int fd;
 
 	if (lstat(path, &st) < 0)
 		return errno == ENOENT ? 0
@@ -220,9 +236,9 @@ static int clear_left_over(const struct sockaddr_un *address, char *text, size_t
 	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return fail(-errno, text, text_bytes, "cannot make a socket: %s", strerror(errno));
-	r = connect(fd, (const struct sockaddr *)address, sizeof(*address)) < 0 ? -errno : 0;
+	left_over = is_left_over(fd, address);
 	close(fd);
-	if (r != -ECONNREFUSED)
+	if (!left_over)
 		return fail(-EADDRINUSE, text, text_bytes,
 			    "another process listens on %s: stop it or choose another --camera or --runtime-dir", path);
 	if (unlink(path) < 0 && errno != ENOENT)

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -58,6 +59,16 @@ uint64_t process_start_ticks(pid_t pid)
 bool process_is(pid_t pid, uint64_t start_ticks)
 {
 	return start_ticks != 0 && process_start_ticks(pid) == start_ticks;
+}
+
+bool process_has_ended(pid_t pid)
+{
+	if (pid <= 0)
+		return false;
+	/* Where /proc hides the processes of others, a signal is refused; where it is not, /proc can be believed. */
+	if (kill(pid, 0) < 0)
+		return errno == ESRCH;
+	return process_start_ticks(pid) == 0;
 }
 
 static int hex_value(char c)

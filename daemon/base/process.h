@@ -16,6 +16,9 @@ uint64_t process_start_ticks(pid_t pid);
 /* True while the process that was started then lives. */
 bool process_is(pid_t pid, uint64_t start_ticks);
 
+/* True when the process has ended, also if its parent has not noticed yet. Pids of other namespaces, 0, never have. */
+bool process_has_ended(pid_t pid);
+
 /* The 16 bytes of /proc/sys/kernel/random/boot_id. 0, -errno of reading it, or -EBADMSG. */
 int boot_id_read(uint8_t ret_id[16]);
 

@@ -235,11 +235,17 @@ static void test_process(void **state)
 	child_start = process_start_ticks(pid);
 	assert_true(child_start >= start);
 	assert_true(process_is(pid, child_start));
+	assert_false(process_has_ended(pid));
 	close(gate[1]);
 	assert_int_equal(waitid(P_PID, (id_t)pid, &info, WEXITED | WNOWAIT), 0);
 	assert_int_equal(process_start_ticks(pid), 0); /* ended, though its parent has not waited for it */
 	assert_false(process_is(pid, child_start));
+	assert_true(process_has_ended(pid));
 	assert_int_equal(waitpid(pid, NULL, 0), pid);
+	assert_true(process_has_ended(pid));
+	assert_false(process_has_ended(getpid()));
+	assert_false(process_has_ended(0)); /* of another namespace */
+	assert_false(process_has_ended(-1));
 	assert_false(process_is(pid, child_start));
 	close(gate[0]);
 }

@@ -140,8 +140,8 @@ static void as_other(int (*body)(void))
 	pid_t pid = fork();
 
 	if (pid == 0) {
-		if (geteuid() == 0 && (setresgid(OTHER_UID, OTHER_UID, OTHER_UID) < 0 ||
-				       setresuid(OTHER_UID, OTHER_UID, OTHER_UID) < 0))
+		if (geteuid() == 0 &&
+		    (setresgid(OTHER_UID, OTHER_UID, OTHER_UID) < 0 || setresuid(OTHER_UID, OTHER_UID, OTHER_UID) < 0))
 			_exit(99);
 		_exit(body());
 	}
@@ -429,6 +429,37 @@ static void test_listen_replaces_left_over(void **state)
 	}
 }
 
+/*
+ * The listener is still there, but the process that called listen() is not: so the kernel leaves it for a moment when a
+ * process is killed that had given it to io_uring. Here a child of that process holds it.
+ */
+static void test_listen_replaces_dead_listener(void **state)
+{
+	int gate[2], fd = -1;
+	char byte;
+	pid_t pid;
+
+	(void)state;
+	assert_int_equal(pipe2(gate, O_CLOEXEC), 0);
+	pid = fork();
+	if (pid == 0) {
+		close(gate[1]);
+		bind_at(at("/frames"), SOCK_SEQPACKET, 1);
+		if (fork() == 0)
+			_exit((int)read(gate[0], &byte, 1)); /* until the other end is closed */
+		_exit(0);
+	}
+	assert_true(pid > 0);
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+	close(gate[0]);
+	assert_int_equal(connect_to(at("/frames")), 0);
+	assert_int_equal(listen_at(at("/frames"), 0600, (gid_t)-1, &fd), 0);
+	assert_int_equal(connect_to(at("/frames")), 0);
+	close(fd);
+	close(gate[1]);
+	assert_int_equal(unlink(at("/frames")), 0);
+}
+
 static void test_listen_in_the_way(void **state)
 {
 	int fd = -7, other;
@@ -505,6 +536,7 @@ int main(void)
 		PATHS_TEST(test_lock_in_the_way),
 		PATHS_TEST(test_listen),
 		PATHS_TEST(test_listen_replaces_left_over),
+		PATHS_TEST(test_listen_replaces_dead_listener),
 		PATHS_TEST(test_listen_in_the_way),
 		PATHS_TEST(test_listen_foreign_group),
 		PATHS_TEST(test_listen_path_too_long),
