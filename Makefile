@@ -38,7 +38,7 @@ LUMARING_CFLAGS := -std=c11 -D_GNU_SOURCE -DLUMARING_BUILD_VERSION='"$(VERSION)"
 	-Wformat=2 -Wvla -fno-common -fvisibility=hidden -fPIC -pthread \
 	$(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer)
 LUMARING_LDFLAGS := -pthread $(if $(SAN),-fsanitize=$(SAN))
-DAEMON_LIBS := -lcjson -lsystemd
+DAEMON_LIBS := -lcjson -lsystemd -luring
 
 Q := $(if $(V),,@)
 say = $(if $(V),,@printf '  %-7s %s\n' '$(1)' '$(2)')

@@ -240,6 +240,12 @@ static enum exit_code open_source(struct camera *camera, char *text, size_t text
 	return source_open(&config, &camera->source, text, text_bytes) < 0 ? EXIT_SOURCE : EXIT_OK;
 }
 
+/* What the main loop was refused need not be asked for, and told, once more. */
+static enum loop_backend capture_backend(const struct camera *camera)
+{
+	return loop_backend(camera->loop) == LOOP_EPOLL ? LOOP_EPOLL : camera->config->io;
+}
+
 static int start_threads(struct camera *camera, int frames_fd, char *text, size_t text_bytes)
 {
 	int r;
@@ -250,8 +256,11 @@ static int start_threads(struct camera *camera, int frames_fd, char *text, size_
 		r = loop_doorbell(camera->loop, &camera->doorbell);
 	if (r < 0)
 		return snprintf(text, text_bytes, "cannot set up the frame socket: %s", strerror(-r)), r;
-	return capture_create(camera->source, camera->config->io, &camera->doorbell, &camera->capture, text,
-			      text_bytes);
+	r = capture_create(camera->source, capture_backend(camera), &camera->doorbell, &camera->capture, text,
+			   text_bytes);
+	if (r == 0 && text[0])
+		log_notice("capture thread: %s", text);
+	return r;
 }
 
 enum exit_code camera_create(const struct config *config, struct loop *loop, int frames_fd, struct camera **ret_camera,

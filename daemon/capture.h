@@ -40,7 +40,10 @@ struct capture_report {
 	char text[320]; /* FAILED */
 };
 
-/* Start the thread. `doorbell` is an operation of the main loop, rung whenever the report changed. */
+/*
+ * Start the thread. `doorbell` is an operation of the main loop, rung whenever the report changed. `text` is as for
+ * loop_create(): one sentence on failure, or when LOOP_AUTO came to take epoll, else "".
+ */
 int capture_create(struct source *source, enum loop_backend backend, struct loop_op *doorbell,
 		   struct capture **ret_capture, char *text, size_t text_bytes);
 

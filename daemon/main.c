@@ -95,7 +95,9 @@ static enum exit_code set_up(struct daemon *daemon, char *text, size_t text_byte
 	raise_descriptor_limit();
 	r = loop_create(daemon->config.io, &daemon->loop, text, text_bytes);
 	if (r < 0)
-		return r == -ENOTSUP ? EXIT_USAGE : EXIT_SYSTEM;
+		return EXIT_SYSTEM;
+	if (text[0])
+		log_notice("%s", text);
 	daemon->signals = (struct loop_op){ .done = on_signal, .owner = daemon };
 	r = loop_signal(daemon->loop, &daemon->signals, &signals);
 	if (r < 0)

@@ -17,11 +17,14 @@
  * due      -> idle     `done` is being called, once or for the last time
  */
 struct loop_operations {
+	enum loop_backend backend;
 	const char *name;
 	/* Give up all that the back-end holds. The operations may be gone already: they are not looked at. */
 	void (*destroy)(struct loop *loop);
 	/* Wait at most timeout_ms (-1: for ever) and complete what the kernel reports. 0 or a negative errno. */
 	int (*wait)(struct loop *loop, int timeout_ms);
+	/* Complete the sends that were started. Other operations may complete as well. */
+	void (*flush)(struct loop *loop);
 	/* Begin; a failure to begin is a completion with op->repeats cleared. */
 	void (*start)(struct loop *loop, struct loop_op *op);
 	/* Withdraw; unless it is due, complete it with -ECANCELED, at once or later. */
@@ -31,16 +34,25 @@ struct loop_operations {
 	void (*settle)(struct loop *loop, struct loop_op *op, int fd);
 };
 
+/* Operations linked by `next`, in the order in which their `done` is to be called. */
+struct loop_queue {
+	struct loop_op *first, **end;
+};
+
 /* Every back-end's loop begins with this. */
 struct loop {
 	const struct loop_operations *operations;
-	struct loop_op *due_first, **due_end;
+	struct loop_queue due;  /* but for sends */
+	struct loop_queue sent; /* told first, and by loop_flush() */
 	bool stopped;
 	int *owned; /* descriptors made for signals and doorbells */
 	unsigned owned_count;
 };
 
-/* Put the operation at the end of the list of those that are due. It must be started and not due yet. */
+/* Set up what all back-ends have. */
+void loop_init(struct loop *loop);
+
+/* Put the operation at the end of its queue. It must be started and not due yet. */
 void loop_complete(struct loop *loop, struct loop_op *op, int result);
 
 /*
@@ -50,5 +62,8 @@ void loop_complete(struct loop *loop, struct loop_op *op, int result);
 int loop_take_event(const struct loop_op *op);
 
 int loop_epoll_create(struct loop **ret_loop);
+
+/* `setup`: the first way to try, enum uring_setup. `why`: what forbids it, as uring_open(). */
+int loop_uring_create(unsigned setup, struct loop **ret_loop, char *why, size_t why_bytes);
 
 #endif

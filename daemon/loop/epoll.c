@@ -305,6 +305,12 @@ static void send_now(struct epoll_loop *loop, struct loop_op *op)
 	loop_complete(&loop->base, op, n < 0 ? -errno : (int)n);
 }
 
+/* Sends are complete when they are started. */
+static void epoll_flush(struct loop *loop)
+{
+	(void)loop;
+}
+
 static void epoll_start(struct loop *base, struct loop_op *op)
 {
 	struct epoll_loop *loop = epoll_loop(base);
@@ -366,9 +372,11 @@ static void epoll_destroy(struct loop *base)
 }
 
 static const struct loop_operations epoll_operations = {
+	.backend = LOOP_EPOLL,
 	.name = "epoll",
 	.destroy = epoll_destroy,
 	.wait = epoll_turn,
+	.flush = epoll_flush,
 	.start = epoll_start,
 	.cancel = epoll_cancel,
 	.settle = epoll_settle,

@@ -18,26 +18,47 @@
 
 #include "loop/backend.h"
 
-int loop_create(enum loop_backend backend, struct loop **ret_loop, char *text, size_t text_bytes)
+/* The best back-end that is asked for. */
+static int create_backend(enum loop_backend backend, struct loop **ret_loop, char *text, size_t text_bytes)
 {
-	struct loop *loop;
+	char why[256];
 	int r;
 
-	if (backend == LOOP_URING) {
-		snprintf(text, text_bytes,
-			 "the io_uring back-end is not part of this build: use --io epoll or --io auto");
-		return -ENOTSUP;
+	text[0] = '\0';
+	if (backend != LOOP_EPOLL) {
+		r = loop_uring_create(0, ret_loop, why, sizeof(why));
+		if (r == 0)
+			return 0;
+		snprintf(text, text_bytes, "io_uring cannot be used: %s; %s", why,
+			 backend == LOOP_URING ? "use --io auto or --io epoll" : "using epoll");
+		if (backend == LOOP_URING)
+			return r;
 	}
-	r = loop_epoll_create(&loop);
-	if (r < 0) {
+	r = loop_epoll_create(ret_loop);
+	if (r < 0)
 		snprintf(text, text_bytes, "cannot make an event loop: epoll: %s", strerror(-r));
-		return r;
-	}
-	loop->due_first = NULL;
-	loop->due_end = &loop->due_first;
+	return r;
+}
+
+void loop_init(struct loop *loop)
+{
+	loop->due.end = &loop->due.first;
+	loop->due.first = NULL;
+	loop->sent.end = &loop->sent.first;
+	loop->sent.first = NULL;
 	loop->stopped = false;
 	loop->owned = NULL;
 	loop->owned_count = 0;
+}
+
+int loop_create(enum loop_backend backend, struct loop **ret_loop, char *text, size_t text_bytes)
+{
+	struct loop *loop;
+	int r = create_backend(backend, &loop, text, text_bytes);
+
+	if (r < 0)
+		return r;
+	loop_init(loop);
 	*ret_loop = loop;
 	return 0;
 }
@@ -50,6 +71,11 @@ void loop_destroy(struct loop *loop)
 		close(loop->owned[i]);
 	free(loop->owned);
 	loop->operations->destroy(loop);
+}
+
+enum loop_backend loop_backend(const struct loop *loop)
+{
+	return loop->operations->backend;
 }
 
 const char *loop_backend_name(const struct loop *loop)
@@ -83,12 +109,14 @@ static void disown_and_close(struct loop *loop, int fd)
 
 void loop_complete(struct loop *loop, struct loop_op *op, int result)
 {
+	struct loop_queue *queue = op->kind == LOOP_SEND ? &loop->sent : &loop->due;
+
 	assert(loop_op_active(op) && !op->queued);
 	op->result = result;
 	op->queued = true;
 	op->next = NULL;
-	*loop->due_end = op;
-	loop->due_end = &op->next;
+	*queue->end = op;
+	queue->end = &op->next;
 }
 
 int loop_take_event(const struct loop_op *op)
@@ -135,15 +163,15 @@ static void finish(struct loop *loop, struct loop_op *op)
 }
 
 /*
- * Call `done` for what is due now. What becomes due meanwhile is left for the next time, so nobody can keep the loop
- * from looking at the others. A callback may call loop_flush(), which comes here again with a list of its own.
+ * Call `done` for what is in the queue now. What comes into it meanwhile is left for the next time, so nobody can keep
+ * the loop from looking at the others. A callback may call loop_flush(), which comes here again with a list of its own.
  */
-static void dispatch(struct loop *loop)
+static void dispatch(struct loop *loop, struct loop_queue *queue)
 {
-	struct loop_op *op = loop->due_first, *next;
+	struct loop_op *op = queue->first, *next;
 
-	loop->due_first = NULL;
-	loop->due_end = &loop->due_first;
+	queue->first = NULL;
+	queue->end = &queue->first;
 	for (; op; op = next) {
 		next = op->next;
 		finish(loop, op);
@@ -152,9 +180,11 @@ static void dispatch(struct loop *loop)
 
 int loop_turn(struct loop *loop, int timeout_ms)
 {
-	int r = loop->operations->wait(loop, loop->due_first ? 0 : timeout_ms);
+	bool busy = loop->due.first || loop->sent.first;
+	int r = loop->operations->wait(loop, busy ? 0 : timeout_ms);
 
-	dispatch(loop);
+	dispatch(loop, &loop->sent);
+	dispatch(loop, &loop->due);
 	return r;
 }
 
@@ -175,7 +205,8 @@ void loop_stop(struct loop *loop)
 
 void loop_flush(struct loop *loop)
 {
-	dispatch(loop);
+	loop->operations->flush(loop);
+	dispatch(loop, &loop->sent);
 }
 
 /* Make the operation a started one of this kind. */

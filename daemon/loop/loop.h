@@ -2,7 +2,7 @@
 /*
  * loop.h - an event loop of one thread, as completions: start an operation, get one call when it is done.
  *
- * Made for two back-ends, epoll and io_uring, behind one interface: an operation is an object of the caller's
+ * Two back-ends, epoll and io_uring, behind one interface: an operation is an object of the caller's
  * (struct loop_op) whose address is the kernel's user data; `done` is called from loop_run() or loop_flush() only,
  * after the queue of completions was drained, never from inside the call that starts an operation. An operation that
  * was started may be started again inside its last `done`, not before; its owner may be freed from then on. A loop
@@ -12,8 +12,9 @@
  * It may be closed once none is active. An operation that succeeded and is started again inside its own `done`, on a
  * descriptor of the same number, means the same file.
  *
- * A start that fails (no memory, not a descriptor that can be waited for) is told by `done` as well, with the error,
- * after which the operation is idle, whatever its kind.
+ * A start that fails (no memory, not a descriptor) is told by `done` as well, with the error, after which the operation
+ * is idle, whatever its kind. What can always be read, such as a regular file, is refused by epoll and ready for
+ * io_uring.
  */
 #ifndef LUMARING_LOOP_H
 #define LUMARING_LOOP_H
@@ -55,7 +56,8 @@ struct loop_op {
 	enum loop_kind kind; /* LOOP_IDLE: may be started */
 	bool repeats;        /* stays started after done */
 	bool cancelled;
-	bool queued; /* its done is due */
+	bool queued;    /* its done is due */
+	bool in_kernel; /* io_uring: its last completion is still to come */
 	int fd;
 	int result;
 	void *buffer;             /* RECEIVE */
@@ -73,15 +75,21 @@ static inline bool loop_op_active(const struct loop_op *op)
 }
 
 /*
- * Create a loop. `text` receives one sentence when that fails. LOOP_AUTO takes the best back-end there is.
- * -ENOTSUP: this build or this machine refuses the back-end asked for.
+ * Create a loop. It may be made in another thread than the one that runs it. LOOP_AUTO takes io_uring, or epoll where
+ * the machine refuses that. `text` receives one sentence when it fails, and also when LOOP_AUTO came to take epoll
+ * (which says why); else "". Errors are those of the system: with LOOP_URING, of io_uring_setup(2).
  */
 int loop_create(enum loop_backend backend, struct loop **ret_loop, char *text, size_t text_bytes);
 
-/* Operations still started are forgotten without a call; their memory may be gone already. NULL is allowed. */
+/*
+ * Operations still started are forgotten without a call; their memory may be gone already, but for that of receives: in
+ * the loop's thread these are ended here. In another thread, after the loop's own has ended, none may be left. NULL is
+ * allowed.
+ */
 void loop_destroy(struct loop *loop);
 
-/* "epoll" or "io_uring". */
+/* What it runs on: LOOP_EPOLL or LOOP_URING; and its name, "epoll" or "io_uring". */
+enum loop_backend loop_backend(const struct loop *loop);
 const char *loop_backend_name(const struct loop *loop);
 
 /* Run until loop_stop() is called from a callback. 0, or a negative errno when the kernel refuses to wait. */
@@ -115,8 +123,9 @@ void loop_receive(struct loop *loop, struct loop_op *op, int fd, void *buffer, s
 void loop_send(struct loop *loop, struct loop_op *op, int fd, const struct msghdr *msg);
 
 /*
- * Submit what was started and call `done` for what is complete already. Sends are complete after it. May be called
- * from inside a `done`, but not after cancelling the very operation whose `done` that is.
+ * Complete the sends that were started and call their `done`, and no other: so a frame's notices are told before
+ * anything that could do away with one of the clients. A send that is started by such a `done` is not waited for. May
+ * be called from inside a `done`, but not after cancelling the very operation whose `done` that is.
  */
 void loop_flush(struct loop *loop);
 

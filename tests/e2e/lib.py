@@ -17,6 +17,7 @@ import traceback
 
 BUILD = pathlib.Path(os.environ.get("LUMARING_BUILD", "build")).resolve()
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+IO = os.environ.get("LUMARING_TEST_IO", "")  # back-end of every daemon whose test does not choose one
 DEADLINE_S = 60  # for things that are to happen; only ever reached when something is broken
 
 
@@ -56,6 +57,8 @@ class Daemon:
         self.runtime_dir = os.path.abspath(self.runtime_dir)
         self.log_path = os.path.abspath(f"daemon.{Daemon.number}.log")
         self.options = [str(o) for o in options]
+        if IO and "--io" not in self.options:
+            self.options += ["--io", IO]
         self.stdin, self.env, self.wrapper = stdin, env, list(wrapper)
         self.process = None
         self.start()

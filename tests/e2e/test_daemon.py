@@ -120,10 +120,34 @@ def test_wrong_options():
 
 
 def test_what_this_build_lacks():
-    with Daemon(*SYNTHETIC, "--io", "uring") as daemon:
-        refused(daemon, 2, "uring")
     with Daemon() as daemon:
         refused(daemon, 4, "this build of lumaringd has no libcamera source; use --source replay:FILE or")
+
+
+# --- the event loop --------------------------------------------------------------------------------------------------
+
+IO_URING_REFUSED = "io_uring cannot be used: a system call filter forbids it (of a container, or SystemCallFilter= " \
+    "without @aio); "
+
+
+def without_io_uring(io):
+    return Daemon(*SYNTHETIC, "--io", io, wrapper=[str(BUILD / "tests/forbid")])
+
+
+def test_io_uring_refused():
+    with without_io_uring("uring") as daemon:
+        refused(daemon, 1, IO_URING_REFUSED + "use --io auto or --io epoll")
+
+
+def test_io_falls_back():
+    """One line names the cause, and everything works."""
+    with without_io_uring("auto") as daemon:
+        reads(daemon.wait_ready())
+        assert daemon.log().startswith(f"lumaringd: {IO_URING_REFUSED}using epoll\n"), daemon.log()
+        assert daemon.log().count("io_uring") == 1 and ", loop epoll\n" in daemon.log(), daemon.log()
+    with without_io_uring("epoll") as daemon:
+        reads(daemon.wait_ready())
+        assert "io_uring" not in daemon.log() and ", loop epoll\n" in daemon.log(), daemon.log()
 
 
 # --- one instance, stopping, starting again --------------------------------------------------------------------------

@@ -20,7 +20,9 @@
 #include <cmocka.h>
 
 #include "base/clock.h"
+#include "loop/backend.h"
 #include "loop/loop.h"
+#include "loop/uring.h"
 
 #define PATIENCE_MS 20000
 #define RESULTS_MAX 16
@@ -98,14 +100,65 @@ static inline void check_sleeps(struct loop *loop)
 	assert_true(turns <= 3);
 }
 
+/* What the tests of a group run on. */
+enum probed {
+	PROBED_EPOLL,
+	PROBED_URING,
+	PROBED_URING_OLD, /* set up as on the oldest kernel that will do */
+};
+static enum probed probed;
+
+/* ThreadSanitizer does not see the order that io_uring keeps, and valgrind does not know the calls. */
+static inline const char *why_not_probed(void)
+{
+	static char text[256];
+	const char *preload = getenv("LD_PRELOAD");
+	struct loop *loop;
+
+#ifdef __SANITIZE_THREAD__
+	if (probed != PROBED_EPOLL)
+		return "ThreadSanitizer does not see the order that io_uring keeps";
+#endif
+	if (probed != PROBED_EPOLL && preload && strstr(preload, "vgpreload"))
+		return "valgrind does not know io_uring";
+	if (probed != PROBED_EPOLL) {
+		if (loop_create(LOOP_URING, &loop, text, sizeof(text)) < 0)
+			return text;
+		loop_destroy(loop);
+	}
+	return NULL;
+}
+
 static inline struct loop *make_loop(void)
 {
 	struct loop *loop = NULL;
-	char text[128] = "";
+	const char *why_not = why_not_probed();
+	char text[256] = "";
 
-	assert_int_equal(loop_create(LOOP_EPOLL, &loop, text, sizeof(text)), 0);
+	if (why_not) {
+		printf("%s\n", why_not);
+		skip();
+	}
+	if (probed == PROBED_URING_OLD) {
+		assert_int_equal(loop_uring_create(URING_COOPERATIVE, &loop, text, sizeof(text)), 0);
+		loop_init(loop);
+		return loop;
+	}
+	assert_int_equal(loop_create(probed == PROBED_EPOLL ? LOOP_EPOLL : LOOP_URING, &loop, text, sizeof(text)), 0);
 	assert_string_equal(text, "");
 	return loop;
+}
+
+/* Run the tests once on each back-end; the sum of the failures. */
+#define RUN_ON_EACH(tests) run_on_each((tests), sizeof(tests) / sizeof((tests)[0]))
+static inline int run_on_each(const struct CMUnitTest *tests, size_t count)
+{
+	static const char *const names[] = { "epoll", "io_uring", "io_uring as of Linux 5.19" };
+	int failed = 0;
+
+	for (probed = PROBED_EPOLL; probed <= PROBED_URING_OLD; probed++)
+		failed += _cmocka_run_group_tests(names[probed], tests, count, NULL, NULL);
+	return failed;
 }
 
 static inline void make_pair(int fds[2])

@@ -106,12 +106,12 @@ static void test_accept_cancelled_when_due(void **state)
 }
 
 /* The children below report the line that failed. */
-#define CHILD_CHECK(condition) \
-	do { \
-		if (!(condition)) { \
-			fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition); \
-			_exit(1); \
-		} \
+#define CHILD_CHECK(condition)                                                                                         \
+	do {                                                                                                           \
+		if (!(condition)) {                                                                                    \
+			fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition);                                \
+			_exit(1);                                                                                      \
+		}                                                                                                      \
 	} while (0)
 
 static uint64_t cpu_ns(void)
@@ -334,5 +334,5 @@ int main(void)
 		cmocka_unit_test(test_cancel_in_own_done),
 	};
 
-	return cmocka_run_group_tests_name("loop accept", tests, NULL, NULL);
+	return RUN_ON_EACH(tests);
 }
