@@ -34,6 +34,7 @@ void stop_install(void)
 	sigaction(SIGTERM, &note, NULL);
 	sigaction(SIGALRM, &now, NULL);
 	sigaction(SIGPIPE, &ignore, NULL);
+	sigaction(SIGXFSZ, &ignore, NULL);
 }
 
 int stop_signal(void)

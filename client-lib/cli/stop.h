@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* stop.h - SIGINT and SIGTERM end the tool between two frames; a closed pipe is an error code and not a signal. */
+/*
+ * stop.h - SIGINT and SIGTERM end the tool between two frames; a closed pipe and a file that may not grow are error
+ * codes and not signals.
+ */
 #ifndef LUMARING_CLI_STOP_H
 #define LUMARING_CLI_STOP_H
 
