@@ -39,6 +39,7 @@ LUMARING_CFLAGS := -std=c11 -D_GNU_SOURCE -DLUMARING_BUILD_VERSION='"$(VERSION)"
 	$(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer)
 LUMARING_LDFLAGS := -pthread $(if $(SAN),-fsanitize=$(SAN))
 DAEMON_LIBS := -lcjson -lsystemd -luring
+CLI_LIBS := -lpng
 
 Q := $(if $(V),,@)
 say = $(if $(V),,@printf '  %-7s %s\n' '$(1)' '$(2)')
@@ -108,7 +109,7 @@ $(BUILD)/lumaringd: $(BUILD)/obj/daemon/main.o $(BUILD)/libdaemon.a
 
 $(BUILD)/lumaring: $(call obj,$(CLI_SRC)) $(BUILD)/liblumaring.a
 	$(call say,LD,$@)
-	$(Q)$(CC) $(LUMARING_LDFLAGS) $(LDFLAGS) -Wl,-z,relro,-z,now -o $@ $^
+	$(Q)$(CC) $(LUMARING_LDFLAGS) $(LDFLAGS) -Wl,-z,relro,-z,now -o $@ $^ $(CLI_LIBS)
 
 $(BUILD)/examples/%: $(BUILD)/obj/client-lib/examples/%.o $(BUILD)/liblumaring.so
 	$(call say,LD,$@)
@@ -118,12 +119,15 @@ $(BUILD)/examples/%: $(BUILD)/obj/client-lib/examples/%.o $(BUILD)/liblumaring.s
 $(BUILD)/tests/%: $(BUILD)/obj/tests/unit/%.o $(BUILD)/liblumaring.a $(BUILD)/libdaemon.a
 	$(call say,LD,$@)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(LUMARING_LDFLAGS) $(LDFLAGS) -o $@ $^ -lcmocka $(DAEMON_LIBS)
+	$(Q)$(CC) $(LUMARING_LDFLAGS) $(LDFLAGS) -o $@ $^ -lcmocka $(DAEMON_LIBS) $(TEST_LIBS)
 
 $(BUILD)/tests/%: $(BUILD)/obj/tests/tools/%.o $(BUILD)/liblumaring.a $(BUILD)/libdaemon.a
 	$(call say,LD,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(LUMARING_LDFLAGS) $(LDFLAGS) -o $@ $^ $(DAEMON_LIBS)
+
+# A test of the tool's pictures is a program that writes some, and has a decoder of its own.
+$(BUILD)/tests/test_cli_png: TEST_LIBS := $(CLI_LIBS) -lz
 
 # --- tests ---------------------------------------------------------------------------------------------------------
 

@@ -28,9 +28,9 @@ static const struct verb verbs[] = {
 	  "  lumaring watch --json -n 100 | jq .missed  figures for programs\n"
 	  "  lumaring watch --latest --timeout 1        newest frames only, until the camera stops\n",
 	  watch_run, VERB_WATCH },
-	{ "snap", "FILE.pgm", "the next frame as a PGM picture (- for standard output)",
-	  "  lumaring snap now.pgm                      a picture\n"
-	  "  lumaring snap --region 100,50,640,480 - | pnmtopng > part.png\n",
+	{ "snap", "FILE.png", "the next frame as a picture, PNG or PGM by its name (- for standard output)",
+	  "  lumaring snap now.png                      a picture\n"
+	  "  lumaring snap --region 100,50,640,480 --format png - > part.png\n",
 	  snap_run, VERB_SNAP },
 	{ "cat", "", "every frame in order to standard output, as video",
 	  "  lumaring cat --y4m | ffplay -              see the camera\n"

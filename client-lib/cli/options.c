@@ -29,6 +29,7 @@ enum option_code {
 	OPTION_Y4M,
 	OPTION_Y4M_420,
 	OPTION_RAW,
+	OPTION_FORMAT,
 };
 
 struct option_row {
@@ -53,6 +54,7 @@ static const struct option_row rows[] = {
 	{ "y4m-420", NULL, "YUV4MPEG2 with neutral chroma (C420jpeg), for readers that know no Cmono", VERB_CAT,
 	  OPTION_Y4M_420 },
 	{ "raw", NULL, "the rows of each frame, without padding or header", VERB_CAT, OPTION_RAW },
+	{ "format", "png|pgm", "of the picture, where no name says it (default: pgm)", VERB_SNAP, OPTION_FORMAT },
 	{ "count", "N", "stop after N frames", VERB_WATCH | VERB_CAT, 'n' },
 	{ "timeout", "SECONDS", "give up when no frame came for so long (default: never; snap: 5)", VERB_ALL,
 	  OPTION_TIMEOUT },
@@ -149,6 +151,16 @@ static int set_format(struct options *options, enum cat_format format)
 	return 0;
 }
 
+static int parse_picture(const char *text, enum snap_format *ret_format)
+{
+	if (strcmp(text, "png") != 0 && strcmp(text, "pgm") != 0) {
+		talk("--format is '%s'; it must be png or pgm", text);
+		return -EINVAL;
+	}
+	*ret_format = strcmp(text, "png") == 0 ? SNAP_PNG : SNAP_PGM;
+	return 0;
+}
+
 static int set_option(struct options *options, int code, const char *value)
 {
 	switch (code) {
@@ -176,6 +188,8 @@ static int set_option(struct options *options, int code, const char *value)
 		return set_format(options, CAT_Y4M_420);
 	case OPTION_RAW:
 		return set_format(options, CAT_RAW);
+	case OPTION_FORMAT:
+		return parse_picture(value, &options->picture);
 	case OPTION_JSON:
 		options->json = true;
 		return 0;

@@ -37,6 +37,12 @@ enum cat_format {
 	CAT_RAW,
 };
 
+enum snap_format {
+	SNAP_NONE,
+	SNAP_PNG,
+	SNAP_PGM,
+};
+
 #define OPTIONS_OPERANDS 2u
 #define OPTIONS_COUNT_MAX UINT64_C(1000000000000000) /* -n */
 #define OPTIONS_SECONDS_MAX 2000000u                 /* --wait, --timeout: 23 days, so that ms fit an int */
@@ -50,6 +56,7 @@ struct options {
 	bool help, version;
 	struct lumaring_region region;
 	enum cat_format format;
+	enum snap_format picture;               /* --format */
 	const char *operands[OPTIONS_OPERANDS]; /* the verb and what follows it; NULL: not there */
 	uint32_t given;                         /* bit per row of the option table */
 };

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * snap.c - `lumaring snap`: one frame as a PGM picture. A file is made under a name of its own in the same directory
- * and renamed when it is complete, so nobody ever sees half a picture, and an old one stays until the new one is whole.
+ * snap.c - `lumaring snap`: one frame as a PNG or PGM picture. A file is made under a name of its own in the same
+ * directory and renamed when it is complete, so nobody ever sees half a picture, and an old one stays until the new one
+ * is whole.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -13,38 +14,69 @@
 
 #include "output.h"
 #include "picture.h"
+#include "picture_png.h"
 #include "session.h"
 #include "verbs.h"
 
 #define SNAP_TIMEOUT_MS 5000 /* one picture is wanted now: a paused source should not hang a script */
-#define SUFFIX ".pgm"
 
-static int check_usage(const char *path)
+/* Where the picture goes, and as what. */
+struct target {
+	const char *path; /* NULL: standard output */
+	enum snap_format format;
+};
+
+/* By the end of the name, after at least one other character. */
+static enum snap_format format_of(const char *path)
 {
-	size_t length = path ? strlen(path) : 0;
+	size_t length = strlen(path);
+	const char *end = length > 4 ? path + length - 4 : "";
 
-	if (!path) {
-		talk("'snap' needs a file: lumaring snap FILE%s, or - for standard output", SUFFIX);
-		return -EINVAL;
-	}
-	if (strcmp(path, "-") == 0) {
-		if (!isatty(STDOUT_FILENO))
-			return 0;
+	if (strcmp(end, ".png") == 0)
+		return SNAP_PNG;
+	return strcmp(end, ".pgm") == 0 ? SNAP_PGM : SNAP_NONE;
+}
+
+static int check_stdout(const struct options *options, struct target *ret_target)
+{
+	if (isatty(STDOUT_FILENO)) {
 		talk("standard output is a terminal, and a picture is no text: use '> FILE' or '| PROGRAM'");
 		return -EINVAL;
 	}
-	if (length > sizeof(SUFFIX) - 1 && strcmp(path + length - (sizeof(SUFFIX) - 1), SUFFIX) == 0)
-		return 0;
-	talk("the file '%s' does not end in %s, the only format of 'snap'", path, SUFFIX);
-	return -EINVAL;
+	*ret_target = (struct target){ .format = options->picture == SNAP_NONE ? SNAP_PGM : options->picture };
+	return 0;
 }
 
-static int write_to(int fd, const struct lumaring_frame *frame)
+static int check_usage(const struct options *options, struct target *ret_target)
+{
+	const char *path = options->operands[1];
+	enum snap_format format;
+
+	if (!path) {
+		talk("'snap' needs a file: lumaring snap FILE.png, or - for standard output");
+		return -EINVAL;
+	}
+	if (strcmp(path, "-") == 0)
+		return check_stdout(options, ret_target);
+	format = format_of(path);
+	if (format == SNAP_NONE) {
+		talk("the file '%s' ends neither in .png nor in .pgm, the formats of 'snap'", path);
+		return -EINVAL;
+	}
+	if (options->picture != SNAP_NONE && options->picture != format) {
+		talk("the name of '%s' and --format contradict each other: leave --format out", path);
+		return -EINVAL;
+	}
+	*ret_target = (struct target){ path, format };
+	return 0;
+}
+
+static int write_to(int fd, enum snap_format format, const struct lumaring_frame *frame)
 {
 	struct output output;
 
 	output_init(&output, fd);
-	return picture_write_pgm(&output, frame);
+	return format == SNAP_PNG ? picture_write_png(&output, frame) : picture_write_pgm(&output, frame);
 }
 
 /* mkostemp(3) makes files that only the owner may read; a picture gets the mode that any new file would get. */
@@ -56,12 +88,12 @@ static int finish_file(int fd)
 	return fchmod(fd, 0666 & ~mask) < 0 || fsync(fd) < 0 ? -errno : 0;
 }
 
-static int write_file(const char *path, const struct lumaring_frame *frame)
+static int write_file(const struct target *target, const struct lumaring_frame *frame)
 {
 	char *temporary;
 	int fd, r;
 
-	if (asprintf(&temporary, "%s.XXXXXX", path) < 0)
+	if (asprintf(&temporary, "%s.XXXXXX", target->path) < 0)
 		return -ENOMEM;
 	fd = mkostemp(temporary, O_CLOEXEC);
 	if (fd < 0) {
@@ -69,12 +101,12 @@ static int write_file(const char *path, const struct lumaring_frame *frame)
 		free(temporary);
 		return r;
 	}
-	r = write_to(fd, frame);
+	r = write_to(fd, target->format, frame);
 	if (r == 0)
 		r = finish_file(fd);
 	if (close(fd) < 0 && r == 0)
 		r = -errno;
-	if (r == 0 && rename(temporary, path) < 0)
+	if (r == 0 && rename(temporary, target->path) < 0)
 		r = -errno;
 	if (r < 0)
 		unlink(temporary);
@@ -82,40 +114,39 @@ static int write_file(const char *path, const struct lumaring_frame *frame)
 	return r;
 }
 
-static int snap_frame(struct session *session, const char *path, const struct lumaring_frame *frame)
+static int snap_frame(struct session *session, const struct target *target, const struct lumaring_frame *frame)
 {
-	bool to_stdout = strcmp(path, "-") == 0;
 	int code = CODE_OK, r;
 
 	if (picture_sample_bytes(frame->fourcc) == 0) {
 		talk("the frames have the pixel format 0x%08x, which this version cannot write", frame->fourcc);
 		code = CODE_FAILED;
 	} else {
-		r = to_stdout ? write_to(STDOUT_FILENO, frame) : write_file(path, frame);
+		r = target->path ? write_file(target, frame) : write_to(STDOUT_FILENO, target->format, frame);
 		if (r < 0)
-			code = session_write_failure(session, r, to_stdout ? "standard output" : path);
-		else if (!to_stdout)
-			talk("%s: %ux%u, frame %llu", path, frame->width, frame->height,
+			code = session_write_failure(session, r, target->path ? target->path : "standard output");
+		else if (target->path)
+			talk("%s: %ux%u, frame %llu", target->path, frame->width, frame->height,
 			     (unsigned long long)frame->sequence);
 	}
 	return session_release(session, frame) < 0 ? CODE_FAILED : code;
 }
 
 /* The footage is over: its last frame is the newest there will be. */
-static int snap_last(struct session *session, const char *path)
+static int snap_last(struct session *session, const struct target *target)
 {
 	const struct lumaring_frame *frame;
 	unsigned count = 0;
 
 	if (lumaring_last(session->ring, 1, &frame, &count) < 0 || count == 0)
 		return session_closed(session);
-	return snap_frame(session, path, frame);
+	return snap_frame(session, target, frame);
 }
 
-static int snap_event(struct session *session, const char *path, int event)
+static int snap_event(struct session *session, const struct target *target, int event)
 {
 	if (event == LUMARING_EVENT_CLOSED)
-		return snap_last(session, path);
+		return snap_last(session, target);
 	if (event == LUMARING_EVENT_SOURCE_LOST) {
 		talk("the camera is gone: no picture");
 		return CODE_CLOSED;
@@ -127,9 +158,10 @@ int snap_run(const struct options *options)
 {
 	struct options patient = *options;
 	struct session session;
+	struct target target;
 	int code;
 
-	if (check_usage(options->operands[1]) < 0)
+	if (check_usage(options, &target) < 0)
 		return CODE_USAGE;
 	if (patient.timeout_ms < 0)
 		patient.timeout_ms = SNAP_TIMEOUT_MS;
@@ -143,9 +175,9 @@ int snap_run(const struct options *options)
 		int r = session_wait(&session, lumaring_next, &frame);
 
 		if (r == 0)
-			code = snap_frame(&session, options->operands[1], frame);
+			code = snap_frame(&session, &target, frame);
 		else if (r > 0)
-			code = snap_event(&session, options->operands[1], r);
+			code = snap_event(&session, &target, r);
 		else
 			code = session_failure(&session, r);
 	}

@@ -45,6 +45,7 @@ static void test_defaults(void **state)
 	assert_false(options.json || options.latest || options.copy || options.oldest || options.follow);
 	assert_false(options.private || options.help || options.version);
 	assert_int_equal(options.format, CAT_NONE);
+	assert_int_equal(options.picture, SNAP_NONE);
 	assert_int_equal(parse("", &options), 0);
 	assert_null(options.operands[0]);
 }
@@ -93,6 +94,11 @@ static void test_flags(void **state)
 	assert_int_equal(options.format, CAT_Y4M);
 	assert_int_equal(parse("cat --raw", &options), 0);
 	assert_int_equal(options.format, CAT_RAW);
+	assert_int_equal(parse("snap - --format png", &options), 0);
+	assert_int_equal(options.picture, SNAP_PNG);
+	assert_int_equal(parse("snap - --format=pgm", &options), 0);
+	assert_int_equal(options.picture, SNAP_PGM);
+	assert_int_equal(options_check(&options, "snap", VERB_SNAP), 0);
 	assert_int_equal(parse("-h", &options), 0);
 	assert_true(options.help);
 	assert_int_equal(parse("-V", &options), 0);
@@ -154,6 +160,9 @@ static void test_refused(void **state)
 		"watch --json=1",
 		"watch --c 1",
 		"watch --camera",
+		"snap - --format jpg",
+		"snap - --format=",
+		"snap - --format",
 		"cat --y4m --raw",
 		"cat --y4m --y4m-420",
 		"snap a.pgm b.pgm",
@@ -181,6 +190,7 @@ static void test_refused_by_verb(void **state)
 	check_refused("snap --json a.pgm", "snap", VERB_SNAP);
 	check_refused("snap -n 2 a.pgm", "snap", VERB_SNAP);
 	check_refused("snap --y4m a.pgm", "snap", VERB_SNAP);
+	check_refused("cat --format png", "cat", VERB_CAT);
 	check_refused("cat --json", "cat", VERB_CAT);
 	check_refused("cat --latest", "cat", VERB_CAT);
 	check_refused("watch --raw", "watch", VERB_WATCH);
