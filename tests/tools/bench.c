@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * bench.c - `make bench`: what a frame costs with lumaring, beside the floor of bench_floor.c in the same run.
+ * bench.c - `make bench`: what lumaring costs on this machine, beside floors measured in the same run.
  *
  *     bench BUILD_DIR WORK_DIR
  *
- * For each number of clients the two take turns, some repeats each, with one size, rate, source, copy, number of slots
- * and work of the clients, so that a slow minute of the machine hits both. Reports the median of the repeats, the least
- * and the most, and the ratios of neighbouring runs. It judges nothing: the exit code says whether it could
- * measure.
+ * Each section is a header of its own. What is compared takes turns, some repeats each, so that a slow minute of the
+ * machine hits all of it; reported are the median of the repeats, the least and the most, and ratios of neighbouring
+ * runs. It judges no figure: the exit code says whether it could measure, and whether each client's account adds up.
  *
- *   BENCH_CLIENTS="1 4 8 64"   BENCH_SECONDS=2 (of each run)   BENCH_REPEATS=5
+ *   BENCH_SECTIONS="frames"   BENCH_CLIENTS="1 4 8 64" (of "frames")
+ *   BENCH_SECONDS=2 (of each run)   BENCH_REPEATS=5
  */
 #include <errno.h>
 #include <stdbool.h>
@@ -17,261 +17,20 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/statvfs.h>
 #include <unistd.h>
 
-#include <lumaring/lumaring.h>
+#include "bench_frames.h"
 
-#include "bench_run.h"
-#include "measure.h"
-
-#define REPEATS_MAX 31u
-#define WIDTH 2304u
-#define HEIGHT 1296u
-#define ATTACHES 300u
-#define AIM 1.10
 #define NO_NUMBER (-1.0)
 
-static const char *const figure_names[FIGURES] = {
-	"ready to pointer, p50",      "ready to pointer, p99",  "daemon CPU per frame",
-	"  with its source's thread", "clients' CPU per frame", "all CPU per frame",
+static const struct section {
+	const char *name;
+	int (*run)(struct bench *bench); /* 0, or -1 after a sentence */
+} sections[] = {
+	{ "frames", bench_frames },
 };
 
-/* --- repeats ------------------------------------------------------------------------------------------------------ */
-
-struct spread {
-	double median, least, most;
-};
-
-static int compare_doubles(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return (x > y) - (x < y);
-}
-
-static struct spread spread_of(double *values, unsigned count)
-{
-	qsort(values, count, sizeof(values[0]), compare_doubles);
-	return (struct spread){
-		.median = count % 2 ? values[count / 2] : (values[count / 2 - 1] + values[count / 2]) / 2,
-		.least = values[0],
-		.most = values[count - 1],
-	};
-}
-
-struct cell {
-	struct result results[KINDS][REPEATS_MAX];
-	struct spread spreads[KINDS][FIGURES], ratios[FIGURES];
-	uint64_t frames[KINDS], missed[KINDS];
-};
-
-static void sum_up(struct cell *cell, unsigned repeats)
-{
-	double values[REPEATS_MAX];
-
-	for (int figure = 0; figure < FIGURES; figure++) {
-		for (int kind = 0; kind < KINDS; kind++) {
-			for (unsigned i = 0; i < repeats; i++)
-				values[i] = cell->results[kind][i].us[figure];
-			cell->spreads[kind][figure] = spread_of(values, repeats);
-		}
-		for (unsigned i = 0; i < repeats; i++)
-			values[i] = cell->results[LUMARING][i].us[figure] / cell->results[FLOOR][i].us[figure];
-		cell->ratios[figure] = spread_of(values, repeats);
-	}
-	for (int kind = 0; kind < KINDS; kind++)
-		for (unsigned i = 0; i < repeats; i++) {
-			cell->frames[kind] += cell->results[kind][i].frames;
-			cell->missed[kind] += cell->results[kind][i].missed;
-		}
-}
-
-static void report(const struct cell *cell, unsigned clients, unsigned slots)
-{
-	char title[64];
-
-	snprintf(title, sizeof(title), "%u client%s, %u slots", clients, clients == 1 ? "" : "s", slots);
-	printf("\n%-30s%22s%27s%26s\n", title, "lumaring, us", "floor, us", "lumaring / floor");
-	for (int i = 0; i < FIGURES; i++) {
-		const struct spread *l = &cell->spreads[LUMARING][i], *f = &cell->spreads[FLOOR][i];
-		const struct spread *r = &cell->ratios[i];
-
-		printf("  %-26s %6.0f [%6.0f .. %6.0f]   %6.0f [%6.0f .. %6.0f]   %5.2f [%.2f .. %.2f]\n",
-		       figure_names[i], l->median, l->least, l->most, f->median, f->least, f->most, r->median, r->least,
-		       r->most);
-	}
-	printf("  missed: lumaring %" PRIu64 " of %" PRIu64 ", floor %" PRIu64 " of %" PRIu64
-	       " (frames times clients)\n",
-	       cell->missed[LUMARING], cell->frames[LUMARING] * clients, cell->missed[FLOOR],
-	       cell->frames[FLOOR] * clients);
-	fflush(stdout);
-}
-
-static unsigned slots_for(unsigned clients)
-{
-	return clients + 2 < 8 ? 8 : clients + 2;
-}
-
-static int measure_cell(struct bench *bench, unsigned clients, struct cell *cell)
-{
-	struct setup setup = {
-		.clients = clients,
-		.slots = slots_for(clients),
-		.width = WIDTH,
-		.height = HEIGHT,
-		.run_ns = bench->run_ns,
-	};
-
-	for (unsigned i = 0; i < bench->repeats; i++)
-		for (int turn = 0; turn < KINDS; turn++) {
-			setup.kind = (enum kind)((i + (unsigned)turn) % KINDS);
-			if (run(bench, &setup, &cell->results[setup.kind][i]) < 0)
-				return -1;
-		}
-	sum_up(cell, bench->repeats);
-	report(cell, clients, setup.slots);
-	return 0;
-}
-
-/* What a ring needs and /dev/shm has not would only end in a refusal. */
-static bool has_room(unsigned clients)
-{
-	uint64_t needed = (uint64_t)WIDTH * HEIGHT * slots_for(clients) + (1 << 20);
-	struct statvfs fs;
-
-	if (statvfs("/dev/shm", &fs) < 0 || fs.f_bavail * fs.f_frsize >= needed)
-		return true;
-	printf("\n%u clients: left out, since /dev/shm has %llu bytes free and a ring of %u slots needs %llu\n",
-	       clients, (unsigned long long)(fs.f_bavail * fs.f_frsize), slots_for(clients),
-	       (unsigned long long)needed);
-	return false;
-}
-
-/* --- the tables --------------------------------------------------------------------------------------------------- */
-
-static void report_one_more(const struct bench *bench, const struct cell *cells, const bool *measured)
-{
-	int before = -1;
-
-	if (bench->count_total < 2)
-		return;
-	printf("\nOne more client costs, us of CPU per frame (medians): %17s %32s\n", "lumaring", "floor");
-	for (unsigned i = 0; i < bench->count_total; i++) {
-		if (!measured[i])
-			continue;
-		if (before >= 0 && bench->counts[i] > bench->counts[before]) {
-			double more = bench->counts[i] - bench->counts[before];
-			double us[KINDS][2];
-
-			for (int kind = 0; kind < KINDS; kind++) {
-				const struct spread *a = cells[before].spreads[kind], *b = cells[i].spreads[kind];
-
-				us[kind][0] = (b[DAEMON].median - a[DAEMON].median) / more;
-				us[kind][1] = (b[CLIENTS].median - a[CLIENTS].median) / more;
-			}
-			printf("  from %2u to %2u clients   daemon %6.1f + client %6.1f   daemon %6.1f + "
-			       "client %6.1f\n",
-			       bench->counts[before], bench->counts[i], us[LUMARING][0], us[LUMARING][1], us[FLOOR][0],
-			       us[FLOOR][1]);
-		}
-		before = (int)i;
-	}
-}
-
-static int report_rates(struct bench *bench)
-{
-	static const struct {
-		unsigned width, height, clients;
-	} rows[] = {
-		{ WIDTH, HEIGHT, 1 }, { WIDTH, HEIGHT, 8 }, { 640, 480, 1 },
-		{ 640, 480, 8 },      { 64, 64, 1 },        { 64, 64, 8 },
-	};
-
-	printf("\nUnpaced, frames per second (the source makes each picture first):   lumaring      floor\n");
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		struct result results[KINDS];
-
-		for (int kind = 0; kind < KINDS; kind++) {
-			struct setup setup = {
-				.kind = (enum kind)kind,
-				.clients = rows[i].clients,
-				.slots = slots_for(rows[i].clients),
-				.width = rows[i].width,
-				.height = rows[i].height,
-				.unpaced = true,
-				.run_ns = MEASURE_NS_PER_SECOND / 2,
-			};
-
-			if (run(bench, &setup, &results[kind]) < 0)
-				return -1;
-		}
-		printf("  %4ux%-4u, %u client%s %41s %10.0f %10.0f\n", rows[i].width, rows[i].height, rows[i].clients,
-		       rows[i].clients == 1 ? " " : "s", "", results[LUMARING].fps, results[FLOOR].fps);
-	}
-	return 0;
-}
-
-static int attach_often(const struct bench *bench, uint32_t *open_ns, uint32_t *close_ns)
-{
-	struct lumaring_options options = LUMARING_OPTIONS_INIT;
-
-	options.runtime_dir = bench->work;
-	for (unsigned i = 0; i < ATTACHES; i++) {
-		uint64_t before_ns = measure_now_ns(), between_ns;
-		struct lumaring *ring;
-		int r = lumaring_open("bench", NULL, &options, &ring);
-
-		if (r < 0)
-			return fprintf(stderr, "bench: attach: %s\n", lumaring_strerror(r)), -1;
-		between_ns = measure_now_ns();
-		lumaring_close(ring);
-		open_ns[i] = (uint32_t)(between_ns - before_ns);
-		close_ns[i] = (uint32_t)(measure_now_ns() - between_ns);
-	}
-	return 0;
-}
-
-static int report_attach(struct bench *bench)
-{
-	struct setup setup = { .kind = LUMARING, .slots = 8, .width = WIDTH, .height = HEIGHT };
-	uint32_t open_ns[ATTACHES], close_ns[ATTACHES];
-	uint64_t cpu_ns;
-	int r;
-
-	remove_logs(bench);
-	bench->server = start_lumaringd(bench, &setup);
-	r = wait_for_server(bench, &setup);
-	cpu_ns = measure_process_cpu_ns(bench->server) - measure_threads_cpu_ns(bench->server, "synthetic");
-	if (r == 0)
-		r = attach_often(bench, open_ns, close_ns);
-	cpu_ns = measure_process_cpu_ns(bench->server) - measure_threads_cpu_ns(bench->server, "synthetic") - cpu_ns;
-	stop_server(bench);
-	if (r < 0)
-		return show_logs(bench), -1;
-	printf("\nAttach and detach, %u times, while frames come: open p50 %.0f us, p99 %.0f us; close p50 %.0f us; "
-	       "daemon CPU %.0f us each\n",
-	       ATTACHES, measure_percentile(open_ns, ATTACHES, 50) / 1e3,
-	       measure_percentile(open_ns, ATTACHES, 99) / 1e3, measure_percentile(close_ns, ATTACHES, 50) / 1e3,
-	       (double)cpu_ns / 1e3 / ATTACHES);
-	return 0;
-}
-
-static void report_aim(const struct bench *bench, const struct cell *cells, const bool *measured)
-{
-	static const enum figure aimed[] = { P50, DAEMON, ALL };
-	unsigned over = 0;
-
-	printf("\nAim: p50 and CPU at most %.2f of the floor.", AIM);
-	for (unsigned i = 0; i < bench->count_total; i++)
-		for (size_t j = 0; measured[i] && j < sizeof(aimed) / sizeof(aimed[0]); j++)
-			if (cells[i].ratios[aimed[j]].median > AIM) {
-				printf("%s %s with %u client%s: %.2f",
-				       over++ ? ";" : " Over it:", figure_names[aimed[j]], bench->counts[i],
-				       bench->counts[i] == 1 ? "" : "s", cells[i].ratios[aimed[j]].median);
-			}
-	printf("%s\n", over ? "." : " Met everywhere, by the medians.");
-}
+#define SECTIONS (sizeof(sections) / sizeof(sections[0]))
 
 /* --- settings ----------------------------------------------------------------------------------------------------- */
 
@@ -317,6 +76,32 @@ static int read_settings(struct bench *bench)
 	return 0;
 }
 
+/* Which sections are asked for; all when nothing is said. */
+static int read_sections(bool wanted[SECTIONS])
+{
+	const char *text = getenv("BENCH_SECTIONS");
+	bool all = !text || !*text;
+
+	for (size_t i = 0; i < SECTIONS; i++)
+		wanted[i] = all;
+	for (const char *at = all ? "" : text + strspn(text, " "); *at; at += strspn(at, " ")) {
+		size_t length = strcspn(at, " "), i = 0;
+
+		while (i < SECTIONS && (strlen(sections[i].name) != length || strncmp(at, sections[i].name, length)))
+			i++;
+		if (i == SECTIONS) {
+			fprintf(stderr, "bench: BENCH_SECTIONS: there is no section \"%.*s\"; there are:", (int)length,
+				at);
+			for (i = 0; i < SECTIONS; i++)
+				fprintf(stderr, " %s", sections[i].name);
+			return fprintf(stderr, "\n"), -1;
+		}
+		wanted[i] = true;
+		at += length;
+	}
+	return 0;
+}
+
 static int make_shared(struct bench *bench)
 {
 	size_t bytes = sizeof(*bench->shared) + CLIENTS_MAX * sizeof(bench->shared->figures[0]);
@@ -331,8 +116,7 @@ static int make_shared(struct bench *bench)
 int main(int argc, char **argv)
 {
 	static struct bench bench;
-	static struct cell cells[COUNTS_MAX];
-	bool measured[COUNTS_MAX] = { false };
+	bool wanted[SECTIONS];
 
 	if (argc != 3) {
 		fprintf(stderr, "usage: bench BUILD_DIR WORK_DIR\n");
@@ -340,24 +124,14 @@ int main(int argc, char **argv)
 	}
 	bench.build = argv[1];
 	bench.work = argv[2];
-	if (read_settings(&bench) < 0)
+	if (read_settings(&bench) < 0 || read_sections(wanted) < 0)
 		return 2;
 	if (make_shared(&bench) < 0)
 		return 1;
-	printf("%ux%u, %u frames/s from the synthetic source; %u repeats of %.1f s in turn; in [] least and most.\n"
-	       "Clients take the newest frame and read one byte of each page. The floor is the same source and copy,\n"
-	       "into unprotected memory, and one send() a client. \"All\" is daemon and clients without the source.\n",
-	       WIDTH, HEIGHT, FRAMERATE, bench.repeats, (double)bench.run_ns / 1e9);
-	for (unsigned i = 0; i < bench.count_total; i++) {
-		if (!has_room(bench.counts[i]))
-			continue;
-		if (measure_cell(&bench, bench.counts[i], &cells[i]) < 0)
+	for (size_t i = 0; i < SECTIONS; i++)
+		if (wanted[i] && sections[i].run(&bench) < 0)
 			return 1;
-		measured[i] = true;
-	}
-	report_one_more(&bench, cells, measured);
-	if (report_rates(&bench) < 0 || report_attach(&bench) < 0)
-		return 1;
-	report_aim(&bench, cells, measured);
-	return 0;
+	if (bench.unbalanced)
+		fprintf(stderr, "bench: for %u clients seen + missed is not what was published\n", bench.unbalanced);
+	return bench.unbalanced > 0;
 }

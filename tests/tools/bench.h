@@ -11,6 +11,7 @@
 
 #define BENCH_SAMPLES_MAX 16384u
 #define BENCH_PAGE_BYTES 4096u
+#define BENCH_UNKNOWN 2 /* exit code of bench_client: it does not know this kind of client */
 
 /* Both kinds of client do the same with a frame: read one byte of each page. */
 static inline void bench_touch(const uint8_t *pixels, uint64_t bytes)
@@ -29,8 +30,12 @@ enum bench_phase { BENCH_WARM_UP, BENCH_MEASURE, BENCH_STOP };
 struct bench_figures {
 	uint64_t sequence; /* atomic: of the newest frame seen */
 	uint64_t frames;   /* recorded */
-	uint64_t missed;   /* between them */
-	uint64_t cpu_ns;   /* user and system time from the first to the last of them */
+	uint64_t missed;   /* as told with them: captured between one of them and the one before, and not seen */
+	uint64_t skipped;  /* of these, published all the same; of lumaring only, as the next three */
+	uint64_t lost;     /* of these, not published, by the daemon's ledger */
+	uint64_t captured; /* from the last frame before them to the last of them, by the daemon's numbers */
+	uint64_t published;
+	uint64_t cpu_ns; /* user and system time from the first to the last of them */
 	uint32_t sample_count;
 	uint32_t samples_ns[BENCH_SAMPLES_MAX]; /* frame complete in the capture buffer to pointer in hand */
 };

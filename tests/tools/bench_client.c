@@ -6,7 +6,7 @@
  *     bench_client lumaring RUNTIME_DIR FD INDEX COUNT
  *     bench_client floor    SOCKET      FD INDEX COUNT      (FD: of struct bench_shared, for COUNT clients)
  *
- * Exit code 0 when it was told to end.
+ * Exit code 0 when it was told to end, 2 when it does not know this kind of client, 1 when something went wrong.
  */
 #include <errno.h>
 #include <stdbool.h>
@@ -19,6 +19,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <lumaring/layout.h>
 #include <lumaring/lumaring.h>
 
 #include "bench.h"
@@ -26,11 +27,17 @@
 
 #define WAIT_MS 200 /* how often the phase is looked at when no frame comes */
 
+/* A frame as both kinds of client see it. */
+struct seen {
+	uint64_t sequence, missed, late_ns;
+	uint64_t publication, skipped, lost; /* of lumaring only */
+};
+
 struct client {
 	struct bench_shared *shared;
 	struct bench_figures *figures;
 	uint64_t cpu_begin_ns;
-	uint64_t sequence_begin, sequence_last;
+	struct seen begin, last;
 	bool measuring;
 };
 
@@ -41,29 +48,32 @@ static enum bench_phase phase(const struct client *client)
 }
 
 /* Begin to record; the frame at hand is not part of it. */
-static void begin(struct client *client, uint64_t sequence)
+static void begin(struct client *client, const struct seen *seen)
 {
 	client->measuring = true;
-	client->sequence_begin = client->sequence_last = sequence;
+	client->begin = client->last = *seen;
 	client->cpu_begin_ns = measure_clock_ns(CLOCK_PROCESS_CPUTIME_ID);
 }
 
 /* After a frame was let go. True when it is time to end. */
-static bool note_frame(struct client *client, uint64_t sequence, uint64_t late_ns)
+static bool note_frame(struct client *client, const struct seen *seen)
 {
 	struct bench_figures *f = client->figures;
 
 	/* For the eyes of bench: relaxed. */
-	__atomic_store_n(&f->sequence, sequence, __ATOMIC_RELAXED);
+	__atomic_store_n(&f->sequence, seen->sequence, __ATOMIC_RELAXED);
 	if (!client->measuring) {
 		if (phase(client) == BENCH_MEASURE)
-			begin(client, sequence);
+			begin(client, seen);
 		return phase(client) == BENCH_STOP;
 	}
 	f->frames++;
-	client->sequence_last = sequence;
+	f->missed += seen->missed;
+	f->skipped += seen->skipped;
+	f->lost += seen->lost;
+	client->last = *seen;
 	if (f->sample_count < BENCH_SAMPLES_MAX)
-		f->samples_ns[f->sample_count++] = late_ns < UINT32_MAX ? (uint32_t)late_ns : UINT32_MAX;
+		f->samples_ns[f->sample_count++] = seen->late_ns < UINT32_MAX ? (uint32_t)seen->late_ns : UINT32_MAX;
 	return phase(client) == BENCH_STOP;
 }
 
@@ -74,49 +84,73 @@ static void finish(struct client *client)
 	if (!client->measuring)
 		return;
 	f->cpu_ns = measure_clock_ns(CLOCK_PROCESS_CPUTIME_ID) - client->cpu_begin_ns;
-	f->missed = client->sequence_last - client->sequence_begin - f->frames;
+	f->captured = client->last.sequence - client->begin.sequence;
+	f->published = client->last.publication - client->begin.publication;
 }
 
 /* --- of lumaring -------------------------------------------------------------------------------------------------- */
 
-static int read_lumaring(struct client *client, const char *runtime_dir)
+static int open_lumaring(const char *runtime_dir, uint32_t flags, struct lumaring **ret_ring)
 {
 	struct lumaring_options options = LUMARING_OPTIONS_INIT;
-	const struct lumaring_frame *frame;
-	struct lumaring *ring;
 	char text[256] = "";
-	bool over = false;
 	int r;
 
 	options.runtime_dir = runtime_dir;
+	options.flags = flags;
 	options.cursors = 1;
 	options.timeout_ms = 20000;
 	options.error_text = text;
 	options.error_bytes = sizeof(text);
-	r = lumaring_open("bench", NULL, &options, &ring);
+	r = lumaring_open("bench", NULL, &options, ret_ring);
 	if (r < 0)
-		return fprintf(stderr, "bench_client: %s\n", text[0] ? text : lumaring_strerror(r)), -1;
-	while (!over) {
-		r = lumaring_latest(ring, WAIT_MS, &frame);
-		if (r == 0) {
-			uint64_t late_ns = measure_now_ns() - frame->ready_ns, sequence = frame->sequence;
+		fprintf(stderr, "bench_client: %s\n", text[0] ? text : lumaring_strerror(r));
+	return r;
+}
 
-			if (!frame->pinned)
-				return fprintf(stderr, "bench_client: got a copy instead of a pin\n"), -1;
-			bench_touch(frame->pixels, (uint64_t)frame->stride * frame->height);
-			lumaring_release(ring, frame);
-			over = note_frame(client, sequence, late_ns);
-		} else if (r == -ETIMEDOUT) {
+/* One frame from the hand of the library to its release. 1 when it is time to end. */
+static int use_frame(struct client *client, struct lumaring *ring, const struct lumaring_frame *frame)
+{
+	struct seen seen = {
+		.late_ns = measure_now_ns() - frame->ready_ns,
+		.sequence = frame->sequence,
+		.publication = frame->publication,
+		.missed = frame->missed,
+		.skipped = frame->missed_by[LUMARING_MISSED_SKIPPED],
+	};
+
+	for (unsigned cause = 0; cause < LUMARING_LOST_SEQUENCED; cause++)
+		seen.lost += frame->missed_by[cause];
+	if (!frame->pinned)
+		return fprintf(stderr, "bench_client: got a copy instead of a pin\n"), -1;
+	bench_touch(frame->pixels, (uint64_t)frame->stride * frame->height);
+	lumaring_release(ring, frame);
+	return note_frame(client, &seen);
+}
+
+static int read_lumaring(struct client *client, const char *runtime_dir, uint32_t flags)
+{
+	const struct lumaring_frame *frame;
+	struct lumaring *ring;
+	int over = 0;
+
+	if (open_lumaring(runtime_dir, flags, &ring) < 0)
+		return -1;
+	while (over == 0) {
+		int r = lumaring_latest(ring, WAIT_MS, &frame);
+
+		if (r == 0)
+			over = use_frame(client, ring, frame);
+		else if (r == -ETIMEDOUT)
 			over = phase(client) == BENCH_STOP;
-		} else if (r != -EINTR && r != LUMARING_EVENT_GEOMETRY) {
+		else if (r != -EINTR && r != LUMARING_EVENT_GEOMETRY)
 			return fprintf(stderr, "bench_client: %s\n",
 				       r < 0 ? lumaring_error_text(ring) : lumaring_event_name(r)),
 			       -1;
-		}
 	}
 	finish(client);
 	lumaring_close(ring);
-	return 0;
+	return over < 0 ? -1 : 0;
 }
 
 /* --- of the floor ------------------------------------------------------------------------------------------------- */
@@ -181,11 +215,14 @@ static int read_floor(struct client *client, const char *path)
 		ssize_t got = recv(fd, &notice, sizeof(notice), 0);
 
 		if (got == (ssize_t)sizeof(notice)) {
-			const uint8_t *pixels = ring + notice.slot * welcome.slot_bytes;
-			uint64_t late_ns = measure_now_ns() - notice.ready_ns;
+			struct seen seen = {
+				.late_ns = measure_now_ns() - notice.ready_ns,
+				.sequence = notice.sequence,
+				.missed = notice.sequence - client->last.sequence - 1,
+			};
 
-			bench_touch(pixels, (uint64_t)notice.stride * notice.height);
-			over = note_frame(client, notice.sequence, late_ns);
+			bench_touch(ring + notice.slot * welcome.slot_bytes, (uint64_t)notice.stride * notice.height);
+			over = note_frame(client, &seen);
 		} else if (got < 0 && (errno == EAGAIN || errno == EINTR)) {
 			over = phase(client) == BENCH_STOP;
 		} else {
@@ -194,6 +231,17 @@ static int read_floor(struct client *client, const char *path)
 	}
 	finish(client);
 	return 0;
+}
+
+/* The exit code. */
+static int read_as(struct client *client, const char *kind, const char *where)
+{
+	if (strcmp(kind, "floor") == 0)
+		return read_floor(client, where) < 0;
+	if (strcmp(kind, "lumaring") == 0)
+		return read_lumaring(client, where, 0) < 0;
+	fprintf(stderr, "bench_client: there is no kind of client \"%s\"\n", kind);
+	return BENCH_UNKNOWN;
 }
 
 int main(int argc, char **argv)
@@ -212,5 +260,5 @@ int main(int argc, char **argv)
 	if (client.shared == MAP_FAILED || index >= count)
 		return complain("figures"), 1;
 	client.figures = &client.shared->figures[index];
-	return (strcmp(argv[1], "floor") ? read_lumaring(&client, argv[2]) : read_floor(&client, argv[2])) < 0;
+	return read_as(&client, argv[1], argv[2]);
 }
