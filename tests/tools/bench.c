@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "bench_frames.h"
+#include "bench_wake.h"
 
 #define NO_NUMBER (-1.0)
 
@@ -28,6 +29,7 @@ static const struct section {
 	int (*run)(struct bench *bench); /* 0, or -1 after a sentence */
 } sections[] = {
 	{ "frames", bench_frames },
+	{ "wake-ups", bench_wake },
 };
 
 #define SECTIONS (sizeof(sections) / sizeof(sections[0]))
@@ -53,7 +55,7 @@ static double setting(const char *name, double otherwise, double min, double max
 static int read_settings(struct bench *bench)
 {
 	const char *text = getenv("BENCH_CLIENTS");
-	double seconds = setting("BENCH_SECONDS", 2, 0.1, 200), repeats = setting("BENCH_REPEATS", 5, 1, REPEATS_MAX);
+	double seconds = setting("BENCH_SECONDS", 2, 0.1, 200), repeats = setting("BENCH_REPEATS", 0, 1, REPEATS_MAX);
 
 	if (seconds < 0 || repeats < 0)
 		return -1;

@@ -17,6 +17,7 @@
 #define WIDTH 2304u
 #define HEIGHT 1296u
 #define ATTACHES 300u
+#define FRAMES_REPEATS 5u
 #define AIM 1.10
 
 enum kind { LUMARING, FLOOR, KINDS };
@@ -81,7 +82,9 @@ static void report_cell(const struct cell *cell, unsigned clients, unsigned slot
 
 static int measure_cell(struct bench *bench, struct setup *setup, struct cell *cell)
 {
-	for (unsigned i = 0; i < bench->repeats; i++)
+	unsigned repeats = repeats_of(bench, FRAMES_REPEATS);
+
+	for (unsigned i = 0; i < repeats; i++)
 		for (unsigned turn = 0; turn < KINDS; turn++) {
 			unsigned kind = (i + turn) % KINDS;
 
@@ -89,8 +92,8 @@ static int measure_cell(struct bench *bench, struct setup *setup, struct cell *c
 			if (run(bench, setup, &cell->results[kind][i]) < 0)
 				return -1;
 		}
-	sum_up(cell, bench->repeats);
-	report_cell(cell, setup->clients, setup->slots, bench->repeats);
+	sum_up(cell, repeats);
+	report_cell(cell, setup->clients, setup->slots, repeats);
 	return 0;
 }
 
@@ -230,7 +233,7 @@ static int bench_frames(struct bench *bench)
 	       "%ux%u, %u frames/s from the synthetic source; %u repeats of %.1f s in turn; in [] least and most.\n"
 	       "Clients take the newest frame and read one byte of each page. The floor is the same source and copy,\n"
 	       "into unprotected memory, and one send() a client. \"All\" is daemon and clients without the source.\n",
-	       WIDTH, HEIGHT, FRAMERATE, bench->repeats, (double)bench->run_ns / 1e9);
+	       WIDTH, HEIGHT, FRAMERATE, repeats_of(bench, FRAMES_REPEATS), (double)bench->run_ns / 1e9);
 	for (unsigned i = 0; i < bench->count_total; i++) {
 		struct setup setup = {
 			.clients = bench->counts[i],

@@ -46,7 +46,7 @@ static const struct manner manner_floor = { "floor", "floor", NULL };
 struct bench {
 	const char *build, *work;
 	unsigned counts[COUNTS_MAX], count_total;
-	unsigned repeats;
+	unsigned repeats; /* 0: as many as the section wants */
 	uint64_t run_ns;
 	struct bench_shared *shared;
 	int shared_fd;
@@ -80,6 +80,11 @@ struct result {
 static bool is_floor(const struct setup *setup)
 {
 	return strcmp(setup->manner->client, "floor") == 0;
+}
+
+static unsigned repeats_of(const struct bench *bench, unsigned wanted)
+{
+	return bench->repeats ? bench->repeats : wanted;
 }
 
 /* As many as let each client have a pin. */
