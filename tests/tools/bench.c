@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "bench_frames.h"
+#include "bench_silent.h"
 #include "bench_wake.h"
 
 #define NO_NUMBER (-1.0)
@@ -30,6 +31,7 @@ static const struct section {
 } sections[] = {
 	{ "frames", bench_frames },
 	{ "wake-ups", bench_wake },
+	{ "never-read", bench_silent },
 };
 
 #define SECTIONS (sizeof(sections) / sizeof(sections[0]))
