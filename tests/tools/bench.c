@@ -8,8 +8,8 @@
  * machine hits all of it; reported are the median of the repeats, the least and the most, and ratios of neighbouring
  * runs. It judges no figure: the exit code says whether it could measure, and whether each client's account adds up.
  *
- *   BENCH_SECTIONS="frames"   BENCH_CLIENTS="1 4 8 64" (of "frames")
- *   BENCH_SECONDS=2 (of each run)   BENCH_REPEATS=5
+ *   BENCH_SECTIONS="frames wake-ups never-read descriptors"   BENCH_CLIENTS="1 4 8 64" (of "frames")
+ *   BENCH_SECONDS=2 (of each run)   BENCH_REPEATS=N (5 of "frames", 3 of the others)
  */
 #include <errno.h>
 #include <stdbool.h>
@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "bench_frames.h"
+#include "bench_outage.h"
 #include "bench_silent.h"
 #include "bench_wake.h"
 
@@ -32,6 +33,7 @@ static const struct section {
 	{ "frames", bench_frames },
 	{ "wake-ups", bench_wake },
 	{ "never-read", bench_silent },
+	{ "descriptors", bench_outage },
 };
 
 #define SECTIONS (sizeof(sections) / sizeof(sections[0]))

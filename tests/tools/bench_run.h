@@ -15,7 +15,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/statvfs.h>
 #include <sys/un.h>
@@ -60,8 +59,7 @@ struct bench {
 struct setup {
 	const struct manner *manner;
 	unsigned clients, slots, width, height;
-	unsigned framerate;       /* 0: FRAMERATE */
-	unsigned descriptors_max; /* of the server; 0: as many as bench itself */
+	unsigned framerate; /* 0: FRAMERATE */
 	bool unpaced;
 	bool may_be_refused;
 	uint64_t run_ns;
@@ -109,16 +107,8 @@ static bool has_room(const struct setup *setup)
 
 /* --- processes ---------------------------------------------------------------------------------------------------- */
 
-static void limit_descriptors(unsigned max)
-{
-	struct rlimit limit = { max, max };
-
-	if (max && setrlimit(RLIMIT_NOFILE, &limit) < 0)
-		_exit(127);
-}
-
 /* Start BUILD/argv[0]; its standard error goes to WORK/NAME.log. */
-static pid_t start(const struct bench *bench, const char *const *argv, const char *name, unsigned descriptors_max)
+static pid_t start(const struct bench *bench, const char *const *argv, const char *name)
 {
 	char path[4096], log[4096];
 	pid_t parent = getpid(), pid;
@@ -129,7 +119,6 @@ static pid_t start(const struct bench *bench, const char *const *argv, const cha
 	if (pid != 0)
 		return pid;
 	prctl(PR_SET_PDEATHSIG, SIGTERM);
-	limit_descriptors(descriptors_max);
 	if (getppid() == parent && freopen(log, "a", stderr))
 		execv(path, (char *const *)(uintptr_t)argv); /* which changes none of them */
 	_exit(127);
@@ -198,7 +187,7 @@ static pid_t start_lumaringd(const struct bench *bench, const struct setup *setu
 		argv[count++] = setup->manner->io;
 	}
 	argv[count] = NULL;
-	return start(bench, argv, "server", setup->descriptors_max);
+	return start(bench, argv, "server");
 }
 
 static pid_t start_floor(const struct bench *bench, const struct setup *setup)
@@ -212,7 +201,7 @@ static pid_t start_floor(const struct bench *bench, const struct setup *setup)
 	snprintf(period, sizeof(period), "%" PRIu64, setup->unpaced ? 0 : MEASURE_NS_PER_SECOND / framerate_of(setup));
 	snprintf(slots, sizeof(slots), "%u", setup->slots);
 	snprintf(clients, sizeof(clients), "%u", setup->clients);
-	return start(bench, argv, "server", 0);
+	return start(bench, argv, "server");
 }
 
 static pid_t start_client(const struct bench *bench, const struct setup *setup, unsigned index)
@@ -224,7 +213,7 @@ static pid_t start_client(const struct bench *bench, const struct setup *setup, 
 	snprintf(fd, sizeof(fd), "%d", bench->shared_fd);
 	snprintf(number, sizeof(number), "%u", index);
 	snprintf(count, sizeof(count), "%u", CLIENTS_MAX);
-	return start(bench, argv, "client", 0);
+	return start(bench, argv, "client");
 }
 
 /* -1: not ended yet; 128 + the signal that ended it. Leaves it to be waited for. */
