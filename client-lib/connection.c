@@ -9,9 +9,7 @@
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <sys/socket.h>
-#include <sys/timerfd.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -34,19 +32,10 @@ static uint64_t clock_now_ns(void)
 	return (uint64_t)now.tv_sec * NS_PER_SECOND + (uint64_t)now.tv_nsec;
 }
 
-/* Make the caller's descriptor readable at a time; 0: not by time. */
-static void set_timer(const struct lr_connection *c, uint64_t at_ns)
-{
-	const struct itimerspec at = { .it_value = { .tv_sec = (time_t)(at_ns / NS_PER_SECOND),
-						     .tv_nsec = (long)(at_ns % NS_PER_SECOND) } };
-
-	timerfd_settime(c->timer, TFD_TIMER_ABSTIME, &at, NULL);
-}
-
 static void try_at(struct lr_connection *c, uint64_t at_ns)
 {
 	c->retry_at_ns = at_ns;
-	set_timer(c, at_ns);
+	lr_watch_set_time(&c->watch, at_ns);
 }
 
 static void try_later(struct lr_connection *c)
@@ -64,7 +53,7 @@ static void disconnect(struct lumaring *l)
 	lr_map_unref(l->map_next);
 	l->map_next = NULL;
 	if (c->socket >= 0) {
-		epoll_ctl(c->epoll, EPOLL_CTL_DEL, c->socket, NULL);
+		lr_watch_forget(&c->watch, c->socket);
 		if (!l->page)
 			close(c->socket);
 	}
@@ -82,20 +71,11 @@ void lr_connection_reset(struct lumaring *l)
 	try_later(&l->connection);
 }
 
-int lr_connection_init(struct lumaring *l)
+void lr_connection_init(struct lumaring *l)
 {
-	struct lr_connection *c = &l->connection;
-	struct epoll_event event = { .events = EPOLLIN };
-
-	*c = (struct lr_connection){
-		.state = LR_DOWN, .socket = -1, .timer = -1, .backoff_ms = BACKOFF_MIN_MS, .opening = true
+	l->connection = (struct lr_connection){
+		.state = LR_DOWN, .socket = -1, .watch = LR_WATCH_NONE, .backoff_ms = BACKOFF_MIN_MS, .opening = true
 	};
-	c->epoll = epoll_create1(EPOLL_CLOEXEC);
-	if (c->epoll >= 0)
-		c->timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
-	if (c->epoll < 0 || c->timer < 0 || epoll_ctl(c->epoll, EPOLL_CTL_ADD, c->timer, &event) < 0)
-		return lr_text_fail(&l->error, -errno, "cannot make a descriptor to wait on: %s", strerror(errno));
-	return 0;
 }
 
 void lr_connection_finish(struct lumaring *l)
@@ -103,10 +83,28 @@ void lr_connection_finish(struct lumaring *l)
 	disconnect(l);
 	lr_map_unref(l->map);
 	l->map = NULL;
-	if (l->connection.timer >= 0)
-		close(l->connection.timer);
-	if (l->connection.epoll >= 0)
-		close(l->connection.epoll);
+	lr_watch_close(&l->connection.watch);
+}
+
+int lr_connection_fd(struct lumaring *l)
+{
+	struct lr_connection *c = &l->connection;
+	int r;
+
+	if (c->watch.epoll >= 0)
+		return c->watch.epoll;
+	r = lr_watch_open(&c->watch, &l->error);
+	if (r < 0)
+		return r;
+	if (c->state == LR_DOWN)
+		lr_watch_set_time(&c->watch, c->retry_at_ns);
+	else
+		r = lr_watch_socket(&c->watch, c->socket);
+	if (r < 0) {
+		lr_watch_close(&c->watch);
+		return lr_text_fail(&l->error, r, "cannot make a descriptor to poll: %s", strerror(-r));
+	}
+	return c->watch.epoll;
 }
 
 /* --- connect ----------------------------------------------------------------------------------------------------- */
@@ -166,25 +164,25 @@ static int connect_now(struct lumaring *l)
 {
 	struct lr_connection *c = &l->connection;
 	const struct lumaring_hello hello = make_hello(l);
-	struct epoll_event event = { .events = EPOLLIN };
+	int error = 0;
 
 	c->socket = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (c->socket < 0)
 		return connect_failed(l, errno);
-	if (connect(c->socket, (const struct sockaddr *)&l->settings.address, sizeof(l->settings.address)) < 0 ||
-	    epoll_ctl(c->epoll, EPOLL_CTL_ADD, c->socket, &event) < 0) {
-		int error = errno;
-
+	if (connect(c->socket, (const struct sockaddr *)&l->settings.address, sizeof(l->settings.address)) < 0)
+		error = errno;
+	else
+		error = -lr_watch_socket(&c->watch, c->socket);
+	/* A daemon that refuses without a look at the hello has closed already: its words are still to be read. */
+	if (error == 0 && send(c->socket, &hello, sizeof(hello), MSG_NOSIGNAL) < 0 && errno != EPIPE &&
+	    errno != ECONNRESET)
+		error = EAGAIN;
+	if (error > 0) {
 		disconnect(l);
 		return connect_failed(l, error);
 	}
-	/* A daemon that refuses without a look at the hello has closed already: its words are still to be read. */
-	if (send(c->socket, &hello, sizeof(hello), MSG_NOSIGNAL) < 0 && errno != EPIPE && errno != ECONNRESET) {
-		disconnect(l);
-		return connect_failed(l, EAGAIN);
-	}
 	c->state = LR_GREETING;
-	set_timer(c, 0);
+	lr_watch_set_time(&c->watch, 0);
 	return 0;
 }
 

@@ -21,9 +21,12 @@ static inline struct lr_wait lr_wait_begin(int timeout_ms)
 	return (struct lr_wait){ .timeout_ms = timeout_ms, .more = timeout_ms == 0 };
 }
 
-/* Make the descriptor that the caller polls; the first attempt is due at once. -EMFILE, -ENFILE, -ENOMEM. */
-int lr_connection_init(struct lumaring *l);
+/* DOWN; the first attempt is due at once. */
+void lr_connection_init(struct lumaring *l);
 void lr_connection_finish(struct lumaring *l);
+
+/* The descriptor that the caller polls, made at the first call. -EMFILE, -ENFILE, -ENOMEM. */
+int lr_connection_fd(struct lumaring *l);
 
 /*
  * One step: receive a message, or wait for one, or try to connect. 0: look at the ring again, then come back; an enum

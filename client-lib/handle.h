@@ -22,6 +22,7 @@
 #include "map.h"
 #include "page.h"
 #include "text.h"
+#include "watch.h"
 
 struct lr_settings {
 	char camera[LUMARING_NAME_MAX + 1];
@@ -48,7 +49,7 @@ enum lr_connection_state {
 struct lr_connection {
 	enum lr_connection_state state;
 	int socket;           /* -1 while DOWN; the page's once UP */
-	int epoll, timer;     /* epoll holds the socket, and the timer that tells when to try again */
+	struct lr_watch watch;
 	uint64_t retry_at_ns; /* DOWN: CLOCK_MONOTONIC of the next attempt */
 	uint32_t backoff_ms;  /* how long after a failed attempt the next one is due */
 	bool opening;         /* lumaring_open() still runs: an absent daemon is an error */

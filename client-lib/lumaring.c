@@ -53,14 +53,10 @@ LUMARING_API int lumaring_open(const char *camera, const char *stream, const str
 	l = calloc(1, sizeof(*l));
 	if (!l)
 		return open_failed(&o, &error, lr_text_fail(&error, -ENOMEM, "out of memory"));
-	l->connection.epoll = -1;
-	l->connection.timer = -1;
-	l->connection.socket = -1;
+	lr_connection_init(l);
 	r = lr_options_settle(camera, stream, &o, &l->settings, &l->error);
 	if (r == 0 && lr_store_init(&l->store, l->settings.frames_max) < 0)
 		r = lr_text_fail(&l->error, -ENOMEM, "out of memory");
-	if (r == 0)
-		r = lr_connection_init(l);
 	if (r == 0)
 		r = connect_first(l);
 	if (r < 0) {
@@ -82,9 +78,9 @@ LUMARING_API void lumaring_close(struct lumaring *ring)
 	free(ring);
 }
 
-LUMARING_API int lumaring_fd(const struct lumaring *ring)
+LUMARING_API int lumaring_fd(struct lumaring *ring)
 {
-	return ring->connection.epoll;
+	return lr_connection_fd(ring);
 }
 
 /* A ring that makes no sense is not looked at again. */

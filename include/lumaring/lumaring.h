@@ -230,9 +230,10 @@ void lumaring_close(struct lumaring *ring);
 
 /*
  * [loop-bound] A descriptor for poll(2)/epoll(7): readable when a call with timeout 0 may return something. It belongs
- * to the handle; do not read from it or close it.
+ * to the handle; do not read from it or close it. The first call makes it, later ones return the same. A handle that is
+ * not asked for it is cheaper for the daemon and for itself. Errors: -EMFILE, -ENFILE, -ENOMEM.
  */
-int lumaring_fd(const struct lumaring *ring);
+int lumaring_fd(struct lumaring *ring);
 
 /*
  * [loop-bound] The next frame in order: the oldest one in the ring that is newer than the last one returned, so that a

@@ -229,8 +229,8 @@ static void test_no_free_descriptor(void **state)
 	close(used);
 	assert_return_code(getrlimit(RLIMIT_NOFILE, &old), errno);
 	low = old;
-	/* The library needs three, the fake's end of the connection one; so the ring comes and the page does not. */
-	low.rlim_cur = (rlim_t)used + 5;
+	/* The library needs one, the fake's end of the connection another; so the ring comes and the page does not. */
+	low.rlim_cur = (rlim_t)used + 3;
 	assert_return_code(setrlimit(RLIMIT_NOFILE, &low), errno);
 	r = fake_open_with(f, &options, &ring);
 	assert_return_code(setrlimit(RLIMIT_NOFILE, &old), errno);
@@ -238,7 +238,7 @@ static void test_no_free_descriptor(void **state)
 	assert_non_null(strstr(f->text, "no free descriptor"));
 	fake_hang_up(f);
 
-	low.rlim_cur = (rlim_t)used + 1; /* not even for a socket */
+	low.rlim_cur = (rlim_t)used; /* not even for a socket */
 	assert_return_code(setrlimit(RLIMIT_NOFILE, &low), errno);
 	r = lumaring_open("cam0", "main", &options, &ring);
 	assert_return_code(setrlimit(RLIMIT_NOFILE, &old), errno);

@@ -1,12 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * test_client_reconnect.c - the daemon goes and comes back; the descriptor to poll, timeouts, signals; and the region
- * of a private stream over all of it.
+ * test_client_reconnect.c - the daemon goes and comes back, and the region of a private stream over all of it.
  */
 #include "fake_daemon.h"
-
-#include <signal.h>
-#include <sys/time.h>
 
 static void publish(struct fake *f, unsigned count)
 {
@@ -98,6 +94,7 @@ static void test_restarted_many_times(void **state)
 {
 	struct fake *f = *state;
 	struct lumaring *ring = fake_open(f, 0, 16);
+	const int fd = lumaring_fd(ring);
 	const unsigned fds = count_fds();
 
 	for (int i = 0; i < 50; i++) {
@@ -107,6 +104,7 @@ static void test_restarted_many_times(void **state)
 		assert_int_equal(next_by_fd(ring), LUMARING_EVENT_DISCONNECTED);
 		start_anew(f);
 		assert_int_equal(next_while_serving(f, ring), LUMARING_EVENT_RESTARTED);
+		assert_int_equal(lumaring_fd(ring), fd);
 		assert_int_equal(count_fds(), fds);
 		assert_int_equal(count_maps(), 4);
 	}
@@ -256,104 +254,6 @@ static void test_dies_while_greeting(void **state)
 	lumaring_close(ring);
 }
 
-static void test_fd(void **state)
-{
-	struct fake *f = *state;
-	struct lumaring *ring = fake_open(f, 0, 16);
-	const int fd = lumaring_fd(ring);
-
-	assert_false(is_readable(fd));
-	fake_frame(f);
-	fake_frame(f);
-	assert_true(is_readable(fd));
-	expect_frame_and_release(ring, 1);
-	expect_frame_and_release(ring, 2);
-	expect_next(ring, -EAGAIN);
-	assert_false(is_readable(fd)); /* both notices are taken */
-	fake_set_state(&f->ring, LUMARING_RING_SOURCE_LOST);
-	fake_tell_state(f);
-	assert_true(is_readable(fd));
-	expect_next(ring, LUMARING_EVENT_SOURCE_LOST);
-	expect_next(ring, -EAGAIN);
-	assert_false(is_readable(fd));
-
-	fake_die(f);
-	assert_true(is_readable(fd));
-	expect_next(ring, LUMARING_EVENT_DISCONNECTED);
-	assert_true(is_readable(fd)); /* the first attempt is due at once */
-	expect_next(ring, -EAGAIN);
-	wait_readable(fd); /* the next attempt, by time alone */
-	lumaring_close(ring);
-}
-
-/* A daemon that talks without end does not keep a call. */
-static void test_flood(void **state)
-{
-	struct fake *f = *state;
-	struct lumaring *ring = fake_open(f, 0, 16);
-	const struct lumaring_frame *frame = NULL;
-	struct lumaring_message noise = { .type = 99, .size = sizeof(noise) };
-	unsigned sent = 0, calls = 0;
-
-	while (send(f->socket, &noise, sizeof(noise), MSG_DONTWAIT | MSG_NOSIGNAL) > 0)
-		sent++;
-	assert_true(sent > 64);
-	while (is_readable(lumaring_fd(ring))) {
-		assert_int_equal(lumaring_next(ring, 0, &frame), -EAGAIN);
-		calls++;
-	}
-	assert_true(calls > 1 && calls <= sent / 64 + 1);
-	lumaring_close(ring);
-}
-
-static void test_waits_for_a_frame(void **state)
-{
-	struct fake *f = *state;
-	struct lumaring *ring = fake_open(f, 0, 16);
-	const struct lumaring_frame *frame = NULL;
-	uint32_t slot;
-
-	assert_int_equal(lumaring_next(ring, 10, &frame), -ETIMEDOUT);
-	assert_int_equal(lumaring_latest(ring, 10, &frame), -ETIMEDOUT);
-	assert_null(frame);
-	assert_true(strlen(lumaring_error_text(ring)) > 0);
-	for (int i = 0; i < 3; i++) {
-		fake_notice(f); /* says that there is one, but there is none: waits on */
-		assert_int_equal(lumaring_next(ring, 10, &frame), -ETIMEDOUT);
-		slot = fake_frame(f);
-		assert_int_equal(lumaring_next(ring, i % 2 ? -1 : FAKE_WAIT_MS, &frame), 0);
-		assert_ptr_not_equal(frame->pixels, fake_pixels(&f->ring, slot)); /* another map of it */
-		assert_int_equal(lumaring_release(ring, frame), 0);
-	}
-	lumaring_close(ring);
-}
-
-static void on_alarm(int signal)
-{
-	(void)signal;
-}
-
-static void test_signal(void **state)
-{
-	struct fake *f = *state;
-	struct lumaring *ring = fake_open(f, 0, 16);
-	const struct lumaring_frame *frame = NULL;
-	const struct sigaction action = { .sa_handler = on_alarm };
-	const struct itimerval often = { { 0, 1000 }, { 0, 1000 } }, never = { { 0, 0 }, { 0, 0 } };
-	struct sigaction old;
-
-	assert_return_code(sigaction(SIGALRM, &action, &old), errno);
-	assert_return_code(setitimer(ITIMER_REAL, &often, NULL), errno);
-	assert_int_equal(lumaring_next(ring, -1, &frame), -EINTR);
-	fake_die(f);
-	assert_int_equal(lumaring_next(ring, -1, &frame), LUMARING_EVENT_DISCONNECTED);
-	assert_int_equal(lumaring_next(ring, -1, &frame), -EINTR);
-	assert_return_code(setitimer(ITIMER_REAL, &never, NULL), errno);
-	assert_return_code(sigaction(SIGALRM, &old, NULL), errno);
-	assert_null(frame);
-	lumaring_close(ring);
-}
-
 static void set_region(struct lumaring *ring, uint32_t x, uint32_t y, uint32_t width, uint32_t height, int result)
 {
 	const struct lumaring_region region = { x, y, width, height };
@@ -392,7 +292,8 @@ static void test_region(void **state)
 	assert_int_equal(lumaring_set_region(ring, NULL), -EINVAL);
 	assert_int_equal(f->page->region, lumaring_region_word(5, 6, 0, 8));
 
-	/* Away: kept, and asked for by the page. The hello has the first region: it makes the capacity and lies inside. */
+	/* Away: kept, and asked for by the page. The hello has the first region: it makes the capacity and lies inside.
+	 */
 	fake_die(f);
 	expect_next(ring, LUMARING_EVENT_DISCONNECTED);
 	set_region(ring, 9, 10, 11, 12, -ENOTCONN);
@@ -432,10 +333,6 @@ int main(void)
 		TEST(test_refused_before_the_hello_was_read),
 		TEST(test_dies_while_greeting),
 		TEST(test_fd_does_not_watch_the_old_socket),
-		TEST(test_fd),
-		TEST(test_flood),
-		TEST(test_waits_for_a_frame),
-		TEST(test_signal),
 		TEST(test_region),
 		TEST(test_region_needs_a_private_stream),
 	};

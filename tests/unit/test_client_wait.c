@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * test_client_wait.c - waiting for frames: inside a call, over its time and over signals, and with a loop of one's own
+ * and the descriptor for it.
+ */
+#include "fake_daemon.h"
+
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/time.h>
+
+/* --- the descriptor ---------------------------------------------------------------------------------------------- */
+
+static void test_fd(void **state)
+{
+	struct fake *f = *state;
+	struct lumaring *ring = fake_open(f, 0, 16);
+	const int fd = lumaring_fd(ring);
+
+	assert_false(is_readable(fd));
+	fake_frame(f);
+	fake_frame(f);
+	assert_true(is_readable(fd));
+	expect_frame_and_release(ring, 1);
+	expect_frame_and_release(ring, 2);
+	expect_next(ring, -EAGAIN);
+	assert_false(is_readable(fd)); /* both notices are taken */
+	fake_set_state(&f->ring, LUMARING_RING_SOURCE_LOST);
+	fake_tell_state(f);
+	assert_true(is_readable(fd));
+	expect_next(ring, LUMARING_EVENT_SOURCE_LOST);
+	expect_next(ring, -EAGAIN);
+	assert_false(is_readable(fd));
+
+	fake_die(f);
+	assert_true(is_readable(fd));
+	expect_next(ring, LUMARING_EVENT_DISCONNECTED);
+	assert_true(is_readable(fd)); /* the first attempt is due at once */
+	expect_next(ring, -EAGAIN);
+	wait_readable(fd); /* the next attempt, by time alone */
+	lumaring_close(ring);
+}
+
+/* Who does not ask has none, and pays for none. */
+static void test_fd_is_made_when_asked_for(void **state)
+{
+	struct fake *f = *state;
+	const unsigned before = count_fds();
+	struct lumaring *ring = fake_open(f, 0, 16);
+	int fd;
+
+	assert_int_equal(count_fds(), before + 2); /* the handle's socket and the fake's */
+	fake_frame(f);
+	fd = lumaring_fd(ring);
+	assert_int_equal(count_fds(), before + 4);
+	assert_true(is_readable(fd)); /* by what came before it was asked for */
+	expect_frame_and_release(ring, 1);
+	expect_next(ring, -EAGAIN);
+	assert_false(is_readable(fd));
+	assert_int_equal(lumaring_fd(ring), fd);
+	lumaring_close(ring);
+}
+
+static void test_fd_asked_for_while_away(void **state)
+{
+	struct fake *f = *state;
+	struct lumaring *ring = fake_open(f, 0, 16);
+	int fd, socket;
+
+	fake_die(f);
+	expect_next(ring, LUMARING_EVENT_DISCONNECTED);
+	fd = lumaring_fd(ring);
+	assert_true(is_readable(fd)); /* the first attempt is due at once */
+	expect_next(ring, -EAGAIN);
+	wait_readable(fd);
+	fake_listen(f);
+	while (!is_readable(f->listener)) {
+		expect_next(ring, -EAGAIN);
+		if (!is_readable(f->listener))
+			wait_readable(fd);
+	}
+	socket = accept4(f->listener, NULL, NULL, SOCK_CLOEXEC);
+	assert_false(is_readable(fd));
+	fake_answer_welcome(f);
+	fake_send(socket, f->answer, f->answer_bytes, f->answer_fds, f->answer_fd_count);
+	assert_true(is_readable(fd));
+	expect_next(ring, LUMARING_EVENT_RESTARTED);
+	lumaring_close(ring);
+	close(socket);
+}
+
+/* Between hello and welcome there is a socket to watch, and no time. */
+static void test_fd_asked_for_while_greeting(void **state)
+{
+	struct fake *f = *state;
+	struct lumaring *ring = fake_open(f, 0, 16);
+	int fd, socket;
+
+	fake_die(f);
+	fake_listen(f);
+	expect_next(ring, LUMARING_EVENT_DISCONNECTED);
+	expect_next(ring, -EAGAIN);
+	socket = accept4(f->listener, NULL, NULL, SOCK_CLOEXEC);
+	assert_true(socket >= 0);
+	fd = lumaring_fd(ring);
+	assert_false(is_readable(fd));
+	fake_answer_welcome(f);
+	fake_send(socket, f->answer, f->answer_bytes, f->answer_fds, f->answer_fd_count);
+	assert_true(is_readable(fd));
+	expect_next(ring, LUMARING_EVENT_RESTARTED);
+	assert_int_equal(lumaring_fd(ring), fd);
+	lumaring_close(ring);
+	close(socket);
+}
+
+/* It takes two descriptors; without room for both it takes none, and the handle works on. */
+static void test_fd_without_room(void **state)
+{
+	struct fake *f = *state;
+	struct lumaring *ring = fake_open(f, 0, 16);
+	const unsigned before = count_fds();
+	struct rlimit old, few;
+	int fd = dup(f->socket); /* the lowest that is free: what is open lies below */
+
+	close(fd);
+	assert_return_code(getrlimit(RLIMIT_NOFILE, &old), errno);
+	for (rlim_t free = 0; free < 2; free++) {
+		few = (struct rlimit){ (rlim_t)fd + free, old.rlim_max };
+		assert_return_code(setrlimit(RLIMIT_NOFILE, &few), errno);
+		assert_int_equal(lumaring_fd(ring), -EMFILE);
+		assert_non_null(strstr(lumaring_error_text(ring), "descriptor to poll"));
+		assert_return_code(setrlimit(RLIMIT_NOFILE, &old), errno);
+		assert_int_equal(count_fds(), before);
+	}
+	fake_frame(f);
+	expect_frame_and_release(ring, 1);
+	few.rlim_cur = (rlim_t)fd + 2;
+	assert_return_code(setrlimit(RLIMIT_NOFILE, &few), errno);
+	assert_true(lumaring_fd(ring) >= 0);
+	assert_return_code(setrlimit(RLIMIT_NOFILE, &old), errno);
+	lumaring_close(ring);
+}
+
+/* --- time -------------------------------------------------------------------------------------------------------- */
+
+static void test_waits_for_a_frame(void **state)
+{
+	struct fake *f = *state;
+	struct lumaring *ring = fake_open(f, 0, 16);
+	const struct lumaring_frame *frame = NULL;
+	uint32_t slot;
+
+	assert_int_equal(lumaring_next(ring, 10, &frame), -ETIMEDOUT);
+	assert_int_equal(lumaring_latest(ring, 10, &frame), -ETIMEDOUT);
+	assert_null(frame);
+	assert_true(strlen(lumaring_error_text(ring)) > 0);
+	for (int i = 0; i < 3; i++) {
+		fake_notice(f); /* says that there is one, but there is none: waits on */
+		assert_int_equal(lumaring_next(ring, 10, &frame), -ETIMEDOUT);
+		slot = fake_frame(f);
+		assert_int_equal(lumaring_next(ring, i % 2 ? -1 : FAKE_WAIT_MS, &frame), 0);
+		assert_ptr_not_equal(frame->pixels, fake_pixels(&f->ring, slot)); /* another map of it */
+		assert_int_equal(lumaring_release(ring, frame), 0);
+	}
+	lumaring_close(ring);
+}
+
+/* A daemon that talks without end does not keep a call. */
+static void test_flood(void **state)
+{
+	struct fake *f = *state;
+	struct lumaring *ring = fake_open(f, 0, 16);
+	const struct lumaring_frame *frame = NULL;
+	struct lumaring_message noise = { .type = 99, .size = sizeof(noise) };
+	unsigned sent = 0, calls = 0;
+
+	while (send(f->socket, &noise, sizeof(noise), MSG_DONTWAIT | MSG_NOSIGNAL) > 0)
+		sent++;
+	assert_true(sent > 64);
+	while (is_readable(lumaring_fd(ring))) {
+		assert_int_equal(lumaring_next(ring, 0, &frame), -EAGAIN);
+		calls++;
+	}
+	assert_true(calls > 1 && calls <= sent / 64 + 1);
+	lumaring_close(ring);
+}
+
+/* --- signals ----------------------------------------------------------------------------------------------------- */
+
+static void on_alarm(int signal)
+{
+	(void)signal;
+}
+
+static void test_signal(void **state)
+{
+	struct fake *f = *state;
+	struct lumaring *ring = fake_open(f, 0, 16);
+	const struct lumaring_frame *frame = NULL;
+	const struct sigaction action = { .sa_handler = on_alarm };
+	const struct itimerval often = { { 0, 1000 }, { 0, 1000 } }, never = { { 0, 0 }, { 0, 0 } };
+	struct sigaction old;
+
+	assert_return_code(sigaction(SIGALRM, &action, &old), errno);
+	assert_return_code(setitimer(ITIMER_REAL, &often, NULL), errno);
+	assert_int_equal(lumaring_next(ring, -1, &frame), -EINTR);
+	fake_die(f);
+	assert_int_equal(lumaring_next(ring, -1, &frame), LUMARING_EVENT_DISCONNECTED);
+	assert_int_equal(lumaring_next(ring, -1, &frame), -EINTR);
+	assert_return_code(setitimer(ITIMER_REAL, &never, NULL), errno);
+	assert_return_code(sigaction(SIGALRM, &old, NULL), errno);
+	assert_null(frame);
+	lumaring_close(ring);
+}
+
+#define TEST(function) cmocka_unit_test_setup_teardown(function, fake_setup, fake_teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_fd),
+		TEST(test_fd_is_made_when_asked_for),
+		TEST(test_fd_asked_for_while_away),
+		TEST(test_fd_asked_for_while_greeting),
+		TEST(test_fd_without_room),
+		TEST(test_waits_for_a_frame),
+		TEST(test_flood),
+		TEST(test_signal),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
