@@ -1,36 +1,34 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * connection.c - see connection.h. Runs in the caller's thread. Must never block but in poll(2) with the caller's own
- * timeout, must never believe a number in a message about frames (those only wake), and never loses a descriptor.
+ * connection.c - see connection.h. Runs in the caller's thread. Must never block but within the caller's own timeout,
+ * must never believe a number in a message about frames (those only wake), and never loses a descriptor.
  */
 #include "connection.h"
 
 #include <errno.h>
-#include <poll.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #include "packet.h"
 #include "reader.h"
 
-#define NS_PER_SECOND UINT64_C(1000000000)
-#define NS_PER_MS UINT64_C(1000000)
 #define BACKOFF_MIN_MS 10u
 #define BACKOFF_MAX_MS 500u
 
 /* After so many messages a call looks at the clock: a daemon that talks without end cannot keep it. */
 #define PACKETS_PER_CLOCK 64u
 
-static uint64_t clock_now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * NS_PER_SECOND + (uint64_t)now.tv_nsec;
-}
+/*
+ * A blocking receive is one system call where poll and receive are two, but the kernel keeps its time in ticks of 1 to
+ * 10 ms: the last RECEIVE_REST_MS of a call's time are waited for with poll. It is never told to wait for ever, since
+ * only one with a time ends for a signal whose handler restarts calls.
+ */
+#define RECEIVE_REST_MS 50u
+#define RECEIVE_MAX_MS 3600000u
 
 static void try_at(struct lr_connection *c, uint64_t at_ns)
 {
@@ -40,7 +38,7 @@ static void try_at(struct lr_connection *c, uint64_t at_ns)
 
 static void try_later(struct lr_connection *c)
 {
-	try_at(c, clock_now_ns() + c->backoff_ms * NS_PER_MS);
+	try_at(c, lr_clock_now_ns() + c->backoff_ms * LR_NS_PER_MS);
 	c->backoff_ms = c->backoff_ms * 2 < BACKOFF_MAX_MS ? c->backoff_ms * 2 : BACKOFF_MAX_MS;
 }
 
@@ -169,12 +167,15 @@ static int connect_now(struct lumaring *l)
 	c->socket = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (c->socket < 0)
 		return connect_failed(l, errno);
-	if (connect(c->socket, (const struct sockaddr *)&l->settings.address, sizeof(l->settings.address)) < 0)
+	c->receive_ms = 0;
+	/* Connected without waiting for a place in the daemon's queue; only a receive with a time may wait. */
+	if (connect(c->socket, (const struct sockaddr *)&l->settings.address, sizeof(l->settings.address)) < 0 ||
+	    fcntl(c->socket, F_SETFL, 0) < 0)
 		error = errno;
 	else
 		error = -lr_watch_socket(&c->watch, c->socket);
 	/* A daemon that refuses without a look at the hello has closed already: its words are still to be read. */
-	if (error == 0 && send(c->socket, &hello, sizeof(hello), MSG_NOSIGNAL) < 0 && errno != EPIPE &&
+	if (error == 0 && send(c->socket, &hello, sizeof(hello), MSG_DONTWAIT | MSG_NOSIGNAL) < 0 && errno != EPIPE &&
 	    errno != ECONNRESET)
 		error = EAGAIN;
 	if (error > 0) {
@@ -347,18 +348,18 @@ static void ended(struct lumaring *l)
 
 	disconnect(l);
 	if (was_up)
-		try_at(&l->connection, clock_now_ns());
+		try_at(&l->connection, lr_clock_now_ns());
 	else
 		try_later(&l->connection);
 }
 
-/* One message. As lr_connection_step(), -EAGAIN: none there. */
-static int receive(struct lumaring *l)
+/* One message, as lr_packet_receive() waits for it. As lr_connection_step(); -EAGAIN: none came. */
+static int receive(struct lumaring *l, int flags)
 {
 	struct lr_packet packet;
-	int r = lr_packet_receive(l->connection.socket, &packet, &l->error);
+	int r = lr_packet_receive(l->connection.socket, flags, &packet, &l->error);
 
-	if (r == -EAGAIN)
+	if (r == -EAGAIN || r == -EINTR)
 		return r;
 	if (r == -ECONNRESET) {
 		ended(l);
@@ -375,15 +376,6 @@ static int receive(struct lumaring *l)
 
 /* --- waiting ----------------------------------------------------------------------------------------------------- */
 
-static uint64_t deadline(struct lr_wait *wait, uint64_t now_ns)
-{
-	if (wait->timeout_ms < 0)
-		return UINT64_MAX;
-	if (wait->deadline_ns == 0)
-		wait->deadline_ns = now_ns + (uint64_t)wait->timeout_ms * NS_PER_MS;
-	return wait->deadline_ns;
-}
-
 static int timed_out(struct lumaring *l, const struct lr_wait *wait)
 {
 	if (wait->timeout_ms == 0)
@@ -393,61 +385,82 @@ static int timed_out(struct lumaring *l, const struct lr_wait *wait)
 			    wait->timeout_ms);
 }
 
-/* Wait for the socket, or only for time to pass (fd -1). 0 when readable or at `until_ns`. */
-static int wait_until(struct lumaring *l, struct lr_wait *wait, int fd, uint64_t until_ns)
+static int cannot_wait(struct lumaring *l, int error)
 {
-	struct pollfd pollfd = { .fd = fd, .events = POLLIN };
-	const uint64_t now_ns = clock_now_ns(), end_ns = deadline(wait, now_ns);
-	struct timespec left = { 0, 0 };
-	int n;
+	return lr_text_fail(&l->error, error, "cannot wait: %s", strerror(-error));
+}
 
-	if (until_ns > end_ns)
-		until_ns = end_ns;
-	if (now_ns < until_ns) {
-		left.tv_sec = (time_t)((until_ns - now_ns) / NS_PER_SECOND);
-		left.tv_nsec = (long)((until_ns - now_ns) % NS_PER_SECOND);
+/*
+ * The socket keeps the time that its receives may wait, so it is only set when the old one is longer than what is left,
+ * or so short that the receive would end for nothing.
+ */
+static int limit_receive(struct lr_connection *c, uint32_t left_ms)
+{
+	const struct timeval time = { .tv_sec = left_ms / 1000, .tv_usec = left_ms % 1000 * 1000 };
+
+	if (c->receive_ms <= left_ms && c->receive_ms > left_ms / 2)
+		return 0;
+	if (setsockopt(c->socket, SOL_SOCKET, SO_RCVTIMEO, &time, sizeof(time)) < 0)
+		return -errno;
+	c->receive_ms = left_ms;
+	return 0;
+}
+
+/* As receive(), within the call's time; -ETIMEDOUT when that is over. */
+static int wait_and_receive(struct lumaring *l, struct lr_wait *wait)
+{
+	const uint64_t left_ns = lr_wait_left_ns(wait);
+	uint64_t left_ms = left_ns / LR_NS_PER_MS;
+	int r;
+
+	if (left_ms >= 2 * RECEIVE_REST_MS) {
+		left_ms -= RECEIVE_REST_MS;
+		r = limit_receive(&l->connection, left_ms < RECEIVE_MAX_MS ? (uint32_t)left_ms : RECEIVE_MAX_MS);
+		return r < 0 ? cannot_wait(l, r) : receive(l, 0);
 	}
-	n = ppoll(&pollfd, 1, until_ns == UINT64_MAX ? NULL : &left, NULL);
-	if (n < 0)
-		return errno == EINTR ? lr_text_fail(&l->error, -EINTR, "a signal arrived first")
-				      : lr_text_fail(&l->error, -errno, "cannot wait: %s", strerror(errno));
-	return n == 0 && until_ns == end_ns ? timed_out(l, wait) : 0;
+	r = lr_wait_for_fd(wait, l->connection.socket, left_ns);
+	if (r > 0)
+		return receive(l, MSG_DONTWAIT);
+	if (r < 0)
+		return cannot_wait(l, r);
+	return wait->interrupted ? -EINTR : timed_out(l, wait);
 }
 
 static int step_down(struct lumaring *l, struct lr_wait *wait)
 {
-	if (clock_now_ns() >= l->connection.retry_at_ns)
+	const uint64_t now_ns = lr_clock_now_ns(), at_ns = l->connection.retry_at_ns;
+	uint64_t left_ns;
+	int r;
+
+	if (now_ns >= at_ns)
 		return connect_now(l);
-	if (wait->timeout_ms == 0)
-		return -EAGAIN;
-	return wait_until(l, wait, -1, l->connection.retry_at_ns);
+	left_ns = lr_wait_left_ns(wait);
+	if (left_ns == 0)
+		return timed_out(l, wait);
+	r = lr_wait_for_fd(wait, -1, left_ns < at_ns - now_ns ? left_ns : at_ns - now_ns);
+	return r < 0 ? cannot_wait(l, r) : 0;
 }
 
 /*
- * A reader that keeps up costs one poll and one receive per frame: the notice is taken when it wakes the reader. One
- * that fell behind finds frames without any call, and stale notices later: those are taken until none is left, with a
- * look at the ring after each.
+ * A reader that keeps up costs one receive per frame: the notice is taken when it wakes the reader. One that fell
+ * behind finds frames without any call, and stale notices later: those are taken until none is left, with a look at the
+ * ring after each. The ring is looked at before a signal is told as well, so that a program that was only stopped and
+ * continued finds the newest frame instead.
  */
 int lr_connection_step(struct lumaring *l, struct lr_wait *wait)
 {
 	int r;
 
+	if (wait->interrupted)
+		return lr_text_fail(&l->error, -EINTR, "a signal arrived first");
 	if (l->connection.state == LR_DOWN)
 		return step_down(l, wait);
-	if (!wait->more) {
-		r = wait_until(l, wait, l->connection.socket, UINT64_MAX);
-		if (r < 0)
-			return r;
-	}
-	r = receive(l);
-	wait->more = r != -EAGAIN;
-	if (r == -EAGAIN)
-		return wait->timeout_ms == 0 ? -EAGAIN : 0;
-	if (r == 0 && ++wait->packets % PACKETS_PER_CLOCK == 0) {
-		const uint64_t now_ns = clock_now_ns();
-
-		if (now_ns >= deadline(wait, now_ns))
-			return timed_out(l, wait);
-	}
+	r = wait->timeout_ms == 0 ? receive(l, MSG_DONTWAIT) : wait_and_receive(l, wait);
+	if (r == -EINTR)
+		wait->interrupted = true;
+	if (r == -EINTR || (r == -EAGAIN && wait->timeout_ms != 0))
+		return 0;
+	if (r == 0 && ++wait->packets % PACKETS_PER_CLOCK == 0 && lr_wait_left_ns(wait) == 0)
+		return timed_out(l, wait);
 	return r;
 }

@@ -7,19 +7,7 @@
 #define LUMARING_CLIENT_CONNECTION_H
 
 #include "handle.h"
-
-/* One waiting call. */
-struct lr_wait {
-	int timeout_ms;       /* negative: for ever */
-	uint64_t deadline_ns; /* set by the first step that has to wait, 0: not yet */
-	bool more;            /* the socket may hold another message: look there before waiting */
-	unsigned packets;     /* received in this call */
-};
-
-static inline struct lr_wait lr_wait_begin(int timeout_ms)
-{
-	return (struct lr_wait){ .timeout_ms = timeout_ms, .more = timeout_ms == 0 };
-}
+#include "wait.h"
 
 /* DOWN; the first attempt is due at once. */
 void lr_connection_init(struct lumaring *l);

@@ -48,7 +48,8 @@ enum lr_connection_state {
 
 struct lr_connection {
 	enum lr_connection_state state;
-	int socket;           /* -1 while DOWN; the page's once UP */
+	int socket;          /* -1 while DOWN; the page's once UP */
+	uint32_t receive_ms; /* how long a receive from it may wait, 0: not set */
 	struct lr_watch watch;
 	uint64_t retry_at_ns; /* DOWN: CLOCK_MONOTONIC of the next attempt */
 	uint32_t backoff_ms;  /* how long after a failed attempt the next one is due */

@@ -64,7 +64,7 @@ static int check_size(const struct lr_packet *packet, size_t bytes, bool truncat
 	return 0;
 }
 
-int lr_packet_receive(int socket, struct lr_packet *ret_packet, struct lr_error *error)
+int lr_packet_receive(int socket, int flags, struct lr_packet *ret_packet, struct lr_error *error)
 {
 	union {
 		struct cmsghdr align;
@@ -74,14 +74,14 @@ int lr_packet_receive(int socket, struct lr_packet *ret_packet, struct lr_error 
 	struct msghdr msg = {
 		.msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)
 	};
-	ssize_t n = recvmsg(socket, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+	ssize_t n = recvmsg(socket, &msg, flags | MSG_CMSG_CLOEXEC);
 	int r;
 
 	/* A daemon that closes before it has read our hello leaves an error in front of its refusal: look behind it. */
 	if (n < 0 && errno == ECONNRESET)
-		n = recvmsg(socket, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+		n = recvmsg(socket, &msg, flags | MSG_CMSG_CLOEXEC);
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
-		return -EAGAIN;
+		return -errno;
 	if (n <= 0)
 		return -ECONNRESET;
 	collect_fds(&msg, ret_packet);

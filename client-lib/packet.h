@@ -29,13 +29,15 @@ struct lr_packet {
 };
 
 /*
- * Receive one packet without waiting. 0: *ret_packet is filled, and as long as its type needs; its descriptors are the
- * caller's until lr_packet_close(). Else *ret_packet holds none:
- *   -EAGAIN     nothing there
+ * Receive one packet. `flags`: MSG_DONTWAIT, or 0 to wait as long as the socket's SO_RCVTIMEO says. 0: *ret_packet is
+ * filled, and as long as its type needs; its descriptors are the caller's until lr_packet_close(). Else *ret_packet
+ * holds none:
+ *   -EAGAIN     nothing there, or not in time
+ *   -EINTR      a signal arrived first
  *   -ECONNRESET the daemon closed the connection
  *   -EBADMSG    no message of this protocol
  */
-int lr_packet_receive(int socket, struct lr_packet *ret_packet, struct lr_error *error);
+int lr_packet_receive(int socket, int flags, struct lr_packet *ret_packet, struct lr_error *error);
 
 /* Close the packet's descriptors. */
 void lr_packet_close(struct lr_packet *packet);

@@ -5,9 +5,11 @@
  */
 #include "fake_daemon.h"
 
+#include <sched.h>
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/time.h>
+#include <sys/wait.h>
 
 /* --- the descriptor ---------------------------------------------------------------------------------------------- */
 
@@ -185,31 +187,175 @@ static void test_flood(void **state)
 	lumaring_close(ring);
 }
 
+struct talker {
+	int socket;
+	bool pauses;
+	pthread_t thread;
+};
+
+/* Say nothing of meaning until the connection ends. */
+static void *talk(void *argument)
+{
+	const struct talker *talker = argument;
+	const struct lumaring_message noise = { .type = 99, .size = sizeof(noise) };
+
+	while (send(talker->socket, &noise, sizeof(noise), MSG_NOSIGNAL) > 0)
+		if (talker->pauses)
+			poll(NULL, 0, 1);
+	return NULL;
+}
+
+/* However often a call is woken for nothing, it ends when its time is over. */
+static void test_time_of_a_call(void **state)
+{
+	struct fake *f = *state;
+	const struct lumaring_frame *frame = NULL;
+
+	for (int i = 0; i < 2; i++) {
+		struct lumaring *ring = fake_open(f, 0, 16);
+		struct talker talker = { .socket = f->socket, .pauses = i > 0 };
+
+		assert_int_equal(pthread_create(&talker.thread, NULL, talk, &talker), 0);
+		assert_int_equal(lumaring_next(ring, 150, &frame), -ETIMEDOUT);
+		assert_int_equal(lumaring_next(ring, 20, &frame), -ETIMEDOUT);
+		fake_publish(&f->ring); /* and no notice of it would be needed */
+		assert_int_equal(lumaring_latest(ring, -1, &frame), 0);
+		lumaring_close(ring);
+		assert_int_equal(pthread_join(talker.thread, NULL), 0);
+	}
+}
+
+/* A call's time is its own: neither a longer nor a shorter one of before is left over. */
+static void test_times_of_calls(void **state)
+{
+	static const int times_ms[] = { -1, 120, 5000, 101, 99, 0, FAKE_WAIT_MS, 110, 300, -1, INT32_MAX, 130 };
+	struct fake *f = *state;
+	struct lumaring *ring = fake_open(f, 0, 16);
+	const struct lumaring_frame *frame = NULL;
+
+	for (size_t i = 0; i < sizeof(times_ms) / sizeof(times_ms[0]); i++) {
+		const bool is_short = times_ms[i] >= 0 && times_ms[i] <= 130;
+
+		fake_notice(f); /* of nothing: the call waits on for what is left */
+		if (!is_short) {
+			fake_frame(f);
+			assert_int_equal(lumaring_next(ring, times_ms[i], &frame), 0);
+			assert_int_equal(lumaring_release(ring, frame), 0);
+		} else {
+			assert_int_equal(lumaring_next(ring, times_ms[i], &frame),
+					 times_ms[i] == 0 ? -EAGAIN : -ETIMEDOUT);
+		}
+	}
+	lumaring_close(ring);
+}
+
 /* --- signals ----------------------------------------------------------------------------------------------------- */
+
+static struct fake_ring *ring_of_signals; /* published to by the handler, or NULL */
 
 static void on_alarm(int signal)
 {
 	(void)signal;
+	if (ring_of_signals)
+		fake_publish(ring_of_signals);
+}
+
+/* Have SIGALRM come every millisecond, to a handler that restarts calls or not; or never, and *old is back. */
+static void set_signals(bool on, bool restart, struct sigaction *old)
+{
+	const struct sigaction action = { .sa_handler = on_alarm, .sa_flags = restart ? SA_RESTART : 0 };
+	const struct itimerval every = { { 0, on ? 1000 : 0 }, { 0, on ? 1000 : 0 } };
+
+	if (on)
+		assert_return_code(sigaction(SIGALRM, &action, old), errno);
+	assert_return_code(setitimer(ITIMER_REAL, &every, NULL), errno);
+	if (!on)
+		assert_return_code(sigaction(SIGALRM, old, NULL), errno);
 }
 
 static void test_signal(void **state)
 {
+	static const int times_ms[] = { -1, FAKE_WAIT_MS, 90 }; /* waited for in three ways */
 	struct fake *f = *state;
 	struct lumaring *ring = fake_open(f, 0, 16);
 	const struct lumaring_frame *frame = NULL;
-	const struct sigaction action = { .sa_handler = on_alarm };
-	const struct itimerval often = { { 0, 1000 }, { 0, 1000 } }, never = { { 0, 0 }, { 0, 0 } };
 	struct sigaction old;
 
-	assert_return_code(sigaction(SIGALRM, &action, &old), errno);
-	assert_return_code(setitimer(ITIMER_REAL, &often, NULL), errno);
-	assert_int_equal(lumaring_next(ring, -1, &frame), -EINTR);
+	for (int restart = 0; restart < 2; restart++) {
+		set_signals(true, restart, &old);
+		for (size_t i = 0; i < sizeof(times_ms) / sizeof(times_ms[0]); i++)
+			assert_int_equal(lumaring_next(ring, times_ms[i], &frame), -EINTR);
+		set_signals(false, false, &old);
+	}
+	set_signals(true, true, &old);
 	fake_die(f);
 	assert_int_equal(lumaring_next(ring, -1, &frame), LUMARING_EVENT_DISCONNECTED);
 	assert_int_equal(lumaring_next(ring, -1, &frame), -EINTR);
-	assert_return_code(setitimer(ITIMER_REAL, &never, NULL), errno);
-	assert_return_code(sigaction(SIGALRM, &old, NULL), errno);
+	set_signals(false, false, &old);
 	assert_null(frame);
+	lumaring_close(ring);
+}
+
+/* A frame that is there is not kept back by the signal that ended the wait. */
+static void test_signal_and_a_frame(void **state)
+{
+	struct fake *f = *state;
+	struct lumaring *ring = fake_open(f, 0, 16);
+	const struct lumaring_frame *frame = NULL;
+	struct sigaction old;
+
+	ring_of_signals = &f->ring;
+	set_signals(true, false, &old);
+	assert_int_equal(lumaring_next(ring, -1, &frame), 0);
+	set_signals(false, false, &old);
+	ring_of_signals = NULL;
+	lumaring_close(ring);
+}
+
+static char state_of(pid_t pid)
+{
+	char path[32], state = '?';
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+	file = fopen(path, "re");
+	if (!file)
+		return state;
+	if (fscanf(file, "%*d (%*[^)]) %c", &state) != 1)
+		state = '?';
+	fclose(file);
+	return state;
+}
+
+/* In another process: stop the test when it waits, publish a frame without a word, and let it go on. */
+static void stop_and_continue(struct fake *f, pid_t pid)
+{
+	while (state_of(pid) != 'S')
+		sched_yield();
+	kill(pid, SIGSTOP);
+	while (state_of(pid) != 'T')
+		sched_yield();
+	fake_publish(&f->ring);
+	kill(pid, SIGCONT);
+	_exit(0);
+}
+
+/* A program that is stopped and continued (by a shell, by a debugger) meets a frame and no error. */
+static void test_stopped_and_continued(void **state)
+{
+	struct fake *f = *state;
+	struct lumaring *ring = fake_open(f, 0, 16);
+	const struct lumaring_frame *frame = NULL;
+	const pid_t own = getpid(), child = fork();
+	int status = -1;
+
+	assert_true(child >= 0);
+	if (child == 0)
+		stop_and_continue(f, own);
+	assert_int_equal(lumaring_next(ring, -1, &frame), 0);
+	assert_int_equal(frame->sequence, 1);
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(status, 0);
 	lumaring_close(ring);
 }
 
@@ -225,7 +371,11 @@ int main(void)
 		TEST(test_fd_without_room),
 		TEST(test_waits_for_a_frame),
 		TEST(test_flood),
+		TEST(test_time_of_a_call),
+		TEST(test_times_of_calls),
 		TEST(test_signal),
+		TEST(test_signal_and_a_frame),
+		TEST(test_stopped_and_continued),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
