@@ -42,7 +42,7 @@ struct loop_queue {
 /* Every back-end's loop begins with this. */
 struct loop {
 	const struct loop_operations *operations;
-	struct loop_queue due;  /* but for sends */
+	struct loop_queue due;  /* but for sends and wakes of words */
 	struct loop_queue sent; /* told first, and by loop_flush() */
 	bool stopped;
 	int *owned; /* descriptors made for signals and doorbells */
@@ -54,6 +54,9 @@ void loop_init(struct loop *loop);
 
 /* Put the operation at the end of its queue. It must be started and not due yet. */
 void loop_complete(struct loop *loop, struct loop_op *op, int result);
+
+/* Wake a thread that waits on the word, at once: the number woken, or a negative errno. */
+int loop_wake_word_now(uint32_t *word);
 
 /*
  * The descriptor of a READABLE, WRITABLE, SIGNAL or WAKE is ready: the result to complete it with, or -EAGAIN when

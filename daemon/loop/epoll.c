@@ -232,6 +232,7 @@ static void input_ready(struct epoll_loop *loop, struct loop_op *op)
 	case LOOP_SEND:
 	case LOOP_WRITABLE:
 	case LOOP_TIMER:
+	case LOOP_WAKE_WORD:
 		break;
 	}
 }
@@ -319,6 +320,9 @@ static void epoll_start(struct loop *base, struct loop_op *op)
 	switch (op->kind) {
 	case LOOP_SEND:
 		send_now(loop, op);
+		return;
+	case LOOP_WAKE_WORD:
+		loop_complete(base, op, loop_wake_word_now(op->word));
 		return;
 	case LOOP_TIMER:
 		timers_insert(&loop->timers, op);

@@ -9,11 +9,13 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <linux/futex.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/signalfd.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "loop/backend.h"
@@ -109,7 +111,8 @@ static void disown_and_close(struct loop *loop, int fd)
 
 void loop_complete(struct loop *loop, struct loop_op *op, int result)
 {
-	struct loop_queue *queue = op->kind == LOOP_SEND ? &loop->sent : &loop->due;
+	bool send = op->kind == LOOP_SEND || op->kind == LOOP_WAKE_WORD;
+	struct loop_queue *queue = send ? &loop->sent : &loop->due;
 
 	assert(loop_op_active(op) && !op->queued);
 	op->result = result;
@@ -117,6 +120,14 @@ void loop_complete(struct loop *loop, struct loop_op *op, int result)
 	op->next = NULL;
 	*queue->end = op;
 	queue->end = &op->next;
+}
+
+/* Not the private kind: who waits is another process. */
+int loop_wake_word_now(uint32_t *word)
+{
+	long n = syscall(SYS_futex, word, FUTEX_WAKE, 1, NULL, NULL, 0);
+
+	return n < 0 ? -errno : (int)n;
 }
 
 int loop_take_event(const struct loop_op *op)
@@ -137,6 +148,7 @@ int loop_take_event(const struct loop_op *op)
 	case LOOP_ACCEPT:
 	case LOOP_RECEIVE:
 	case LOOP_SEND:
+	case LOOP_WAKE_WORD:
 	case LOOP_TIMER:
 		break;
 	}
@@ -239,6 +251,13 @@ void loop_send(struct loop *loop, struct loop_op *op, int fd, const struct msghd
 {
 	prepare(op, LOOP_SEND, false, fd);
 	op->msg = msg;
+	loop->operations->start(loop, op);
+}
+
+void loop_wake_word(struct loop *loop, struct loop_op *op, uint32_t *word)
+{
+	prepare(op, LOOP_WAKE_WORD, false, -1);
+	op->word = word;
 	loop->operations->start(loop, op);
 }
 

@@ -43,6 +43,7 @@ enum loop_kind {
 	LOOP_TIMER,
 	LOOP_SIGNAL,
 	LOOP_WAKE,
+	LOOP_WAKE_WORD,
 };
 
 /*
@@ -63,6 +64,7 @@ struct loop_op {
 	void *buffer;             /* RECEIVE */
 	size_t buffer_bytes;      /* RECEIVE */
 	const struct msghdr *msg; /* SEND */
+	uint32_t *word;           /* WAKE_WORD */
 	uint64_t deadline_ns;     /* TIMER, and ACCEPT while it waits to try again */
 	struct loop_op *next;     /* in the list of those whose done is due */
 	struct loop_op *next_timer;
@@ -123,9 +125,15 @@ void loop_receive(struct loop *loop, struct loop_op *op, int fd, void *buffer, s
 void loop_send(struct loop *loop, struct loop_op *op, int fd, const struct msghdr *msg);
 
 /*
- * Complete the sends that were started and call their `done`, and no other: so a frame's notices are told before
- * anything that could do away with one of the clients. A send that is started by such a `done` is not waited for. May
- * be called from inside a `done`, but not after cancelling the very operation whose `done` that is.
+ * Wake one thread of any process that waits on the word with futex(2), once, without ever waiting: result is the number
+ * woken, 0 or 1. The word stays mapped until done. Nothing is promised before loop_flush() returned, as for a send.
+ */
+void loop_wake_word(struct loop *loop, struct loop_op *op, uint32_t *word);
+
+/*
+ * Complete the sends and the wakes of words that were started and call their `done`, and no other: so a frame's notices
+ * are told before anything that could do away with one of the clients. What is started by such a `done` is not waited
+ * for. May be called from inside a `done`, but not after cancelling the very operation whose `done` that is.
  */
 void loop_flush(struct loop *loop);
 

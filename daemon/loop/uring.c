@@ -16,6 +16,7 @@
  */
 #include <assert.h>
 #include <errno.h>
+#include <linux/futex.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -57,6 +58,7 @@ struct uring_loop {
 	struct loop base;
 	struct io_uring ring;
 	bool enabled;
+	bool wakes_words;       /* URING_OP_FUTEX_WAKE is there */
 	int failed;             /* negative errno: the kernel takes no more entries */
 	unsigned receives;      /* that the kernel has: it may write to their buffers */
 	unsigned sends;         /* that the kernel has not completed */
@@ -118,12 +120,23 @@ static void prepare_entry(struct io_uring_sqe *sqe, const struct loop_op *op)
 	case LOOP_WAKE:
 		io_uring_prep_poll_add(sqe, op->fd, POLLIN);
 		break;
+	case LOOP_WAKE_WORD:
+		/* As io_uring_prep_futex_wake() of liburing 2.5: flags, word, how many, of which bits. */
+		io_uring_prep_rw(URING_OP_FUTEX_WAKE, sqe, URING_FUTEX_U32, op->word, 0, 1);
+		sqe->addr3 = FUTEX_BITSET_MATCH_ANY;
+		break;
 	case LOOP_IDLE:
 	case LOOP_ACCEPT:
 	case LOOP_TIMER:
 		assert(false); /* these are no entries of their own */
 		break;
 	}
+}
+
+/* What flush() waits for. */
+static bool is_send(const struct loop_op *op)
+{
+	return op->kind == LOOP_SEND || op->kind == LOOP_WAKE_WORD;
 }
 
 static void fail(struct uring_loop *loop, struct loop_op *op, int error)
@@ -150,7 +163,7 @@ static void arm(struct uring_loop *loop, struct loop_op *op)
 	sqe->user_data = op_data(op);
 	op->in_kernel = true;
 	loop->receives += op->kind == LOOP_RECEIVE;
-	loop->sends += op->kind == LOOP_SEND;
+	loop->sends += is_send(op);
 }
 
 /*
@@ -319,11 +332,11 @@ static void accept_completed(struct uring_loop *loop, struct listener *listener,
 
 static void op_completed(struct uring_loop *loop, struct loop_op *op, int result)
 {
-	bool poll = op->kind != LOOP_RECEIVE && op->kind != LOOP_SEND;
+	bool poll = op->kind != LOOP_RECEIVE && !is_send(op);
 
 	op->in_kernel = false;
 	loop->receives -= op->kind == LOOP_RECEIVE;
-	loop->sends -= op->kind == LOOP_SEND;
+	loop->sends -= is_send(op);
 	if (op->cancelled) {
 		loop_complete(&loop->base, op, -ECANCELED);
 		return;
@@ -475,6 +488,8 @@ static void uring_start(struct loop *base, struct loop_op *op)
 		timers_insert(&loop->timers, op);
 	else if (op->kind == LOOP_ACCEPT)
 		accept_start(loop, op);
+	else if (op->kind == LOOP_WAKE_WORD && !loop->wakes_words)
+		loop_complete(base, op, loop_wake_word_now(op->word));
 	else
 		arm(loop, op);
 }
@@ -557,7 +572,7 @@ int loop_uring_create(unsigned setup, struct loop **ret_loop, char *why, size_t 
 		return -ENOMEM;
 	}
 	loop->base.operations = &uring_operations;
-	r = uring_open((enum uring_setup)setup, &loop->ring, why, why_bytes);
+	r = uring_open((enum uring_setup)setup, &loop->ring, &loop->wakes_words, why, why_bytes);
 	if (r < 0) {
 		free(loop);
 		return r;

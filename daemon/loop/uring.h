@@ -5,6 +5,7 @@
 #ifndef LUMARING_LOOP_URING_H
 #define LUMARING_LOOP_URING_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -20,15 +21,19 @@ enum uring_setup {
 	URING_SETUPS,
 };
 
-/* What may be submitted, and nothing else: IORING_OP_*. */
+/* Linux 6.7; not in the headers of liburing 2.3. */
+#define URING_OP_FUTEX_WAKE 52
+#define URING_FUTEX_U32 2
+
+/* What may be submitted, and nothing else: IORING_OP_*. The last one, URING_OP_FUTEX_WAKE, only where it is known. */
 extern const uint8_t uring_opcodes[];
 extern const unsigned uring_opcode_count;
 
 /*
  * Make a ring, disabled and restricted to uring_opcodes[]; the only thing left to register is
- * IORING_REGISTER_ENABLE_RINGS. Tries the ways from `setup` on. A negative errno: `why` says in some words, without a
- * full stop, what forbids it.
+ * IORING_REGISTER_ENABLE_RINGS. Tries the ways from `setup` on. *ret_wakes_words: the kernel has URING_OP_FUTEX_WAKE. A
+ * negative errno: `why` says in some words, without a full stop, what forbids it.
  */
-int uring_open(enum uring_setup setup, struct io_uring *ret_ring, char *why, size_t why_bytes);
+int uring_open(enum uring_setup setup, struct io_uring *ret_ring, bool *ret_wakes_words, char *why, size_t why_bytes);
 
 #endif

@@ -14,7 +14,7 @@
 
 const uint8_t uring_opcodes[] = {
 	IORING_OP_ACCEPT,  IORING_OP_RECV,           IORING_OP_SENDMSG,      IORING_OP_POLL_ADD,
-	IORING_OP_TIMEOUT, IORING_OP_TIMEOUT_REMOVE, IORING_OP_ASYNC_CANCEL,
+	IORING_OP_TIMEOUT, IORING_OP_TIMEOUT_REMOVE, IORING_OP_ASYNC_CANCEL, URING_OP_FUTEX_WAKE,
 };
 const unsigned uring_opcode_count = sizeof(uring_opcodes);
 
@@ -82,20 +82,28 @@ static int set_up(enum uring_setup first, struct io_uring *ring)
 	return r;
 }
 
-static int restrict_to_opcodes(const struct io_uring *ring)
+static bool knows_futex_wake(struct io_uring *ring)
+{
+	struct io_uring_probe *probe = io_uring_get_probe_ring(ring);
+	bool known = probe && io_uring_opcode_supported(probe, URING_OP_FUTEX_WAKE);
+
+	io_uring_free_probe(probe);
+	return known;
+}
+
+static int restrict_to_opcodes(const struct io_uring *ring, unsigned count)
 {
 	struct io_uring_restriction restrictions[sizeof(uring_opcodes) + 1] = {
 		{ .opcode = IORING_RESTRICTION_REGISTER_OP, .register_op = IORING_REGISTER_ENABLE_RINGS },
 	};
 
-	for (unsigned i = 0; i < uring_opcode_count; i++)
+	for (unsigned i = 0; i < count; i++)
 		restrictions[i + 1] = (struct io_uring_restriction){
 			.opcode = IORING_RESTRICTION_SQE_OP,
 			.sqe_op = uring_opcodes[i],
 		};
 	/* Not io_uring_register_restrictions(): liburing 2.3 declares it and does not export it. */
-	return io_uring_register((unsigned)ring->ring_fd, IORING_REGISTER_RESTRICTIONS, restrictions,
-				 uring_opcode_count + 1);
+	return io_uring_register((unsigned)ring->ring_fd, IORING_REGISTER_RESTRICTIONS, restrictions, count + 1);
 }
 
 /* A ring that is not enabled yet takes nothing, which is the right answer; a filter gives another one. */
@@ -106,13 +114,15 @@ static int may_enter(const struct io_uring *ring)
 	return r == -EBADFD ? 0 : r < 0 ? r : -EINVAL;
 }
 
-int uring_open(enum uring_setup setup, struct io_uring *ret_ring, char *why, size_t why_bytes)
+int uring_open(enum uring_setup setup, struct io_uring *ret_ring, bool *ret_wakes_words, char *why, size_t why_bytes)
 {
 	struct io_uring ring;
+	bool wakes_words = false;
 	int r = set_up(setup, &ring);
 
 	if (r == 0) {
-		r = restrict_to_opcodes(&ring);
+		wakes_words = knows_futex_wake(&ring);
+		r = restrict_to_opcodes(&ring, uring_opcode_count - !wakes_words);
 		if (r == 0)
 			r = may_enter(&ring);
 		if (r < 0)
@@ -123,5 +133,6 @@ int uring_open(enum uring_setup setup, struct io_uring *ret_ring, char *why, siz
 		return r;
 	}
 	*ret_ring = ring;
+	*ret_wakes_words = wakes_words;
 	return 0;
 }
