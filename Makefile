@@ -153,13 +153,16 @@ check-unit: $(UNITS) ## Run the unit tests only
 	$(Q)$(RUN) $(UNITS)
 
 # What .ci/run adds to `check`, each in a build of its own.
-.PHONY: check-sanitized check-thread check-long
+.PHONY: check-sanitized check-thread check-long check-epoll
 check-sanitized: tests ## With SAN=address,undefined: unit and end-to-end tests, and the stress
 	$(Q)$(RUN) $(UNITS) $(E2E) stress='tests/stress/system --build $(BUILD) --seconds 10'
 
 check-thread: tests ## With SAN=thread: writer and readers as threads of one program, and the unit tests
-	$(Q)$(RUN) $(UNITS) tests/e2e/test_lifecycle.py tests/e2e/test_hostile.py \
+	$(Q)LUMARING_TEST_IO=epoll $(RUN) $(UNITS) tests/e2e/test_lifecycle.py tests/e2e/test_hostile.py \
 		threads='$(BUILD)/tests/stress_threads --seconds 30'
+
+check-epoll: tests ## All tests where io_uring is forbidden: the daemon falls back to epoll
+	$(Q)$(BUILD)/tests/forbid $(RUN) $(UNITS) $(E2E) stress='tests/stress/system --build $(BUILD) --seconds 10'
 
 check-long: tests ## Longer stress, and mutants that must be caught
 	$(Q)$(RUN) stress='tests/stress/system --build $(BUILD) --seconds 60' \
