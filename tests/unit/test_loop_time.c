@@ -236,13 +236,46 @@ static void test_signals(void **state)
 	loop_destroy(loop);
 }
 
+/* Two wait for the same signal; one is told, and the other one goes on waiting. */
+static void test_signal_taken_by_another(void **state)
+{
+	struct loop *loop = make_loop();
+	struct probe probes[2], *told, *other;
+	sigset_t signals;
+
+	(void)state;
+	sigemptyset(&signals);
+	sigaddset(&signals, SIGUSR1);
+	assert_int_equal(pthread_sigmask(SIG_BLOCK, &signals, NULL), 0);
+	for (unsigned i = 0; i < 2; i++) {
+		probe_init(&probes[i], loop, NULL);
+		assert_int_equal(loop_signal(loop, &probes[i].op, &signals), 0);
+	}
+	raise(SIGUSR1);
+	turn_idle(loop);
+	assert_int_equal(probes[0].calls + probes[1].calls, 1);
+	told = probes[0].calls ? &probes[0] : &probes[1];
+	other = probes[0].calls ? &probes[1] : &probes[0];
+	loop_cancel(loop, &told->op);
+	turn_until(loop, told, 2);
+	raise(SIGUSR1);
+	turn_until(loop, other, 1);
+	assert_int_equal(last_result(other), SIGUSR1);
+	loop_destroy(loop);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_timer_order),           cmocka_unit_test(test_timer_starves_nobody),
-		cmocka_unit_test(test_doorbell_from_thread),  cmocka_unit_test(test_doorbell_orders),
-		cmocka_unit_test(test_doorbell_merges),       cmocka_unit_test(test_doorbell_full),
-		cmocka_unit_test(test_doorbell_from_handler), cmocka_unit_test(test_signals),
+		cmocka_unit_test(test_timer_order),
+		cmocka_unit_test(test_timer_starves_nobody),
+		cmocka_unit_test(test_doorbell_from_thread),
+		cmocka_unit_test(test_doorbell_orders),
+		cmocka_unit_test(test_doorbell_merges),
+		cmocka_unit_test(test_doorbell_full),
+		cmocka_unit_test(test_doorbell_from_handler),
+		cmocka_unit_test(test_signals),
+		cmocka_unit_test(test_signal_taken_by_another),
 	};
 
 	return RUN_ON_EACH(tests);
