@@ -17,7 +17,7 @@ static size_t size_min(uint16_t type)
 	case LUMARING_MESSAGE_HELLO:
 		return sizeof(struct lumaring_hello);
 	case LUMARING_MESSAGE_WELCOME:
-		return sizeof(struct lumaring_welcome);
+		return LUMARING_WELCOME_BYTES_MIN;
 	case LUMARING_MESSAGE_REFUSAL:
 		return sizeof(struct lumaring_refusal);
 	case LUMARING_MESSAGE_NOTICE:
@@ -88,6 +88,8 @@ int lr_packet_receive(int socket, int flags, struct lr_packet *ret_packet, struc
 	r = check_size(ret_packet, (size_t)n, msg.msg_flags & MSG_TRUNC, error);
 	if (r < 0)
 		lr_packet_close(ret_packet);
+	else if ((size_t)n < sizeof(ret_packet->welcome))
+		memset(ret_packet->bytes + n, 0, sizeof(ret_packet->welcome) - (size_t)n);
 	return r;
 }
 

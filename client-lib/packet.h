@@ -30,8 +30,8 @@ struct lr_packet {
 
 /*
  * Receive one packet. `flags`: MSG_DONTWAIT, or 0 to wait as long as the socket's SO_RCVTIMEO says. 0: *ret_packet is
- * filled, and as long as its type needs; its descriptors are the caller's until lr_packet_close(). Else *ret_packet
- * holds none:
+ * filled, and as long as its type needs, with fields that an older daemon does not know at 0; its descriptors are the
+ * caller's until lr_packet_close(). Else *ret_packet holds none:
  *   -EAGAIN     nothing there, or not in time
  *   -EINTR      a signal arrived first
  *   -ECONNRESET the daemon closed the connection

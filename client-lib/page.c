@@ -15,6 +15,18 @@
 
 #define FIELD(welcome, field) #field, offsetof(struct lumaring_welcome, field), (welcome)->field
 
+/* Bytes of the page that this version uses. */
+#define WORD_BYTES sizeof(uint64_t)
+#define WAKE_BYTES offsetof(struct lumaring_wake, reserved_0)
+#define ACCOUNT_BYTES offsetof(struct lumaring_account, reserved)
+
+/* A part of the page besides the cursors. */
+struct area {
+	const char *name;
+	uint64_t offset, bytes;
+};
+#define AREAS 3
+
 static int check_file(int fd, uint32_t page_bytes, struct lr_error *error)
 {
 	struct stat status;
@@ -29,30 +41,70 @@ static int check_file(int fd, uint32_t page_bytes, struct lr_error *error)
 	return 0;
 }
 
+/* The last offset at which so many bytes fit. */
+static uint64_t last_offset(uint32_t page_bytes, uint64_t bytes)
+{
+	return page_bytes > bytes ? page_bytes - bytes : 0;
+}
+
 static int check_layout(const struct lumaring_welcome *w, struct lr_error *error)
 {
-	const uint64_t word = sizeof(uint64_t);
 	const struct lr_field fields[] = {
 		{ FIELD(w, cursors), 0, LUMARING_CURSORS_MAX, 0 },
-		{ FIELD(w, page_bytes), word, LR_PAGE_BYTES_MAX, 0 },
-		{ FIELD(w, cursor_stride), word, LR_PAGE_BYTES_MAX, 8 },
-		{ FIELD(w, cursor_offset), 0, w->page_bytes - word, 8 },
-		{ FIELD(w, region_offset), 0, w->page_bytes - word, 8 },
+		{ FIELD(w, page_bytes), WORD_BYTES, LR_PAGE_BYTES_MAX, 0 },
+		{ FIELD(w, cursor_stride), WORD_BYTES, LR_PAGE_BYTES_MAX, 8 },
+		{ FIELD(w, cursor_offset), 0, last_offset(w->page_bytes, WORD_BYTES), 8 },
+		{ FIELD(w, region_offset), 0, last_offset(w->page_bytes, WORD_BYTES), 8 },
+		{ FIELD(w, wake_offset), 0, last_offset(w->page_bytes, WAKE_BYTES), 4 },
+		{ FIELD(w, account_offset), 0, last_offset(w->page_bytes, ACCOUNT_BYTES), 8 },
 	};
 
 	return lr_text_check(fields, sizeof(fields) / sizeof(fields[0]), "WELCOME", error);
 }
 
+static void list_areas(const struct lr_page *page, struct area areas[AREAS])
+{
+	areas[0] = (struct area){ "region", page->region_offset, WORD_BYTES };
+	areas[1] = (struct area){ "wake word", page->wake_offset, page->wake_offset ? WAKE_BYTES : 0 };
+	areas[2] = (struct area){ "account", page->account_offset, page->account_offset ? ACCOUNT_BYTES : 0 };
+}
+
+static bool overlap(const struct area *a, const struct area *b)
+{
+	return a->offset < b->offset + b->bytes && b->offset < a->offset + a->bytes;
+}
+
+static int check_areas(const struct lr_page *page, struct lr_error *error)
+{
+	struct area areas[AREAS];
+
+	list_areas(page, areas);
+	for (unsigned i = 0; i < AREAS; i++)
+		for (unsigned k = 0; k < i; k++)
+			if (overlap(&areas[i], &areas[k]))
+				return lr_text_fail(error, -EBADMSG,
+						    "WELCOME: the %s at byte %llu of the client page overlaps the %s "
+						    "at byte %llu",
+						    areas[i].name, (unsigned long long)areas[i].offset, areas[k].name,
+						    (unsigned long long)areas[k].offset);
+	return 0;
+}
+
 int lr_page_grant(struct lr_page *page, uint32_t granted, uint32_t wanted, struct lr_error *error)
 {
+	struct area areas[AREAS];
+
 	if (granted > LUMARING_CURSORS_MAX)
 		return lr_text_fail(error, -EBADMSG, "the daemon granted %u cursors, accepted: 0 to %u", granted,
 				    LUMARING_CURSORS_MAX);
+	list_areas(page, areas);
 	for (uint32_t i = 0; i < granted; i++) {
 		/* Fits 64 bits: all three were compared with LR_PAGE_BYTES_MAX. */
-		uint64_t offset = page->cursor_offset + (uint64_t)i * page->cursor_stride;
+		const struct area cursor = { "cursor", page->cursor_offset + (uint64_t)i * page->cursor_stride,
+					     WORD_BYTES };
 
-		if (offset + sizeof(uint64_t) > page->bytes || offset == page->region_offset)
+		if (cursor.offset + cursor.bytes > page->bytes || overlap(&cursor, &areas[0]) ||
+		    overlap(&cursor, &areas[1]) || overlap(&cursor, &areas[2]))
 			return lr_text_fail(error, -EBADMSG,
 					    "the daemon granted %u cursors, but number %u does not fit the client page",
 					    granted, i);
@@ -82,8 +134,12 @@ int lr_page_open(int fd, int socket, const struct lumaring_welcome *welcome, uin
 		.cursor_offset = welcome->cursor_offset,
 		.cursor_stride = welcome->cursor_stride,
 		.region_offset = welcome->region_offset,
+		.wake_offset = welcome->wake_offset,
+		.account_offset = welcome->account_offset,
 	};
-	r = lr_page_grant(page, welcome->cursors, cursors_wanted, error);
+	r = check_areas(page, error);
+	if (r == 0)
+		r = lr_page_grant(page, welcome->cursors, cursors_wanted, error);
 	if (r < 0) {
 		free(page);
 		return r;
@@ -129,4 +185,20 @@ int lr_page_take_cursor(struct lr_page *page)
 void lr_page_put_cursor(struct lr_page *page, int cursor)
 {
 	page->used &= ~(UINT32_C(1) << cursor);
+}
+
+void lr_page_count(struct lr_page *page, uint64_t missed, bool copied, uint64_t publication)
+{
+	struct lumaring_account *account = (void *)(page->base + page->account_offset);
+
+	if (page->account_offset == 0)
+		return;
+	page->seen++;
+	page->missed += missed;
+	page->copied += copied;
+	/* A1 pairs with the daemon's loads for its status: each number stands alone, so that no order is needed. */
+	__atomic_store_n(&account->seen, page->seen, __ATOMIC_RELAXED);
+	__atomic_store_n(&account->missed, page->missed, __ATOMIC_RELAXED);
+	__atomic_store_n(&account->copied, page->copied, __ATOMIC_RELAXED);
+	__atomic_store_n(&account->publication, publication, __ATOMIC_RELAXED);
 }

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * page.h - the client page of one connection: its cursors, which of them are in use, and the region word. A page and
- * its socket live together until the last frame pinned through it is released: the daemon honours a cursor for as long
- * as its connection stands.
+ * page.h - the client page of one connection: its cursors, which of them are in use, the region word, the wake words
+ * and the account. A page and its socket live together until the last frame pinned through it is released: the daemon
+ * honours a cursor for as long as its connection stands.
  */
 #ifndef LUMARING_CLIENT_PAGE_H
 #define LUMARING_CLIENT_PAGE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include <lumaring/protocol.h>
@@ -21,8 +22,10 @@ struct lr_page {
 	int socket;          /* closed with the page */
 	uint8_t *base;
 	uint32_t bytes, cursor_offset, cursor_stride, region_offset;
-	uint32_t cursors; /* that may be used: granted, and not more than were wanted */
-	uint32_t used;    /* bit i: cursor i holds a pin */
+	uint32_t wake_offset, account_offset; /* 0: there is none */
+	uint32_t cursors;                     /* that may be used: granted, and not more than were wanted */
+	uint32_t used;                        /* bit i: cursor i holds a pin */
+	uint64_t seen, missed, copied;        /* as the account says */
 };
 
 /*
@@ -41,6 +44,9 @@ int lr_page_grant(struct lr_page *page, uint32_t granted, uint32_t wanted, struc
 /* A free cursor, or -1. */
 int lr_page_take_cursor(struct lr_page *page);
 void lr_page_put_cursor(struct lr_page *page, int cursor);
+
+/* A frame was handed out; `copied` for lack of a free cursor. */
+void lr_page_count(struct lr_page *page, uint64_t missed, bool copied, uint64_t publication);
 
 static inline uint64_t *lr_page_cursor(const struct lr_page *page, int cursor)
 {

@@ -208,6 +208,9 @@ static int offer(struct lumaring *l, struct lr_frame *f, bool newest, const stru
 	at->generation = f->frame.generation;
 	f->held = true;
 	l->store.held++;
+	if (l->page)
+		lr_page_count(l->page, f->frame.missed, !f->frame.pinned && l->settings.cursors > 0,
+			      f->frame.publication);
 	*ret_frame = &f->frame;
 	return 0;
 }

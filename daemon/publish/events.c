@@ -55,6 +55,8 @@ static void fill_welcome(struct client *client, const struct publish_facts *fact
 	m->frame_duration_us = facts->frame_duration_us;
 	m->daemon_pid = (uint32_t)getpid();
 	memcpy(m->stream, facts->stream, strnlen(facts->stream, sizeof(m->stream)));
+	m->wake_offset = offsetof(struct lumaring_client_page, wake);
+	m->account_offset = offsetof(struct lumaring_client_page, account);
 	message_attach(client, fds, 2);
 }
 

@@ -37,6 +37,24 @@
  *   R6  copy the descriptor and the pixels; acquire fence; load the word again: if it still carries the same sequence
  *       and its state is not WRITING, the copy is good. Otherwise throw the copy away.
  *
+ * How to wait for a frame without the socket (N1..N4 are the steps of a client that said LUMARING_HELLO_FUTEX, N5..N7
+ * the daemon's in daemon/publish/events.c; the words are in struct lumaring_wake of the client page):
+ *
+ *   N1  seen = load-seq_cst(word). Then look at the ring (R1), and at the socket if load-acquire(events) is not what it
+ *       was when the socket was found empty.
+ *   N2  Nothing new: store-seq_cst(waiting, 1).
+ *   N3  futex(word, FUTEX_WAIT, seen), not the private kind, for at most 100 ms or so; then store-relaxed(waiting, 0) and
+ *       go to N1.
+ *   N4  When N3 ended by its time, look at the socket all the same: a daemon that was killed adds to no word.
+ *
+ *   N5  After each publication: word += 1, seq_cst.
+ *   N6  load-seq_cst(waiting): if it is not 0, futex(word, FUTEX_WAKE, 1).
+ *   N7  After each message on the socket: events += 1, release; then N5 and N6.
+ *
+ *   No frame is slept over: in the one order of the seq_cst steps either N2 comes before N6, and the daemon wakes; or N6
+ *   before N2, then N5 as well, and N3 finds that the word is not `seen`. The kernel compares the word under the lock
+ *   that a wake takes, so a wake that comes between N2 and N3 has changed the word that N3 compares.
+ *
  * Nothing here is a lock: a reader can be stopped or killed at any step and nobody waits for it.
  */
 #ifndef LUMARING_LAYOUT_H
@@ -234,10 +252,31 @@ struct lumaring_cursor {
 	uint8_t reserved[120];
 };
 
+/* What a client waits on, see N1 to N7. The daemon only adds to its two words, and compares `waiting` with 0. */
+struct lumaring_wake {
+	uint32_t word;       /* atomic: the daemon adds 1 for each frame and for each message                  0 */
+	uint32_t waiting;    /* atomic: the client stores 1 before it waits and 0 afterwards                   4 */
+	uint32_t events;     /* atomic: the daemon adds 1 for each message on the socket                       8 */
+	uint32_t reserved_0; /*                                                                               12 */
+	uint8_t reserved_1[112];
+};
+
+/* What became of the frames, as the client says for the daemon's status, which shows it and believes nothing. */
+struct lumaring_account {
+	uint64_t seen;        /* atomic: frames handed out, in order or as the newest                          0 */
+	uint64_t missed;      /* atomic: frames with a sequence that lie between those                         8 */
+	uint64_t copied;      /* atomic: of `seen`, copies for lack of a granted free cursor                  16 */
+	uint64_t publication; /* atomic: of the newest one handed out                                         24 */
+	uint8_t reserved[96];
+};
+
 struct lumaring_client_page {
 	struct lumaring_cursor cursors[LUMARING_CURSORS_MAX]; /*                                                0 */
 	uint64_t region; /* atomic: wanted region of a private stream, lumaring_region_word(); 0: the whole  1024 */
-	uint8_t reserved[3064];
+	uint8_t reserved_0[120];
+	struct lumaring_wake wake;       /*                                                                    1152 */
+	struct lumaring_account account; /*                                                                    1280 */
+	uint8_t reserved_1[2688];
 };
 
 /* x, y, width, height in pixels of the captured image, 16 bits each, as one word that changes in one store. */
@@ -305,8 +344,19 @@ LUMARING_ASSERT_AT(lumaring_descriptor, lost, 128);
 LUMARING_STATIC_ASSERT(sizeof(struct lumaring_descriptor) == 256, "size of a descriptor");
 
 LUMARING_STATIC_ASSERT(sizeof(struct lumaring_cursor) == 128, "a cursor has a line of its own");
+LUMARING_ASSERT_AT(lumaring_wake, word, 0);
+LUMARING_ASSERT_AT(lumaring_wake, waiting, 4);
+LUMARING_ASSERT_AT(lumaring_wake, events, 8);
+LUMARING_STATIC_ASSERT(sizeof(struct lumaring_wake) == 128, "the wake words have a line of their own");
+LUMARING_ASSERT_AT(lumaring_account, seen, 0);
+LUMARING_ASSERT_AT(lumaring_account, missed, 8);
+LUMARING_ASSERT_AT(lumaring_account, copied, 16);
+LUMARING_ASSERT_AT(lumaring_account, publication, 24);
+LUMARING_STATIC_ASSERT(sizeof(struct lumaring_account) == 128, "an account has a line of its own");
 LUMARING_ASSERT_AT(lumaring_client_page, cursors, 0);
 LUMARING_ASSERT_AT(lumaring_client_page, region, 1024);
+LUMARING_ASSERT_AT(lumaring_client_page, wake, 1152);
+LUMARING_ASSERT_AT(lumaring_client_page, account, 1280);
 LUMARING_STATIC_ASSERT(sizeof(struct lumaring_client_page) == 4096, "size of the client page");
 
 #endif

@@ -11,7 +11,7 @@
  *                            <-  WELCOME + descriptors of the ring (read-only) and of the client page (read-write),
  *                                or REFUSAL, after which the daemon closes
  *                            <-  NOTICE, one for each published frame; dropped when the client's queue is full, so a
- *                                client looks at the ring before it waits
+ *                                client looks at the ring before it waits; none with LUMARING_HELLO_FUTEX
  *                            <-  STATE when the ring's state or generation changed without a frame; never dropped
  *                            <-  REPLACED + descriptor of the new ring; never dropped
  *   close                    ->  cursors, page and private stream are gone with the connection
@@ -47,6 +47,7 @@ struct lumaring_message {
 
 /* HELLO flags. */
 #define LUMARING_HELLO_PRIVATE 1u /* make a stream of my own from the fields below; `stream` is then empty */
+#define LUMARING_HELLO_FUTEX 2u   /* wake me by the wake word of my page (N1 to N7 of layout.h), send no notices */
 
 struct lumaring_hello {
 	struct lumaring_message message; /*                                                            0 */
@@ -80,7 +81,12 @@ struct lumaring_welcome {
 	uint32_t frame_duration_us;      /* what the source was asked for, 0: unpaced or unknown      64 */
 	uint32_t daemon_pid;             /*                                                           68 */
 	char stream[LUMARING_NAME_MAX];  /* name of the stream, also of a private one                 72 */
+	uint32_t wake_offset;            /* struct lumaring_wake within the page, 0: none is offered 104 */
+	uint32_t account_offset;         /* struct lumaring_account within the page, 0: none         108 */
 };
+
+/* A WELCOME of an older daemon ends before wake_offset: what it does not say is 0. */
+#define LUMARING_WELCOME_BYTES_MIN 104u
 
 /* `code` is a positive errno; `text` one sentence for people, NUL-terminated. */
 struct lumaring_refusal {
@@ -129,7 +135,9 @@ LUMARING_STATIC_ASSERT(sizeof(struct lumaring_hello) == 80, "size of HELLO");
 LUMARING_ASSERT_AT(lumaring_welcome, epoch, 16);
 LUMARING_ASSERT_AT(lumaring_welcome, page_bytes, 40);
 LUMARING_ASSERT_AT(lumaring_welcome, stream, 72);
-LUMARING_STATIC_ASSERT(sizeof(struct lumaring_welcome) == 104, "size of WELCOME");
+LUMARING_ASSERT_AT(lumaring_welcome, wake_offset, 104);
+LUMARING_ASSERT_AT(lumaring_welcome, account_offset, 108);
+LUMARING_STATIC_ASSERT(sizeof(struct lumaring_welcome) == 112, "size of WELCOME");
 LUMARING_STATIC_ASSERT(sizeof(struct lumaring_refusal) == 256, "size of REFUSAL");
 LUMARING_ASSERT_AT(lumaring_notice, slot, 56);
 LUMARING_STATIC_ASSERT(sizeof(struct lumaring_notice) == 64, "size of NOTICE");

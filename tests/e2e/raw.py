@@ -19,7 +19,7 @@ from lib import DEADLINE_S, wait_until
 
 VERSION = 1
 HELLO, WELCOME, REFUSAL, NOTICE, STATE, REPLACED = range(1, 7)
-HELLO_PRIVATE = 1
+HELLO_PRIVATE, HELLO_FUTEX = 1, 2
 MESSAGE_MAX = 512
 CURSORS_MAX = 8
 
@@ -34,15 +34,15 @@ def message_type(name, code, layout, fields):
 MESSAGES = dict([
     message_type("Hello", HELLO, "II32sII4I2I", "version version_min stream cursors slots region_x region_y "
                  "region_width region_height width_max height_max"),
-    message_type("Welcome", WELCOME, "II3Q4I4I32s", "version cursors epoch published ring_bytes page_bytes "
+    message_type("Welcome", WELCOME, "II3Q4I4I32s2I", "version cursors epoch published ring_bytes page_bytes "
                  "cursor_offset cursor_stride region_offset image_width image_height frame_duration_us daemon_pid "
-                 "stream"),
+                 "stream wake_offset account_offset"),
     message_type("Refusal", REFUSAL, "II240s", "code reserved text"),
     message_type("Notice", NOTICE, "6Q2I", "epoch sequence publication sensor_ns ready_ns publish_ns slot generation"),
     message_type("State", STATE, "Q2I", "epoch state generation"),
     message_type("Replaced", REPLACED, "3Q4I", "epoch_old epoch ring_bytes image_width image_height cursors reserved"),
 ])
-SIZES = {HELLO: 80, WELCOME: 104, REFUSAL: 256, NOTICE: 64, STATE: 24, REPLACED: 48}
+SIZES = {HELLO: 80, WELCOME: 112, REFUSAL: 256, NOTICE: 64, STATE: 24, REPLACED: 48}
 for _type, (_struct, _) in MESSAGES.items():
     assert _struct.size == SIZES[_type], _type
 

@@ -290,6 +290,8 @@ static inline struct lumaring_welcome *fake_answer_welcome(struct fake *f)
 		.frame_duration_us = 17857,
 		.daemon_pid = 4711,
 		.stream = "main",
+		.wake_offset = offsetof(struct lumaring_client_page, wake),
+		.account_offset = offsetof(struct lumaring_client_page, account),
 	};
 
 	memcpy(f->answer, &w, sizeof(w));

@@ -375,6 +375,68 @@ static void test_binned(void **state)
 	lumaring_close(ring);
 }
 
+static void expect_account(const struct fake *f, uint64_t seen, uint64_t missed, uint64_t copied, uint64_t publication)
+{
+	const struct lumaring_account *account = &f->page->account;
+
+	assert_int_equal(account->seen, seen);
+	assert_int_equal(account->missed, missed);
+	assert_int_equal(account->copied, copied);
+	assert_int_equal(account->publication, publication);
+}
+
+/* The library says in the page what became of the frames, for the daemon's status. */
+static void test_account_in_the_page(void **state)
+{
+	struct fake *f = *state;
+	struct lumaring *ring = fake_open(f, 0, 16);
+	const struct lumaring_frame *held[3], *frame = NULL;
+	unsigned count = 0;
+
+	expect_account(f, 0, 0, 0, 0);
+	publish(f, 1);
+	expect_frame_and_release(ring, 1);
+	expect_account(f, 1, 0, 0, 1);
+	fake_lose(&f->ring, LUMARING_LOST_COPY_LATE, 4);
+	publish(f, 3); /* 6 7 8 */
+	for (unsigned i = 0; i < 3; i++)
+		held[i] = expect_frame(ring, 6 + i); /* two cursors, so the third is a copy */
+	expect_account(f, 4, 4, 1, 4);
+	for (unsigned i = 0; i < 3; i++)
+		lumaring_release(ring, held[i]);
+	fake_lose(&f->ring, LUMARING_LOST_SENSOR, 100); /* without a sequence */
+	publish(f, 2);
+	lumaring_release(ring, latest(ring));
+	expect_account(f, 5, 5, 1, 6);
+	/* What was asked for by number is no part of it. */
+	assert_int_equal(lumaring_exact(ring, FAKE_EPOCH, 9, &frame), 0);
+	lumaring_release(ring, frame);
+	assert_int_equal(lumaring_last(ring, 1, &frame, &count), 0);
+	expect_account(f, 5, 5, 1, 6);
+	lumaring_close(ring);
+	memset(&f->page->account, 0, sizeof(f->page->account));
+	ring = fake_open(f, LUMARING_COPY, 16); /* wants no cursor, so lacks none */
+	publish(f, 1);
+	expect_frame_and_release(ring, 11);
+	expect_account(f, 1, 0, 0, 7);
+	lumaring_close(ring);
+}
+
+static void test_no_account_in_the_page(void **state)
+{
+	struct fake *f = *state;
+	struct lumaring_options options = fake_options(f);
+	const struct lumaring_client_page before = *f->page;
+	struct lumaring *ring;
+
+	fake_answer_welcome(f)->account_offset = 0;
+	assert_int_equal(fake_open_with(f, &options, &ring), 0);
+	publish(f, 1);
+	expect_frame_and_release(ring, 1);
+	assert_memory_equal(f->page, &before, sizeof(before));
+	lumaring_close(ring);
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, fake_setup, fake_teardown)
 
 int main(void)
@@ -395,6 +457,8 @@ int main(void)
 		TEST(test_close_gives_back_what_is_held),
 		TEST(test_sixteen_bits),
 		TEST(test_binned),
+		TEST(test_account_in_the_page),
+		TEST(test_no_account_in_the_page),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -256,7 +256,7 @@ static void test_bad_messages(void **state)
 		{ 23, 23, LUMARING_MESSAGE_STATE, 0, "24 is the least" },
 		{ 513, 513, LUMARING_MESSAGE_STATE, 0, "more than 512" },
 		{ 80, 80, LUMARING_MESSAGE_HELLO, 0, "after its welcome" },
-		{ 104, 104, LUMARING_MESSAGE_WELCOME, 2, "after its welcome" },
+		{ 112, 112, LUMARING_MESSAGE_WELCOME, 2, "after its welcome" },
 		{ 47, 47, LUMARING_MESSAGE_REPLACED, 1, "48 is the least" },
 		{ 48, 48, LUMARING_MESSAGE_REPLACED, 0, "0 descriptors, not 1" },
 		{ 48, 48, LUMARING_MESSAGE_REPLACED, 2, "2 descriptors, not 1" },

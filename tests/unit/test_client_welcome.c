@@ -2,6 +2,8 @@
 /* test_client_welcome.c - every way in which a welcome, its descriptors or the client page can be malformed. */
 #include "fake_daemon.h"
 
+#include "../../client-lib/packet.h"
+
 /* The answer as it stands is refused with this code, and nothing of it stays behind. */
 static void expect_refused(struct fake *f, int result, const char *text)
 {
@@ -70,6 +72,28 @@ static void test_fields(void **state)
 		ROW(region_offset, 1025, -EBADMSG),
 		ROW(region_offset, 4096, -EBADMSG),
 		ROW(region_offset, UINT32_MAX - 7, -EBADMSG),
+		ROW(wake_offset, 128, -EBADMSG),  /* where the second cursor is */
+		ROW(wake_offset, 124, -EBADMSG),  /* reaches into it */
+		ROW(wake_offset, 132, -EBADMSG),  /* begins within it */
+		ROW(wake_offset, 1016, -EBADMSG), /* reaches into the region word */
+		ROW(wake_offset, 1024, -EBADMSG),
+		ROW(wake_offset, 1028, -EBADMSG),
+		ROW(wake_offset, 1272, -EBADMSG), /* reaches into the account */
+		ROW(wake_offset, 1308, -EBADMSG), /* its last bytes */
+		ROW(wake_offset, 1154, -EBADMSG),
+		ROW(wake_offset, 4088, -EBADMSG), /* reaches beyond the page */
+		ROW(wake_offset, 4096, -EBADMSG),
+		ROW(wake_offset, UINT32_MAX - 3, -EBADMSG),
+		ROW(account_offset, 128, -EBADMSG),
+		ROW(account_offset, 104, -EBADMSG),
+		ROW(account_offset, 1000, -EBADMSG),
+		ROW(account_offset, 1024, -EBADMSG),
+		ROW(account_offset, 1128, -EBADMSG), /* reaches into the wake words */
+		ROW(account_offset, 1160, -EBADMSG), /* their last bytes */
+		ROW(account_offset, 1284, -EBADMSG),
+		ROW(account_offset, 4072, -EBADMSG),
+		ROW(account_offset, 4096, -EBADMSG),
+		ROW(account_offset, UINT32_MAX - 7, -EBADMSG),
 		ROW(image_width, 65536, -EBADMSG),
 		ROW(image_height, 65536, -EBADMSG),
 		ROW(stream, 0, -EBADMSG),
@@ -105,10 +129,26 @@ static void test_limits_are_accepted(void **state)
 	w->cursor_offset = 4096 - 8;
 	w->region_offset = 4096 - 8; /* no cursor is there */
 	expect_accepted(f);
+	w->wake_offset = w->account_offset = 0; /* the daemon offers none */
+	expect_accepted(f);
 	w->cursors = 2;
 	w->cursor_offset = 4096 - 16;
 	w->cursor_stride = 8;
 	w->region_offset = 0;
+	w->wake_offset = 8; /* side by side up to the cursors */
+	w->account_offset = 4096 - 16 - 32;
+	expect_accepted(f);
+	w->account_offset = 24;
+	w->wake_offset = 4096 - 16 - 12;
+	expect_accepted(f);
+	w->cursors = 0;
+	w->wake_offset = 4096 - 12;
+	expect_accepted(f);
+	w->wake_offset = 8;
+	w->account_offset = 4096 - 32;
+	expect_accepted(f);
+	w->cursors = 2;
+	w->account_offset = 0;
 	w->image_width = w->image_height = 65535;
 	expect_accepted(f);
 }
@@ -123,9 +163,12 @@ static void test_sizes(void **state)
 	expect_accepted(f);
 	f->answer_bytes = w->message.size = LUMARING_MESSAGE_MAX + 1;
 	expect_refused(f, -EBADMSG, "more than 512 bytes");
-	f->answer_bytes = w->message.size = sizeof(*w) - 1;
+	/* An earlier one said less. */
+	f->answer_bytes = w->message.size = LUMARING_WELCOME_BYTES_MIN;
+	expect_accepted(f);
+	f->answer_bytes = w->message.size = LUMARING_WELCOME_BYTES_MIN - 1;
 	expect_refused(f, -EBADMSG, "type 2");
-	f->answer_bytes = sizeof(*w);
+	f->answer_bytes = LUMARING_WELCOME_BYTES_MIN;
 	expect_refused(f, -EBADMSG, "says 103");
 	f->answer_bytes = sizeof(w->message) - 1;
 	expect_refused(f, -EBADMSG, "7 bytes");
@@ -134,6 +177,30 @@ static void test_sizes(void **state)
 	memset(f->answer, 0, sizeof(f->answer));
 	f->answer_bytes = sizeof(*w);
 	expect_refused(f, -EBADMSG, "says 0");
+}
+
+/* What an earlier daemon does not say is 0, whatever was in the packet's place before. */
+static void test_of_an_earlier_version(void **state)
+{
+	const struct lumaring_welcome sent = { .message = { .type = LUMARING_MESSAGE_WELCOME,
+							    .size = LUMARING_WELCOME_BYTES_MIN },
+					       .daemon_pid = 4711,
+					       .wake_offset = 1,
+					       .account_offset = 1 };
+	struct lr_packet packet;
+	struct lr_error error;
+	int sockets[2];
+
+	(void)state;
+	memset(&packet, 0xff, sizeof(packet));
+	assert_return_code(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets), errno);
+	fake_send(sockets[0], &sent, LUMARING_WELCOME_BYTES_MIN, NULL, 0);
+	assert_int_equal(lr_packet_receive(sockets[1], MSG_DONTWAIT, &packet, &error), 0);
+	assert_int_equal(packet.welcome.daemon_pid, 4711);
+	assert_int_equal(packet.welcome.wake_offset, 0);
+	assert_int_equal(packet.welcome.account_offset, 0);
+	close(sockets[0]);
+	close(sockets[1]);
 }
 
 static void test_other_types(void **state)
@@ -251,6 +318,7 @@ int main(void)
 		TEST(test_fields),
 		TEST(test_limits_are_accepted),
 		TEST(test_sizes),
+		TEST(test_of_an_earlier_version),
 		TEST(test_other_types),
 		TEST(test_descriptor_counts),
 		TEST(test_wrong_descriptors),
