@@ -327,7 +327,8 @@ void camera_stop(struct camera *camera)
 	if (camera->attach.publish)
 		for (struct client *c = publish_clients(camera->attach.publish); c; c = c->next)
 			publish_tell_state(c);
-	loop_flush(camera->loop);
+	loop_flush(camera->loop); /* the messages, */
+	loop_flush(camera->loop); /* and the wakes that follow them */
 }
 
 void camera_destroy(struct camera *camera)

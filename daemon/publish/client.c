@@ -29,7 +29,7 @@ static bool client_idle(const struct client *client)
 {
 	return !loop_op_active(&client->receive) && !loop_op_active(&client->greeting) &&
 	       !loop_op_active(&client->pause) && !loop_op_active(&client->event) && !loop_op_active(&client->room) &&
-	       !loop_op_active(&client->notice);
+	       !loop_op_active(&client->bell) && !loop_op_active(&client->notice);
 }
 
 void client_free_if_done(struct client *client)
@@ -86,7 +86,7 @@ static const char *hello_fault(const struct lumaring_hello *hello, int bytes)
 		return "the first message must be HELLO";
 	if (bytes < (int)sizeof(*hello))
 		return "HELLO is shorter than 80 bytes";
-	if (hello->message.flags & ~LUMARING_HELLO_PRIVATE)
+	if (hello->message.flags & ~(LUMARING_HELLO_PRIVATE | LUMARING_HELLO_FUTEX))
 		return "HELLO has a flag this daemon does not know";
 	if (hello->cursors > LUMARING_CURSORS_MAX)
 		return "HELLO asks for more than 8 cursors";
@@ -113,6 +113,7 @@ static void hear_hello(struct client *client, int bytes)
 			       LUMARING_PROTOCOL_VERSION);
 	} else {
 		client->state = CLIENT_ATTACHING;
+		client->by_futex = hello.message.flags & LUMARING_HELLO_FUTEX;
 		publish->handler.attach(publish->handler.owner, client, &hello);
 	}
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * events.c - what the daemon says to one client: welcome, refusal, replaced ring, state, and the notices. Main thread
- * but for publish_notify(). Nothing here waits: what cannot be sent now is a dropped notice or a pending event.
+ * events.c - what the daemon says to one client: welcome, refusal, replaced ring, state, and the notices or wakes. Main
+ * thread but for publish_notify(). Nothing here waits: what cannot be sent now is a dropped notice or a pending event.
+ * Of the wake words in a client's page nothing is believed: they are added to, and one is compared with 0.
  */
 #include "publish/private.h"
 
@@ -125,11 +126,50 @@ void events_send(struct client *client)
 	loop_send(client->publish->loop, &client->event, client->fd, &client->msg);
 }
 
+/* --- wakes --- */
+
+/* True when the client is to be woken: it waits, or is about to. */
+static bool count_for_waiter(struct lumaring_wake *wake)
+{
+	/* N5 pairs with N1 and N3 in client-lib/wait.c: what there is to see before the word that tells of it; and it
+	 * comes before N6 in the one order of both with N2, so that a waiter is seen or sees this. */
+	__atomic_add_fetch(&wake->word, 1, __ATOMIC_SEQ_CST);
+	/* N6 pairs with N2 in client-lib/wait.c. */
+	return __atomic_load_n(&wake->waiting, __ATOMIC_SEQ_CST) != 0;
+}
+
+/* A message was sent to a client that does not look at its socket by itself. */
+static void ring_bell(struct client *client)
+{
+	/* N7 pairs with N1 in client-lib/wait.c: the message before the count of them. */
+	__atomic_add_fetch(&client->page->wake.events, 1, __ATOMIC_RELEASE);
+	if (!count_for_waiter(&client->page->wake))
+		return;
+	client->bell_again = loop_op_active(&client->bell);
+	if (!client->bell_again)
+		loop_wake_word(client->publish->loop, &client->bell, &client->page->wake.word);
+}
+
+static void on_bell(struct loop_op *op, int result)
+{
+	struct client *client = op->owner;
+
+	(void)result;
+	if (client->state == CLIENT_LEAVING) {
+		client_free_if_done(client);
+	} else if (client->bell_again) {
+		client->bell_again = false;
+		loop_wake_word(client->publish->loop, &client->bell, &client->page->wake.word);
+	}
+}
+
+/* --- events --- */
+
 static void welcome_sent(struct client *client)
 {
 	close(client->page_fd);
 	client->page_fd = -1;
-	/* P1 pairs with P1 in publish_notify(): from here on notices follow, and the STATE below makes the client look
+	/* P1 pairs with P1 in send_notice(): from here on notices follow, and the STATE below makes the client look
 	 * once more at what was published before. */
 	__atomic_store_n(&client->listening, true, __ATOMIC_SEQ_CST);
 	client->pending |= PENDING_STATE;
@@ -150,6 +190,8 @@ static void on_event_sent(struct loop_op *op, int result)
 		client->epoch = client->epoch_sending;
 		if (client->sending == PENDING_WELCOME)
 			welcome_sent(client);
+		if (client->by_futex)
+			ring_bell(client);
 		events_send(client);
 	}
 }
@@ -217,22 +259,35 @@ static void on_notice_sent(struct loop_op *op, int result)
 		__atomic_store_n(&client->notices_dropped, client->notices_dropped + 1, __ATOMIC_RELAXED);
 }
 
+static void send_notice(struct loop *loop, struct client *client, const struct msghdr *notice)
+{
+	/* P1 pairs with P1 in welcome_sent(), in one order with W8 in ring_publish(): either the notice is sent, or the
+	 * client's look after its STATE finds the frame. */
+	if (__atomic_load_n(&client->listening, __ATOMIC_SEQ_CST) && !loop_op_active(&client->notice))
+		loop_send(loop, &client->notice, client->fd, notice);
+}
+
+/* From the first plan on that names the client: a frame that is counted before its WELCOME is found in the ring. */
+static void wake(struct loop *loop, struct client *client)
+{
+	if (count_for_waiter(&client->page->wake) && !loop_op_active(&client->notice))
+		loop_wake_word(loop, &client->notice, &client->page->wake.word);
+}
+
 void publish_notify(struct loop *loop, struct client *const *clients, unsigned client_count,
 		    const struct msghdr *notice)
 {
-	for (unsigned i = 0; i < client_count; i++) {
-		struct client *client = clients[i];
-
-		/* P1 pairs with P1 in welcome_sent(), in one order with W8 in ring_publish(): either the notice is
-		 * sent, or the client's look after its STATE finds the frame. */
-		if (__atomic_load_n(&client->listening, __ATOMIC_SEQ_CST) && !loop_op_active(&client->notice))
-			loop_send(loop, &client->notice, client->fd, notice);
-	}
+	for (unsigned i = 0; i < client_count; i++)
+		if (clients[i]->by_futex)
+			wake(loop, clients[i]);
+		else
+			send_notice(loop, clients[i], notice);
 }
 
 void events_init(struct client *client)
 {
 	client->event = (struct loop_op){ .done = on_event_sent, .owner = client };
 	client->room = (struct loop_op){ .done = on_room, .owner = client };
+	client->bell = (struct loop_op){ .done = on_bell, .owner = client };
 	client->notice = (struct loop_op){ .done = on_notice_sent, .owner = client };
 }

@@ -53,13 +53,15 @@ struct client {
 	uint32_t cursors; /* granted */
 	bool released;    /* the handler let go */
 	bool refused;     /* a REFUSAL is on its way; nothing else will follow */
+	bool by_futex;    /* it waits on the wake word of its page and gets no notices; fixed by its HELLO */
 
 	/* The client page, shared with the client, which writes anything into it. */
 	struct lumaring_client_page *page;
 	int page_fd; /* until it was sent */
 
 	/* Main thread's operations. */
-	struct loop_op receive, greeting, pause, event, room;
+	struct loop_op receive, greeting, pause, event, room, bell;
+	bool bell_again;                                  /* another event was sent while the bell was under way */
 	uint8_t inbox[LUMARING_MESSAGE_MAX + 1];          /* one more than any message: a longer packet shows */
 	_Alignas(8) uint8_t outbox[LUMARING_MESSAGE_MAX]; /* filled in as a message */
 	_Alignas(8) uint8_t ancillary[64];                /* filled in as a struct cmsghdr */
@@ -71,7 +73,7 @@ struct client {
 	uint64_t epoch_sending; /* of what is under way */
 
 	/* Capture thread's. */
-	struct loop_op notice;
+	struct loop_op notice;    /* or the wake that takes its place */
 	bool listening;           /* atomic: WELCOME is out, notices may follow */
 	uint64_t notices_dropped; /* atomic: capture writes, main reads for the stream's account */
 };
@@ -113,7 +115,7 @@ void publish_tell_replaced(struct client *client);
 /* The handler is done with a client that left; it is freed when its last operation is done. */
 void publish_release(struct client *client);
 
-/* Capture thread: send one notice to each of `clients` without waiting; loop_flush() completes it. */
+/* Capture thread: send one notice to each of `clients`, or wake it, without waiting; loop_flush() completes it. */
 void publish_notify(struct loop *loop, struct client *const *clients, unsigned client_count,
 		    const struct msghdr *notice);
 

@@ -316,7 +316,7 @@ void ring_publish(struct ring *ring, uint32_t slot, uint64_t sequence, struct lu
 	/* W8 pairs with R2 and R1: the word before the entry, the entry before the number. */
 	__atomic_store_n(&order[publication % ring->shape.order_count], lumaring_order_entry(publication, slot),
 			 __ATOMIC_RELEASE);
-	/* Also in one order with publish_notify()'s look at `listening`, see there. */
+	/* Also in one order with send_notice()'s look at `listening`, see there. */
 	__atomic_store_n(&ring->header->published, publication, __ATOMIC_SEQ_CST);
 	/* W9 pairs with ring_published(): a WELCOME never says a number that the header does not show yet. */
 	__atomic_store_n(&ring->account.published, publication, __ATOMIC_RELEASE);

@@ -6,8 +6,11 @@ Client speaks the socket, Ring reads a ring, Page holds cursors. Nothing here is
 is an AssertionError. Words are read and written through 64-bit memoryviews, so each access is one load or store.
 """
 import collections
+import ctypes
+import errno
 import mmap
 import os
+import platform
 import select
 import socket
 import struct
@@ -215,6 +218,15 @@ def fence():
     os.sched_yield()
 
 
+LIBC = ctypes.CDLL(None, use_errno=True)
+SYS_FUTEX = {"x86_64": 202, "aarch64": 98}[platform.machine()]
+FUTEX_WAIT = 0
+
+
+class Timespec(ctypes.Structure):
+    _fields_ = [("seconds", ctypes.c_long), ("nanoseconds", ctypes.c_long)]
+
+
 class Page:
     """A client page; takes over the descriptor."""
 
@@ -222,7 +234,37 @@ class Page:
         self.fd = fd
         self.map = mmap.mmap(fd, welcome.page_bytes)
         self.words = memoryview(self.map).cast("Q")
+        self.halves = memoryview(self.map).cast("I")
         self.welcome = welcome
+
+    @property
+    def wake(self):
+        """(word, waiting, events)."""
+        at = self.welcome.wake_offset // 4
+        return tuple(self.halves[at:at + 3])
+
+    def set_wake(self, word, waiting, events):
+        at = self.welcome.wake_offset // 4
+        self.halves[at], self.halves[at + 1], self.halves[at + 2] = word, waiting, events
+
+    def account(self):
+        """(seen, missed, copied, publication), as the client itself says."""
+        at = self.welcome.account_offset // 8
+        return tuple(self.words[at:at + 4])
+
+    def futex_wait(self, seen, timeout_s=DEADLINE_S):
+        """N2 and N3, without the short time that would hide a lost wake: TimeoutError when nobody wakes."""
+        at = self.welcome.wake_offset
+        word = ctypes.c_uint32.from_buffer(self.map, at)
+        self.halves[at // 4 + 1] = 1
+        fence()
+        time_left = Timespec(int(timeout_s), int(timeout_s % 1 * 1e9))
+        r = LIBC.syscall(SYS_FUTEX, ctypes.byref(word), FUTEX_WAIT, ctypes.c_uint32(seen), ctypes.byref(time_left),
+                         None, 0)
+        self.halves[at // 4 + 1] = 0
+        if r < 0 and ctypes.get_errno() == errno.ETIMEDOUT:
+            raise TimeoutError(f"nobody wakes, the word is {self.wake[0]}, seen was {seen}")
+        assert r == 0 or ctypes.get_errno() in (errno.EAGAIN, errno.EINTR), os.strerror(ctypes.get_errno())
 
     def _cursor(self, index):
         return (self.welcome.cursor_offset + index * self.welcome.cursor_stride) // 8
@@ -256,6 +298,7 @@ class Page:
 
     def close(self):
         self.words.release()
+        self.halves.release()
         self.map.close()
         os.close(self.fd)
 
@@ -277,6 +320,8 @@ class Client:
         self.welcome = self.page = None
         self.rings = []         # the newest last; replaced ones stay mapped
         self.ended = False
+        self.by_futex = False
+        self.seen = self.events = 0     # as the wake words were
 
     @property
     def ring(self):
@@ -317,6 +362,10 @@ class Client:
     def attach(self, stream="main", cursors=2, **fields):
         return self.ask(hello(stream, cursors, **fields))
 
+    def attach_by_futex(self, stream="main", cursors=2, **fields):
+        self.by_futex = True
+        return self.attach(stream, cursors, flags=HELLO_FUTEX, **fields)
+
     def attach_private(self, region=(0, 0, 0, 0), cursors=2, **fields):
         return self.ask(hello("", cursors, flags=HELLO_PRIVATE, region=region, **fields))
 
@@ -330,8 +379,24 @@ class Client:
             self.rings.append(Ring(fds[0]))
             assert self.ring.epoch == message.epoch and self.ring.bytes == message.ring_bytes
         else:
-            assert not fds and message.type in (NOTICE, STATE), message
+            assert not fds and message.type in ((STATE,) if self.by_futex else (NOTICE, STATE)), message
         return message
+
+    def wait(self):
+        """Until there may be something new in the ring, which the caller has looked at since the last wait; False at
+        the end of the connection."""
+        if not self.by_futex:
+            return self.take() is not None
+        if self.page.wake[0] == self.seen:
+            self.page.futex_wait(self.seen)
+        self.seen, _, events = self.page.wake
+        fence()
+        while events != self.events and not self.ended:
+            self.events = events
+            while select.select([self.socket], [], [], 0)[0] and not self.ended:
+                self.take()
+            events = self.page.wake[2]
+        return not self.ended
 
     def wait_for(self, kind):
         """Skip to a message of this type."""
@@ -361,7 +426,7 @@ class Client:
             elif over:
                 return
             else:
-                over = self.take() is None or self.ring.state == CLOSED
+                over = not self.wait() or self.ring.state == CLOSED
 
     def newest(self):
         """The newest frame each time, as (ring, descriptor, pixels), until the stream is closed or the connection ends:
@@ -381,7 +446,7 @@ class Client:
             elif over:
                 return
             else:
-                over = self.take() is None or self.ring.state == CLOSED
+                over = not self.wait() or self.ring.state == CLOSED
 
     def close(self):
         self.socket.close()

@@ -60,7 +60,7 @@ def test_form():
                 (raw.hello(type=0), "the first message must be HELLO"),
                 (raw.hello(type=raw.WELCOME), "the first message must be HELLO"),
                 (raw.hello(type=65535), "the first message must be HELLO"),
-                (raw.hello(flags=2), "HELLO has a flag this daemon does not know"),
+                (raw.hello(flags=4), "HELLO has a flag this daemon does not know"),
                 (raw.hello(flags=raw.HELLO_PRIVATE | 1 << 31), "HELLO has a flag this daemon does not know"),
                 (raw.hello(cursors=9), "HELLO asks for more than 8 cursors"),
                 (raw.hello(cursors=2**32 - 1), "HELLO asks for more than 8 cursors")):

@@ -102,13 +102,21 @@ def test_state_tells_the_generation():
 
 
 def test_replaced_under_pins():
+    replaced_under_pins(raw.Client.attach)
+
+
+def test_replaced_under_pins_by_futex():
+    replaced_under_pins(raw.Client.attach_by_futex)
+
+
+def replaced_under_pins(attach):
     """A ring is replaced while two of its frames are pinned: they stay, and nothing is missed or seen twice."""
     with Feed("--wait-clients", 2, slots=6) as feed:
         pictures = feed.write(48, 32, 3)
         feed.daemon.wait_ready()
         watch = feed.daemon.tool("watch", "--json", "--wait", DEADLINE_S)
         with raw.Client(feed.daemon) as client:
-            frames = client.attach(cursors=2).frames()
+            frames = attach(client, cursors=2).frames()
             seen = take(frames, 3)
             old = client.ring
             pinned = [client.page.pin(old, 1, 0), client.page.pin(old, 2, 1)]
@@ -195,7 +203,7 @@ def test_fifty_replacements():
         pictures = feed.write(16, 16, 2)
         feed.daemon.wait_ready()
         with raw.Client(feed.daemon) as client, raw.Client(feed.daemon) as reader:
-            frames, others = client.attach(cursors=2).frames(), reader.attach(cursors=1).frames()
+            frames, others = client.attach(cursors=2).frames(), reader.attach_by_futex(cursors=1).frames()
             seen, held = [], None
             for n in range(51):
                 if n:
