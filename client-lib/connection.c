@@ -30,6 +30,9 @@
 #define RECEIVE_REST_MS 50u
 #define RECEIVE_MAX_MS 3600000u
 
+/* A wait on the wake word is cut into pieces of this length, after each of which the socket is looked at. */
+#define WORD_MAX_NS (100 * LR_NS_PER_MS)
+
 static void try_at(struct lr_connection *c, uint64_t at_ns)
 {
 	c->retry_at_ns = at_ns;
@@ -89,6 +92,9 @@ int lr_connection_fd(struct lumaring *l)
 	struct lr_connection *c = &l->connection;
 	int r;
 
+	if (l->settings.flags & LUMARING_FUTEX)
+		return lr_text_fail(&l->error, -ENOTSUP,
+				    "a handle opened with LUMARING_FUTEX has no descriptor to poll");
 	if (c->watch.epoll >= 0)
 		return c->watch.epoll;
 	r = lr_watch_open(&c->watch, &l->error);
@@ -118,9 +124,11 @@ static struct lumaring_hello make_hello(const struct lumaring *l)
 	};
 
 	memcpy(hello.stream, s->stream, sizeof(hello.stream));
+	if (s->flags & LUMARING_FUTEX)
+		hello.message.flags = LUMARING_HELLO_FUTEX;
 	if (!(s->flags & LUMARING_PRIVATE))
 		return hello;
-	hello.message.flags = LUMARING_HELLO_PRIVATE;
+	hello.message.flags |= LUMARING_HELLO_PRIVATE;
 	hello.slots = s->slots;
 	/* The first region: one that was moved to since may reach over the edge, and goes into the page (welcomed()).
 	 */
@@ -199,6 +207,9 @@ static int check_welcome(struct lumaring *l, const struct lumaring_welcome *w)
 	if (w->image_width > LUMARING_EXTENT_MAX || w->image_height > LUMARING_EXTENT_MAX)
 		return lr_text_fail(&l->error, -EBADMSG, "WELCOME: an image of %ux%u, accepted: up to %ux%u",
 				    w->image_width, w->image_height, LUMARING_EXTENT_MAX, LUMARING_EXTENT_MAX);
+	if (l->settings.flags & LUMARING_FUTEX && w->wake_offset == 0)
+		return lr_text_fail(&l->error, -ENOTSUP,
+				    "this daemon offers no word to wait on: open without LUMARING_FUTEX");
 	if (lr_text_check_name(w->stream, sizeof(w->stream)) < 0 ||
 	    (!(l->settings.flags & LUMARING_PRIVATE) && strncmp(w->stream, l->settings.stream, sizeof(w->stream)) != 0))
 		return lr_text_fail(&l->error, -EBADMSG, "WELCOME: stream at byte %zu is not \"%s\"",
@@ -245,6 +256,16 @@ static int open_memory(struct lumaring *l, const struct lr_packet *packet, const
 	return 0;
 }
 
+/* Before the first look at the ring: N1, with whatever is in the socket already. */
+static void begin_to_wait(struct lumaring *l)
+{
+	if (!(l->settings.flags & LUMARING_FUTEX))
+		return;
+	l->connection.word_seen = lr_wait_word(lr_page_wake(l->page));
+	l->connection.events_seen = lr_wait_events(lr_page_wake(l->page));
+	l->connection.socket_due = true;
+}
+
 static int welcomed(struct lumaring *l, const struct lr_packet *packet)
 {
 	const struct lumaring_welcome *w = &packet->welcome;
@@ -265,6 +286,7 @@ static int welcomed(struct lumaring *l, const struct lr_packet *packet)
 	lr_map_unref(l->map);
 	l->map = map;
 	l->page = page;
+	begin_to_wait(l);
 	lr_store_trim(&l->store);
 	lr_reader_begin(l, w->published);
 	note_welcome(l, w, stream);
@@ -442,6 +464,41 @@ static int step_down(struct lumaring *l, struct lr_wait *wait)
 }
 
 /*
+ * One step of N1 to N4 of layout.h, with the look at the ring between two of them. As lr_connection_step(); -EAGAIN:
+ * there was no message.
+ */
+static int step_by_word(struct lumaring *l, struct lr_wait *wait)
+{
+	struct lr_connection *c = &l->connection;
+	struct lumaring_wake *wake = lr_page_wake(l->page);
+	const uint32_t word = lr_wait_word(wake);
+	uint64_t left_ns;
+	int r;
+
+	if (word != c->word_seen) {
+		const uint32_t events = lr_wait_events(wake);
+
+		c->socket_due |= events != c->events_seen;
+		c->word_seen = word;
+		c->events_seen = events;
+		return 0;
+	}
+	if (c->socket_due || wait->timeout_ms == 0) {
+		r = receive(l, MSG_DONTWAIT);
+		c->socket_due = r != -EAGAIN;
+		return r;
+	}
+	left_ns = lr_wait_left_ns(wait);
+	if (left_ns == 0)
+		return timed_out(l, wait);
+	r = lr_wait_for_word(wait, wake, word, left_ns < WORD_MAX_NS ? left_ns : WORD_MAX_NS);
+	if (r < 0)
+		return cannot_wait(l, r);
+	c->socket_due = r == 0; /* N4; and who is interrupted all the time has no time that ends */
+	return 0;
+}
+
+/*
  * A reader that keeps up costs one receive per frame: the notice is taken when it wakes the reader. One that fell
  * behind finds frames without any call, and stale notices later: those are taken until none is left, with a look at the
  * ring after each. The ring is looked at before a signal is told as well, so that a program that was only stopped and
@@ -455,7 +512,10 @@ int lr_connection_step(struct lumaring *l, struct lr_wait *wait)
 		return lr_text_fail(&l->error, -EINTR, "a signal arrived first");
 	if (l->connection.state == LR_DOWN)
 		return step_down(l, wait);
-	r = wait->timeout_ms == 0 ? receive(l, MSG_DONTWAIT) : wait_and_receive(l, wait);
+	if (l->connection.state == LR_UP && l->settings.flags & LUMARING_FUTEX)
+		r = step_by_word(l, wait);
+	else
+		r = wait->timeout_ms == 0 ? receive(l, MSG_DONTWAIT) : wait_and_receive(l, wait);
 	if (r == -EINTR)
 		wait->interrupted = true;
 	if (r == -EINTR || (r == -EAGAIN && wait->timeout_ms != 0))

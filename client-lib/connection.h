@@ -13,7 +13,7 @@
 void lr_connection_init(struct lumaring *l);
 void lr_connection_finish(struct lumaring *l);
 
-/* The descriptor that the caller polls, made at the first call. -EMFILE, -ENFILE, -ENOMEM. */
+/* The descriptor that the caller polls, made at the first call. -EMFILE, -ENFILE, -ENOMEM, -ENOTSUP. */
 int lr_connection_fd(struct lumaring *l);
 
 /*

@@ -51,9 +51,11 @@ struct lr_connection {
 	int socket;          /* -1 while DOWN; the page's once UP */
 	uint32_t receive_ms; /* how long a receive from it may wait, 0: not set */
 	struct lr_watch watch;
-	uint64_t retry_at_ns; /* DOWN: CLOCK_MONOTONIC of the next attempt */
-	uint32_t backoff_ms;  /* how long after a failed attempt the next one is due */
-	bool opening;         /* lumaring_open() still runs: an absent daemon is an error */
+	uint32_t word_seen, events_seen; /* UP, LUMARING_FUTEX: the wake words as they were before the last look */
+	bool socket_due;                 /* and whether there may be a message to receive */
+	uint64_t retry_at_ns;            /* DOWN: CLOCK_MONOTONIC of the next attempt */
+	uint32_t backoff_ms;             /* how long after a failed attempt the next one is due */
+	bool opening;                    /* lumaring_open() still runs: an absent daemon is an error */
 };
 
 /* The frame that `missed` of the next one is counted from. */

@@ -200,6 +200,7 @@ LUMARING_API const struct lumaring_info *lumaring_info(struct lumaring *ring)
 
 	info->connected = ring->connection.state == LR_UP;
 	info->cursors = ring->page ? ring->page->cursors : 0;
+	info->futex = ring->page && ring->settings.flags & LUMARING_FUTEX;
 	if (!ring->map)
 		return info;
 	header = lr_map_header(ring->map);

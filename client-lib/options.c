@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #define RUNTIME_DIR "/run/lumaring"
-#define FLAGS_KNOWN (LUMARING_COPY | LUMARING_PRIVATE | LUMARING_OLDEST)
+#define FLAGS_KNOWN (LUMARING_COPY | LUMARING_PRIVATE | LUMARING_OLDEST | LUMARING_FUTEX)
 #define FRAMES_MAX 4096u
 
 int lr_options_read(const struct lumaring_options *options, struct lumaring_options *ret_options,

@@ -53,6 +53,12 @@ static inline uint64_t *lr_page_cursor(const struct lr_page *page, int cursor)
 	return (void *)(page->base + page->cursor_offset + (uint32_t)cursor * page->cursor_stride);
 }
 
+/* The page has one, that is, wake_offset is not 0. */
+static inline struct lumaring_wake *lr_page_wake(const struct lr_page *page)
+{
+	return (void *)(page->base + page->wake_offset);
+}
+
 static inline void lr_page_set_region(const struct lr_page *page, uint64_t word)
 {
 	/* Pairs with the capture thread's load of the region word, once per frame; it stands alone, so that no order

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * wait.h - one call that may wait: how long it has, and the ways to wait without the socket's help.
+ * wait.h - one call that may wait: how long it has, and the ways to wait without the socket's help: for a descriptor,
+ * and for the wake word of the client page, steps N1 to N3 of layout.h.
  */
 #ifndef LUMARING_CLIENT_WAIT_H
 #define LUMARING_CLIENT_WAIT_H
@@ -8,6 +9,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <time.h>
+
+#include <lumaring/layout.h>
 
 #define LR_NS_PER_SECOND UINT64_C(1000000000)
 #define LR_NS_PER_MS UINT64_C(1000000)
@@ -42,5 +45,15 @@ uint64_t lr_wait_left_ns(struct lr_wait *wait);
  * errno.
  */
 int lr_wait_for_fd(struct lr_wait *wait, int fd, uint64_t left_ns);
+
+/* N1: the word, before a look at the ring; and the count of messages that it tells of. */
+uint32_t lr_wait_word(const struct lumaring_wake *wake);
+uint32_t lr_wait_events(const struct lumaring_wake *wake);
+
+/*
+ * N2 and N3, after that look: wait while the word is `seen`, for at most so long. 1: there may be something new; 0: the
+ * time is over, or interrupted; or a negative errno.
+ */
+int lr_wait_for_word(struct lr_wait *wait, struct lumaring_wake *wake, uint32_t seen, uint64_t left_ns);
 
 #endif

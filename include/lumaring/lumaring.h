@@ -48,6 +48,14 @@
  * lumaring_fd() is readable when a call with timeout 0 may return something. Call until it returns -EAGAIN, then poll.
  * The descriptor stays the same over reconnects.
  *
+ * Many clients
+ *
+ * As a rule the daemon sends each client a notice of each frame. With LUMARING_FUTEX it adds to a word in memory that this
+ * handle shares with it, and wakes the handle only when that waits: the cheapest way for daemon and client alike, one
+ * system call each for a frame that was waited for, and no queue. It is for programs that wait inside lumaring_next() or
+ * lumaring_latest(), above all where many of them read one camera. lumaring_fd() is not to be had then, and a daemon that
+ * was killed is noticed up to 100 ms later.
+ *
  * Threads
  *
  * The library makes no threads, installs no signal handlers and keeps no globals. Each function is tagged with one of
@@ -157,6 +165,7 @@ struct lumaring_frame {
 #define LUMARING_COPY 1u    /* always copy out, ask for no cursor */
 #define LUMARING_PRIVATE 2u /* make a stream of my own, with a region that I can move: see lumaring_set_region() */
 #define LUMARING_OLDEST 4u  /* begin with what is in the ring already, instead of the first frame published later */
+#define LUMARING_FUTEX 8u   /* wait on a word of my client page instead of the socket: see "Many clients" above */
 
 /*
  * How to open. Fill with LUMARING_OPTIONS_INIT, then change what you need; `size` makes the struct extensible.
@@ -196,6 +205,7 @@ struct lumaring_info {
 	uint32_t daemon_pid;
 	uint32_t connected;                /* 1 while the socket is up */
 	char stream[33];                   /* name, also of a private stream */
+	uint32_t futex;                    /* 1 while calls wait on the wake word (LUMARING_FUTEX) */
 };
 
 /*
@@ -217,6 +227,8 @@ const char *lumaring_version(void);
  *   -EDQUOT           the private ring is beyond the daemon's limit
  *   -ENOSPC           /dev/shm has no room for the private ring
  *   -EPROTONOSUPPORT  daemon and library have no protocol or layout version in common
+ *   -ENOTSUP          LUMARING_FUTEX, and the daemon offers no word to wait on (one that does not know the flag refuses
+ *                     it as -EINVAL)
  *   -EBADMSG          the daemon sent something that makes no sense: the text says what
  *   -ETIMEDOUT        the daemon did not answer, or had no ring yet, in time
  *   -EINTR, -ENOMEM, -EMFILE, -ENFILE
@@ -232,7 +244,8 @@ void lumaring_close(struct lumaring *ring);
 /*
  * [loop-bound] A descriptor for poll(2)/epoll(7): readable when a call with timeout 0 may return something. It belongs
  * to the handle; do not read from it or close it. The first call makes it, later ones return the same. A handle that is
- * not asked for it is cheaper for the daemon and for itself. Errors: -EMFILE, -ENFILE, -ENOMEM.
+ * not asked for it is cheaper for the daemon and for itself. Errors: -EMFILE, -ENFILE, -ENOMEM; -ENOTSUP with
+ * LUMARING_FUTEX.
  */
 int lumaring_fd(struct lumaring *ring);
 
@@ -248,8 +261,8 @@ int lumaring_fd(struct lumaring *ring);
  *   -ENOBUFS    frames_max frames are held already: release one
  *   -EBADMSG    the ring or the daemon makes no sense: the text says what; the connection is dropped, and the next call
  *               begins anew
- *   -EPROTONOSUPPORT, -EACCES, -EINVAL, -ENOENT, -EDQUOT, -ENOSPC, -EUSERS  a daemon that came back refuses: as
- *               lumaring_open(); the next call tries again
+ *   -EPROTONOSUPPORT, -EACCES, -EINVAL, -ENOENT, -EDQUOT, -ENOSPC, -EUSERS, -ENOTSUP  a daemon that came back
+ *               refuses: as lumaring_open(); the next call tries again
  *   -ENOMEM, -EMFILE, -ENFILE
  */
 int lumaring_next(struct lumaring *ring, int timeout_ms, const struct lumaring_frame **ret_frame);

@@ -17,6 +17,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/futex.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdbool.h>
@@ -26,6 +27,7 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -64,6 +66,7 @@ struct fake {
 	int answer_fds[8];
 	unsigned answer_fd_count;
 	bool close_after_answer;
+	bool by_futex; /* handles are opened with LUMARING_FUTEX, and woken by the wake words */
 	pthread_t thread;
 	char text[256]; /* error text of lumaring_open() */
 	unsigned open_fds;
@@ -303,6 +306,31 @@ static inline struct lumaring_welcome *fake_answer_welcome(struct fake *f)
 	return (void *)f->answer;
 }
 
+/* N5 and N6. */
+static inline void fake_ring_bell(const struct fake *f)
+{
+	struct lumaring_wake *wake = &f->page->wake;
+
+	__atomic_add_fetch(&wake->word, 1, __ATOMIC_SEQ_CST);
+	if (__atomic_load_n(&wake->waiting, __ATOMIC_SEQ_CST) != 0)
+		syscall(SYS_futex, &wake->word, FUTEX_WAKE, 1, NULL, NULL, 0);
+}
+
+/* N7. */
+static inline void fake_count_message(const struct fake *f)
+{
+	__atomic_add_fetch(&f->page->wake.events, 1, __ATOMIC_RELEASE);
+	fake_ring_bell(f);
+}
+
+/* A message after the WELCOME. */
+static inline void fake_say(const struct fake *f, const void *message, size_t bytes, const int *fds, unsigned fd_count)
+{
+	fake_send(f->socket, message, bytes, fds, fd_count);
+	if (f->by_futex)
+		fake_count_message(f);
+}
+
 static inline void fake_notice(const struct fake *f)
 {
 	const struct lumaring_notice notice = {
@@ -312,7 +340,10 @@ static inline void fake_notice(const struct fake *f)
 		.publication = f->ring.published,
 	};
 
-	fake_send(f->socket, &notice, sizeof(notice), NULL, 0);
+	if (f->by_futex)
+		fake_ring_bell(f);
+	else
+		fake_send(f->socket, &notice, sizeof(notice), NULL, 0);
 }
 
 static inline void fake_tell_state(const struct fake *f)
@@ -321,7 +352,7 @@ static inline void fake_tell_state(const struct fake *f)
 					      .epoch = f->ring.header->epoch,
 					      .state = f->ring.header->state };
 
-	fake_send(f->socket, &state, sizeof(state), NULL, 0);
+	fake_say(f, &state, sizeof(state), NULL, 0);
 }
 
 static inline struct lumaring_replaced fake_replaced(const struct fake *f, const struct fake_ring *ring)
@@ -360,6 +391,17 @@ static inline bool is_readable(int fd)
 	struct pollfd pollfd = { .fd = fd, .events = POLLIN };
 
 	return poll(&pollfd, 1, 0) == 1;
+}
+
+/* Until a call without waiting may return something, as far as that can be waited for. */
+static inline void await_ring(struct lumaring *ring)
+{
+	const int fd = lumaring_fd(ring);
+
+	if (fd >= 0)
+		wait_readable(fd);
+	else
+		poll(NULL, 0, 1); /* LUMARING_FUTEX */
 }
 
 static inline void fake_hang_up(struct fake *f)
@@ -425,10 +467,13 @@ static inline struct lumaring_options fake_options(struct fake *f)
 /* lumaring_open() while the fake answers. */
 static inline int fake_open_with(struct fake *f, const struct lumaring_options *options, struct lumaring **ret_ring)
 {
+	struct lumaring_options manner = *options;
 	int r;
 
+	if (f->by_futex)
+		manner.flags |= LUMARING_FUTEX;
 	assert_int_equal(pthread_create(&f->thread, NULL, fake_thread, f), 0);
-	r = lumaring_open("cam0", "main", options, ret_ring);
+	r = lumaring_open("cam0", "main", &manner, ret_ring);
 	assert_int_equal(pthread_join(f->thread, NULL), 0);
 	return r;
 }
@@ -466,6 +511,14 @@ static inline int fake_setup(void **state)
 	return 0;
 }
 
+static inline int fake_setup_by_futex(void **state)
+{
+	const int r = fake_setup(state);
+
+	((struct fake *)*state)->by_futex = true;
+	return r;
+}
+
 /* Also checks that the library left no descriptor and no mapping behind. */
 static inline int fake_teardown(void **state)
 {
@@ -481,6 +534,13 @@ static inline int fake_teardown(void **state)
 	free(f);
 	return 0;
 }
+
+/* A test in both manners of waiting. */
+#define FAKE_BOTH(function)                                                                                            \
+	cmocka_unit_test_setup_teardown(function, fake_setup, fake_teardown),                                          \
+	{                                                                                                              \
+#function "_by_futex", function, fake_setup_by_futex, fake_teardown, NULL                              \
+	}
 
 /* --- what came --------------------------------------------------------------------------------------------------- */
 

@@ -38,7 +38,7 @@ static void replace(struct fake *f, uint32_t cursors, bool tell)
 	m.cursors = cursors;
 	fake_set_state(&f->ring, LUMARING_RING_REPLACED);
 	if (tell)
-		fake_send(f->socket, &m, sizeof(m), &next.fd, 1);
+		fake_say(f, &m, sizeof(m), &next.fd, 1);
 	fake_ring_destroy(&f->ring);
 	f->ring = next;
 }
@@ -277,7 +277,7 @@ static void test_replaced_is_waited_for(void **state)
 	assert_int_equal(lumaring_next(ring, 20, &frame), -ETIMEDOUT);
 	next.published = next.header->published = 1;
 	next.sequence = 1;
-	fake_send(f->socket, &m, sizeof(m), &next.fd, 1);
+	fake_say(f, &m, sizeof(m), &next.fd, 1);
 	fake_ring_destroy(&f->ring);
 	f->ring = next;
 	expect_next(ring, LUMARING_EVENT_REPLACED);
@@ -359,7 +359,7 @@ static void test_larger_slots(void **state)
 	next.height = 64; /* eight times what the buffers had to hold until now */
 	m = fake_replaced(f, &next);
 	fake_set_state(&f->ring, LUMARING_RING_REPLACED);
-	fake_send(f->socket, &m, sizeof(m), &next.fd, 1);
+	fake_say(f, &m, sizeof(m), &next.fd, 1);
 	fake_ring_destroy(&f->ring);
 	f->ring = next;
 	expect_next(ring, LUMARING_EVENT_REPLACED);
@@ -371,26 +371,24 @@ static void test_larger_slots(void **state)
 	lumaring_close(ring);
 }
 
-#define TEST(function) cmocka_unit_test_setup_teardown(function, fake_setup, fake_teardown)
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_geometry),
-		TEST(test_geometry_then_close),
-		TEST(test_geometry_of_the_newest),
-		TEST(test_geometry_between_both_ways),
-		TEST(test_source_lost_and_back),
-		TEST(test_closed),
-		TEST(test_opened_after_the_end),
-		TEST(test_unknown_state_is_ignored),
-		TEST(test_replaced),
-		TEST(test_replaced_twice),
-		TEST(test_replaced_is_waited_for),
-		TEST(test_replaced_then_gone),
-		TEST(test_replacement_lost_with_the_daemon),
-		TEST(test_more_cursors_with_a_new_ring),
-		TEST(test_larger_slots),
+		FAKE_BOTH(test_geometry),
+		FAKE_BOTH(test_geometry_then_close),
+		FAKE_BOTH(test_geometry_of_the_newest),
+		FAKE_BOTH(test_geometry_between_both_ways),
+		FAKE_BOTH(test_source_lost_and_back),
+		FAKE_BOTH(test_closed),
+		FAKE_BOTH(test_opened_after_the_end),
+		FAKE_BOTH(test_unknown_state_is_ignored),
+		FAKE_BOTH(test_replaced),
+		FAKE_BOTH(test_replaced_twice),
+		FAKE_BOTH(test_replaced_is_waited_for),
+		FAKE_BOTH(test_replaced_then_gone),
+		FAKE_BOTH(test_replacement_lost_with_the_daemon),
+		FAKE_BOTH(test_more_cursors_with_a_new_ring),
+		FAKE_BOTH(test_larger_slots),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

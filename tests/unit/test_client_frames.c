@@ -437,28 +437,26 @@ static void test_no_account_in_the_page(void **state)
 	lumaring_close(ring);
 }
 
-#define TEST(function) cmocka_unit_test_setup_teardown(function, fake_setup, fake_teardown)
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_every_field),
-		TEST(test_next_begins_with_the_next_new_one),
-		TEST(test_oldest_begins_with_the_ring),
-		TEST(test_next_skips_what_is_gone),
-		TEST(test_slot_in_writing_is_gone),
-		TEST(test_every_cause_is_told),
-		TEST(test_latest),
-		TEST(test_latest_with_oldest),
-		TEST(test_exact),
-		TEST(test_last),
-		TEST(test_frames_max),
-		TEST(test_release_checks_its_argument),
-		TEST(test_close_gives_back_what_is_held),
-		TEST(test_sixteen_bits),
-		TEST(test_binned),
-		TEST(test_account_in_the_page),
-		TEST(test_no_account_in_the_page),
+		FAKE_BOTH(test_every_field),
+		FAKE_BOTH(test_next_begins_with_the_next_new_one),
+		FAKE_BOTH(test_oldest_begins_with_the_ring),
+		FAKE_BOTH(test_next_skips_what_is_gone),
+		FAKE_BOTH(test_slot_in_writing_is_gone),
+		FAKE_BOTH(test_every_cause_is_told),
+		FAKE_BOTH(test_latest),
+		FAKE_BOTH(test_latest_with_oldest),
+		FAKE_BOTH(test_exact),
+		FAKE_BOTH(test_last),
+		FAKE_BOTH(test_frames_max),
+		FAKE_BOTH(test_release_checks_its_argument),
+		FAKE_BOTH(test_close_gives_back_what_is_held),
+		FAKE_BOTH(test_sixteen_bits),
+		FAKE_BOTH(test_binned),
+		FAKE_BOTH(test_account_in_the_page),
+		FAKE_BOTH(test_no_account_in_the_page),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -157,7 +157,7 @@ static void test_option_ranges(void **state)
 		size_t offset;
 		uint32_t good, bad;
 	} rows[] = {
-		{ "flags", offsetof(struct lumaring_options, flags), 7, 8 },
+		{ "flags", offsetof(struct lumaring_options, flags), 15, 16 },
 		{ "cursors", offsetof(struct lumaring_options, cursors), 8, 9 },
 		{ "frames_max", offsetof(struct lumaring_options, frames_max), 1, 0 },
 		{ "frames_max", offsetof(struct lumaring_options, frames_max), 4096, 4097 },

@@ -261,20 +261,18 @@ static void test_pinned_frame_outlives_the_daemon(void **state)
 	lumaring_close(ring);
 }
 
-#define TEST(function) cmocka_unit_test_setup_teardown(function, fake_setup, fake_teardown)
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_cursor_holds_the_sequence),
-		TEST(test_grants),
-		TEST(test_other_page_layout),
-		TEST(test_release_tells_the_truth),
-		TEST(test_slot_that_went_on_to_another_frame),
-		TEST(test_retiring_for_ever_gives_a_copy),
-		TEST(test_retiring_is_waited_for),
-		TEST(test_socket_stays_while_pinned),
-		TEST(test_pinned_frame_outlives_the_daemon),
+		FAKE_BOTH(test_cursor_holds_the_sequence),
+		FAKE_BOTH(test_grants),
+		FAKE_BOTH(test_other_page_layout),
+		FAKE_BOTH(test_release_tells_the_truth),
+		FAKE_BOTH(test_slot_that_went_on_to_another_frame),
+		FAKE_BOTH(test_retiring_for_ever_gives_a_copy),
+		FAKE_BOTH(test_retiring_is_waited_for),
+		FAKE_BOTH(test_socket_stays_while_pinned),
+		FAKE_BOTH(test_pinned_frame_outlives_the_daemon),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

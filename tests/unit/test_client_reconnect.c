@@ -30,7 +30,7 @@ static int next_by_fd(struct lumaring *ring)
 	int r;
 
 	while ((r = lumaring_next(ring, 0, &frame)) == -EAGAIN)
-		wait_readable(lumaring_fd(ring));
+		await_ring(ring);
 	assert_true(r != 0);
 	return r;
 }
@@ -181,7 +181,7 @@ static int connect_by_fd(struct fake *f, struct lumaring *ring)
 	while (!is_readable(f->listener)) {
 		expect_next(ring, -EAGAIN);
 		if (!is_readable(f->listener))
-			wait_readable(lumaring_fd(ring));
+			await_ring(ring);
 	}
 	return accept4(f->listener, NULL, NULL, SOCK_CLOEXEC);
 }
@@ -300,7 +300,7 @@ static void test_region(void **state)
 	start_anew(f);
 	answer_private(f);
 	assert_int_equal(next_while_serving(f, ring), LUMARING_EVENT_RESTARTED);
-	assert_int_equal(f->hello.message.flags, LUMARING_HELLO_PRIVATE);
+	assert_int_equal(f->hello.message.flags, LUMARING_HELLO_PRIVATE | (f->by_futex ? LUMARING_HELLO_FUTEX : 0));
 	assert_int_equal(f->hello.region_x, 1);
 	assert_int_equal(f->hello.region_y, 2);
 	assert_int_equal(f->hello.region_width, 30);
@@ -325,16 +325,16 @@ static void test_region_needs_a_private_stream(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_restarted),
-		TEST(test_restarted_many_times),
-		TEST(test_closed_then_restarted),
-		TEST(test_oldest_after_a_restart),
-		TEST(test_refused_after_a_restart),
-		TEST(test_refused_before_the_hello_was_read),
-		TEST(test_dies_while_greeting),
+		FAKE_BOTH(test_restarted),
+		FAKE_BOTH(test_restarted_many_times),
+		FAKE_BOTH(test_closed_then_restarted),
+		FAKE_BOTH(test_oldest_after_a_restart),
+		FAKE_BOTH(test_refused_after_a_restart),
+		FAKE_BOTH(test_refused_before_the_hello_was_read),
+		FAKE_BOTH(test_dies_while_greeting),
 		TEST(test_fd_does_not_watch_the_old_socket),
-		TEST(test_region),
-		TEST(test_region_needs_a_private_stream),
+		FAKE_BOTH(test_region),
+		FAKE_BOTH(test_region_needs_a_private_stream),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
