@@ -27,9 +27,9 @@ def assert_unhurt(daemon, witness, before, what):
     assert_no_growth(before, after, what, kib=1024)
 
 
-def attack(mode, count):
+def attack(mode, count, *manner):
     with daemon_for_all() as daemon:
-        witness = Client(daemon.wait_ready(), "count", "--every", 200)
+        witness = Client(daemon.wait_ready(), "count", "--every", 200, *manner)
         witness.expect("attached")
         witness.expect("at")
         hostile(mode, daemon.runtime_dir, daemon.camera, count // 10)  # what is allocated once, is
@@ -80,6 +80,58 @@ def test_chase_with_honest_pins():
 
 def test_garbage_in_pages():
     attack("pages", 10000)
+
+
+def test_garbage_in_pages_by_futex():
+    attack("pages", 10000, "--futex")
+
+
+def test_garbage_in_wake_words():
+    """With 256 threads asleep on them."""
+    attack("words", 5000, "--futex")
+
+
+def capture_ns(daemon):
+    """CPU time of the thread that wakes."""
+    for task in os.scandir(f"/proc/{daemon.pid}/task"):
+        with open(f"{task.path}/comm", encoding="ascii") as name, open(f"{task.path}/schedstat", encoding="ascii") as stat:
+            if name.read().strip() == "capture":
+                return int(stat.read().split()[0])
+    raise AssertionError("no capture thread")
+
+
+def cost(daemon, witness, frames):
+    """us of the capture thread for a frame, over so many, told of every hundred."""
+    witness.expect("at")
+    before = capture_ns(daemon)
+    for _ in range(frames // 100):
+        witness.expect("at")
+    return (capture_ns(daemon) - before) / frames / 1000
+
+
+def test_price_of_waiters():
+    """What a frame costs the daemon while four clients have 64 threads each asleep on their word: a figure, beside that of
+    four honest ones."""
+    with Daemon("--source", "synthetic", "--framerate", 500, "--size", "64x48", "--slots", 8) as daemon:
+        witness = Client(daemon.wait_ready(), "count", "--every", 100, "--futex")
+        witness.expect("attached")
+        alone = cost(daemon, witness, 500)
+        honest = Client(daemon, "count", "--handles", 4, "--futex")
+        honest.expect("attached")
+        beside_honest = cost(daemon, witness, 500)
+        honest.process.kill()
+        honest.process.wait()
+        attacker = subprocess.Popen([str(BUILD / "tests/hostile"), "words", daemon.runtime_dir, daemon.camera, "1000000"],
+                                    stdout=subprocess.PIPE, text=True)
+        assert attacker.stdout.readline() == "attached 4 clients, 256 threads wait\n"
+        attacked = cost(daemon, witness, 500)
+        attacker.kill()
+        attacker.wait()
+        print(f"figure: capture thread {alone:.0f} us a frame with one client, {beside_honest:.0f} us with four more, "
+              f"{attacked:.0f} us with four that have 256 waiters instead")
+        assert daemon.stop() == 0
+        result = witness.end()
+        assert result["bad"] == 0, result
 
 
 def test_garbage_messages():

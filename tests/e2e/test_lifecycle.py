@@ -103,12 +103,20 @@ def losses(daemon):
 
 
 def test_stopped_with_a_pin():
+    stopped_with_a_pin()
+
+
+def test_stopped_with_a_pin_by_futex():
+    stopped_with_a_pin("--futex")
+
+
+def stopped_with_a_pin(*options):
     """SIGSTOP for 5 s of frames: the others go on, and the frame it held is whole afterwards."""
     with Daemon("--source", "synthetic", "--framerate", 56, "--size", "640x480", "--slots", 8, "--wait-clients",
-                3) as daemon:
+                4) as daemon:
         daemon.wait_ready()
-        others = [Client(daemon, "count", "--every", 280), Client(daemon, "count", "--every", 280, "--copy")]
-        holder = Client(daemon, "hold")
+        others = [Client(daemon, "count", "--every", 280, *manner) for manner in ([], ["--copy"], ["--futex"])]
+        holder = Client(daemon, "hold", *options)
         holder.expect("held")
         os.kill(holder.pid, signal.SIGSTOP)
         for other in others:
@@ -122,7 +130,7 @@ def test_stopped_with_a_pin():
         holder.process.wait()
         assert_stopped_well(daemon)
         results = [other.end() for other in others]
-        missed = " and ".join(str(r["missed"]) for r in results)
+        missed = ", ".join(str(r["missed"]) for r in results)
         print(f"figure: one client stopped with a pin for 5 s: the others missed {missed} of "
               f"{results[0]['published']} frames; {losses(daemon)}")
         assert all(r["bad"] == 0 for r in results), results
@@ -130,12 +138,20 @@ def test_stopped_with_a_pin():
 
 
 def test_killed_with_a_pin():
+    killed_with_a_pin()
+
+
+def test_killed_with_a_pin_by_futex():
+    killed_with_a_pin("--futex")
+
+
+def killed_with_a_pin(*options):
     """1,000 clients in a row, each killed while it holds a frame: everything they had comes back."""
     with Daemon("--source", "synthetic", "--unpaced", "--size", "64x48") as daemon:
         daemon.wait_ready()
-        run_client(daemon, "die", "--count", 50)  # what is allocated once, is
+        run_client(daemon, "die", "--count", 50, *options)  # what is allocated once, is
         before = settled(daemon)
-        result = run_client(daemon, "die", "--count", 1000)
+        result = run_client(daemon, "die", "--count", 1000, *options)
         assert result["killed"] == 1000
         assert_all_cursors_back(daemon)
         assert_no_growth(before, settled(daemon), f"1000 clients killed with a pin in {result['ms']} ms")
@@ -165,12 +181,12 @@ def test_never_reads_its_socket():
         assert result["bad"] == 0, result
 
 
-def storm(*options):
+def storm(*options, manner=()):
     with Daemon("--source", "synthetic", "--size", "64x48", *options) as daemon:
         daemon.wait_ready()
-        run_client(daemon, "storm", "--count", 50, "--jobs", 2)  # what is allocated once, is
+        run_client(daemon, "storm", "--count", 50, "--jobs", 2, *manner)  # what is allocated once, is
         before = settled(daemon)
-        result = run_client(daemon, "storm", "--count", 1000, "--jobs", 2)
+        result = run_client(daemon, "storm", "--count", 1000, "--jobs", 2, *manner)
         assert result["failed_jobs"] == 0
         state = "running" if "--framerate" in options else "paused"
         rate = result["attached"] * 1000 // max(result["ms"], 1)
@@ -188,13 +204,25 @@ def test_attach_storm_while_running():
     storm("--framerate", 56)
 
 
+def test_attach_storm_while_running_by_futex():
+    storm("--framerate", 500, manner=["--futex"])
+
+
 def test_256_clients():
+    many_clients()
+
+
+def test_256_clients_by_futex():
+    many_clients("--futex")
+
+
+def many_clients(*options):
     """Small frames for many: published = seen + missed for each of them."""
     processes, handles = 4, 64
     with Daemon("--source", "synthetic", "--framerate", 56, "--size", "64x48", "--wait-clients",
                 processes * handles) as daemon:
         daemon.wait_ready()
-        clients = [Client(daemon, "count", "--handles", handles, "--every", 150) for _ in range(processes)]
+        clients = [Client(daemon, "count", "--handles", handles, "--every", 150, *options) for _ in range(processes)]
         for client in clients:
             client.expect("attached")
         for client in clients:
@@ -203,7 +231,7 @@ def test_256_clients():
         results = [client.end() for client in clients]
         published = results[0]["published"]
         seen, missed = sum(r["seen"] for r in results), sum(r["missed"] for r in results)
-        print(f"figure: {processes * handles} clients: {published} frames published to each, {seen} seen, {missed} "
+        print(f"figure: {processes * handles} clients{' by futex' if options else ''}: {published} frames published to each, {seen} seen, {missed} "
               f"missed, worst client {max(r['worst_missed'] for r in results)}; {losses(daemon)}")
         assert all(r["published"] == published and r["bad"] == 0 for r in results), results
 
@@ -213,7 +241,7 @@ def test_daemon_killed_under_pinned_readers():
     rounds = 20
     with Daemon("--source", "synthetic", "--framerate", 200, "--size", "320x240") as daemon:
         daemon.wait_ready()
-        clients = [Client(daemon, "resume", "--count", rounds) for _ in range(2)]
+        clients = [Client(daemon, "resume", "--count", rounds, *manner) for manner in ([], ["--futex"])]
         client_fds, daemon_fds, daemon_rss = [], [], []
         for _ in range(rounds):
             for client in clients:
@@ -231,7 +259,7 @@ def test_daemon_killed_under_pinned_readers():
             assert result["rounds"] == rounds and result["bad"] == 0 and not result["fault"], result
             client.say()
             assert client.process.wait() == 0
-        print(f"figure: {rounds} daemons killed under 2 pinned readers: {sum(r['verified'] for r in results)} frames "
+        print(f"figure: {rounds} daemons killed under a pinned reader of each manner: {sum(r['verified'] for r in results)} frames "
               f"verified; descriptors of a client {client_fds[0][0]} -> {client_fds[-1][0]}, of the daemon "
               f"{daemon_fds[0]} -> {daemon_fds[-1]}, RssAnon {daemon_rss[0]} -> {daemon_rss[-1]} KiB")
         assert client_fds[-1] == client_fds[0] and daemon_fds[-1] == daemon_fds[0]

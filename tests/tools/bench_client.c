@@ -3,8 +3,9 @@
  * bench_client.c - one reader for `make bench`: of lumaring through liblumaring, or of the floor with nothing between.
  * Both wait for the newest frame, take the time when they hold a pointer to it, read one byte of each page, let go.
  *
- *     bench_client lumaring RUNTIME_DIR FD INDEX COUNT
- *     bench_client floor    SOCKET      FD INDEX COUNT      (FD: of struct bench_shared, for COUNT clients)
+ *     bench_client lumaring       RUNTIME_DIR FD INDEX COUNT
+ *     bench_client lumaring-futex RUNTIME_DIR FD INDEX COUNT      (it waits on the wake word of its page)
+ *     bench_client floor          SOCKET      FD INDEX COUNT      (FD: of struct bench_shared, for COUNT clients)
  *
  * Exit code 0 when it was told to end, 2 when it does not know this kind of client, 1 when something went wrong.
  */
@@ -240,6 +241,8 @@ static int read_as(struct client *client, const char *kind, const char *where)
 		return read_floor(client, where) < 0;
 	if (strcmp(kind, "lumaring") == 0)
 		return read_lumaring(client, where, 0) < 0;
+	if (strcmp(kind, "lumaring-futex") == 0)
+		return read_lumaring(client, where, LUMARING_FUTEX) < 0;
 	fprintf(stderr, "bench_client: there is no kind of client \"%s\"\n", kind);
 	return BENCH_UNKNOWN;
 }
@@ -250,7 +253,7 @@ int main(int argc, char **argv)
 	unsigned long index, count;
 
 	if (argc != 6) {
-		fprintf(stderr, "usage: bench_client lumaring|floor WHERE FD INDEX COUNT\n");
+		fprintf(stderr, "usage: bench_client lumaring|lumaring-futex|floor WHERE FD INDEX COUNT\n");
 		return 2;
 	}
 	index = strtoul(argv[4], NULL, 10);

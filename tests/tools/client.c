@@ -11,12 +11,15 @@
  *   client deaf DIR CAMERA                  attach, never read the socket; at a line of input tell what it holds
  *   client grants DIR CAMERA [--cursors N]  how many cursors a new client gets
  *
+ * All but deaf take --futex: wait on the wake word instead of the socket; `count` then has a thread for each handle.
+ *
  * Results are one line of JSON. Exits with 0 when all was well.
  */
 #include <errno.h>
 #include <getopt.h>
 #include <limits.h>
 #include <linux/sockios.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
@@ -35,7 +38,7 @@ struct arguments {
 	const char *runtime_dir, *camera;
 	uint32_t handles, cursors, jobs;
 	uint64_t count, every;
-	bool copy;
+	bool copy, futex;
 };
 
 static int fail(const char *what, const char *why)
@@ -52,7 +55,7 @@ static int open_ring(const struct arguments *a, struct lumaring **ret_ring)
 
 	options.runtime_dir = a->runtime_dir;
 	options.cursors = a->cursors;
-	options.flags = a->copy ? LUMARING_COPY : 0;
+	options.flags = (a->copy ? LUMARING_COPY : 0) | (a->futex ? LUMARING_FUTEX : 0);
 	options.timeout_ms = TIMEOUT_MS;
 	options.error_text = text;
 	options.error_bytes = sizeof(text);
@@ -67,16 +70,18 @@ static int open_ring(const struct arguments *a, struct lumaring **ret_ring)
 struct counter {
 	struct lumaring *ring;
 	struct tally tally;
+	uint64_t every; /* a line for every so many frames, 0: none */
 	bool closed;
+	pthread_t thread;
 };
 
-/* Everything there is now. False: this handle is at its end, well or not. */
-static bool count_some(struct counter *c, uint64_t every)
+/* Everything there is now, or comes in time. False: this handle is at its end, well or not. */
+static bool count_some(struct counter *c, int timeout_ms)
 {
 	const struct lumaring_frame *f;
 
 	for (;;) {
-		int r = lumaring_next(c->ring, 0, &f);
+		int r = lumaring_next(c->ring, timeout_ms, &f);
 
 		if (r == -EAGAIN)
 			return true;
@@ -89,7 +94,7 @@ static bool count_some(struct counter *c, uint64_t every)
 		}
 		tally_account(&c->tally, f);
 		tally_frame(&c->tally, f);
-		if (every && c->tally.seen % every == 0)
+		if (c->every && c->tally.seen % c->every == 0)
 			printf("at %" PRIu64 "\n", f->sequence);
 		tally_release(&c->tally, c->ring, f);
 	}
@@ -137,21 +142,35 @@ static int report_counters(struct counter *counters, uint32_t count)
 	return bad || fault[0];
 }
 
-static int mode_count(const struct arguments *a)
+static void *count_in_a_thread(void *counter)
 {
-	static struct counter counters[HANDLES_MAX];
+	count_some(counter, TIMEOUT_MS);
+	return NULL;
+}
+
+/* Each in a thread of its own, waiting inside the calls. */
+static int count_in_threads(struct counter *counters, uint32_t count)
+{
+	for (uint32_t i = 0; i < count; i++)
+		if (pthread_create(&counters[i].thread, NULL, count_in_a_thread, &counters[i]) != 0)
+			return fail("thread", "cannot make so many");
+	for (uint32_t i = 0; i < count; i++)
+		pthread_join(counters[i].thread, NULL);
+	return 0;
+}
+
+/* All in one loop, by their descriptors. */
+static int count_in_a_loop(struct counter *counters, uint32_t count)
+{
 	struct epoll_event events[64];
 	int epoll = epoll_create1(EPOLL_CLOEXEC);
-	uint32_t left = a->handles;
+	uint32_t left = count;
 
-	for (uint32_t i = 0; i < a->handles; i++) {
+	for (uint32_t i = 0; i < count; i++) {
 		events[0] = (struct epoll_event){ .events = EPOLLIN, .data.u32 = i };
-		if (open_ring(a, &counters[i].ring) < 0)
-			return 1;
 		if (epoll_ctl(epoll, EPOLL_CTL_ADD, lumaring_fd(counters[i].ring), &events[0]) < 0)
 			return fail("epoll_ctl", strerror(errno));
 	}
-	printf("attached\n");
 	while (left > 0) {
 		int n = epoll_wait(epoll, events, 64, TIMEOUT_MS);
 
@@ -160,14 +179,28 @@ static int mode_count(const struct arguments *a)
 		for (int i = 0; i < n; i++) {
 			struct counter *c = &counters[events[i].data.u32];
 
-			if (count_some(c, events[i].data.u32 == 0 ? a->every : 0))
+			if (count_some(c, 0))
 				continue;
 			epoll_ctl(epoll, EPOLL_CTL_DEL, lumaring_fd(c->ring), NULL);
 			left--;
 		}
 	}
 	close(epoll);
-	return report_counters(counters, a->handles);
+	return 0;
+}
+
+static int mode_count(const struct arguments *a)
+{
+	static struct counter counters[HANDLES_MAX];
+	int r;
+
+	counters[0].every = a->every;
+	for (uint32_t i = 0; i < a->handles; i++)
+		if (open_ring(a, &counters[i].ring) < 0)
+			return 1;
+	printf("attached\n");
+	r = a->futex ? count_in_threads(counters, a->handles) : count_in_a_loop(counters, a->handles);
+	return r ? r : report_counters(counters, a->handles);
 }
 
 /* --- hold, resume ---------------------------------------------------------------------------------------------- */
@@ -403,6 +436,7 @@ static void parse(int argc, char **argv, struct arguments *a)
 {
 	static const struct option options[] = {
 		{ "handles", required_argument, NULL, 'h' }, { "copy", no_argument, NULL, 'y' },
+		{ "futex", no_argument, NULL, 'f' },
 		{ "cursors", required_argument, NULL, 'c' }, { "every", required_argument, NULL, 'e' },
 		{ "count", required_argument, NULL, 'n' },   { "jobs", required_argument, NULL, 'j' },
 		{ 0 },
@@ -420,6 +454,7 @@ static void parse(int argc, char **argv, struct arguments *a)
 		a->count = c == 'n' ? n : a->count;
 		a->every = c == 'e' ? n : a->every;
 		a->copy |= c == 'y';
+		a->futex |= c == 'f';
 	}
 	if (argc - optind != 3 || a->handles > HANDLES_MAX || a->jobs > JOBS_MAX) {
 		fprintf(stderr, "usage: client MODE DIR CAMERA [OPTION]...\n");

@@ -7,6 +7,7 @@
  *                                             granted cursors: the writer must find a slot every time
  *   hostile chase DIR CAMERA [FRAMES]         the same against a daemon with 64 client pages, while FRAMES are published
  *   hostile pages DIR CAMERA [FRAMES]         pages full of random numbers, regions of private streams among them
+ *   hostile words DIR CAMERA [FRAMES]         a crowd of threads asleep on each of some wake words, and garbage in these
  *   hostile messages DIR CAMERA [COUNT]       random first messages, and HELLOs with a byte changed
  *   hostile flood DIR CAMERA [FRAMES]         messages after HELLO, with descriptors attached
  *   hostile halves DIR CAMERA [COUNT]         half-closed, silent and never reading connections, dropped at any point
@@ -29,11 +30,14 @@
 #include "random.h"
 #include "raw.h"
 #include "ring/ring.h"
+#include "waiters.h"
 
 #define PATIENCE_NS (60 * NS_PER_SECOND) /* for what is to happen: longer is broken */
 #define CHASE_CLIENTS 64u
 #define GRANTED_MAX (CHASE_CLIENTS * LUMARING_CURSORS_MAX)
 #define PAGE_CLIENTS 16u
+#define WORD_CLIENTS 4u
+#define WORD_WAITERS 64u
 #define POOL 48u
 #define FLOOD_CONNECTIONS 16u
 
@@ -265,7 +269,7 @@ static int mode_pages(const char *path, uint64_t frames)
 	uint64_t first;
 	int r = attach_many(raws, PAGE_CLIENTS / 2, path, LUMARING_CURSORS_MAX);
 
-	hello.message.flags = LUMARING_HELLO_PRIVATE;
+	hello.message.flags = LUMARING_HELLO_PRIVATE | LUMARING_HELLO_FUTEX;
 	hello.region_width = 33;
 	hello.region_height = 17;
 	hello.slots = LUMARING_SLOTS_MIN;
@@ -279,6 +283,57 @@ static int mode_pages(const char *path, uint64_t frames)
 		if (raw_lost(&raws[i], LUMARING_LOST_NO_SLOT) > 0)
 			return fail("a stream lost a frame for lack of a slot", -ENOBUFS);
 	return report_attack("pages", &raws[0], first, s.stores, r);
+}
+
+/* --- words: who is woken ---------------------------------------------------------------------------------------- */
+
+struct words {
+	struct raw raws[WORD_CLIENTS];
+	struct waiters waiters[WORD_CLIENTS];
+	uint64_t random, stores;
+};
+
+/* Anything in the words; as a rule somebody seems to wait. */
+static void garble(void *owner)
+{
+	struct words *w = owner;
+	const struct timespec step = { .tv_nsec = 1000000 };
+
+	for (unsigned i = 0; i < WORD_CLIENTS; i++, w->stores++) {
+		struct lumaring_wake *wake = &w->raws[i].page->wake;
+
+		/* Order is what matters least here: relaxed. */
+		__atomic_store_n(&wake->word, (uint32_t)random_next(&w->random), __ATOMIC_RELAXED);
+		__atomic_store_n(&wake->waiting, (uint32_t)random_below(&w->random, 8), __ATOMIC_RELAXED);
+		__atomic_store_n(&wake->events, (uint32_t)random_next(&w->random), __ATOMIC_RELAXED);
+	}
+	nanosleep(&step, NULL);
+}
+
+static int mode_words(const char *path, uint64_t frames)
+{
+	static struct words w = { .random = 5 };
+	struct lumaring_hello hello = raw_hello(0);
+	uint64_t first, woken = 0;
+	int r = 0;
+
+	hello.message.flags = LUMARING_HELLO_FUTEX;
+	for (unsigned i = 0; r == 0 && i < WORD_CLIENTS; i++) {
+		r = raw_attach(&w.raws[i], path, &hello);
+		if (r == 0)
+			r = waiters_start(&w.waiters[i], &w.raws[i].page->wake, WORD_WAITERS);
+	}
+	if (r < 0)
+		return fail("attach", r);
+	printf("attached %u clients, %u threads wait\n", WORD_CLIENTS, WORD_CLIENTS * WORD_WAITERS);
+	first = raw_published(&w.raws[0]);
+	r = publish_until(&w.raws[0], frames, garble, &w);
+	for (unsigned i = 0; i < WORD_CLIENTS; i++) {
+		waiters_stop(&w.waiters[i]);
+		woken += w.waiters[i].woken;
+	}
+	printf("figure: words: %" PRIu64 " waits ended by a wake\n", woken);
+	return report_attack("words", &w.raws[0], first, w.stores, r) || woken == 0;
 }
 
 /* --- messages, flood, halves: the socket ------------------------------------------------------------------------ */
@@ -480,6 +535,7 @@ int main(int argc, char **argv)
 	} modes[] = {
 		{ "chase", mode_chase, 5000 },
 		{ "pages", mode_pages, 5000 },
+		{ "words", mode_words, 5000 },
 		{ "messages", mode_messages, 2000 },
 		{ "flood", mode_flood, 5000 },
 		{ "halves", mode_halves, 2000 },
@@ -495,6 +551,6 @@ int main(int argc, char **argv)
 		snprintf(path, sizeof(path), "%s/%s/frames", argv[2], argv[3]);
 		return modes[i].run(path, argc > 4 ? strtoull(argv[4], NULL, 10) : modes[i].count);
 	}
-	fprintf(stderr, "usage: hostile takes [COUNT] | chase|pages|messages|flood|halves DIR CAMERA [COUNT]\n");
+	fprintf(stderr, "usage: hostile takes [COUNT] | chase|pages|words|messages|flood|halves DIR CAMERA [COUNT]\n");
 	return 2;
 }

@@ -6,10 +6,11 @@
  *   stress --runtime-dir DIR --camera NAME [--pinned N] [--copying N] [--private N] [--seed N]
  *
  * "Pinned" readers ask for one cursor each and must get it, "copying" ones for none, "private" ones make streams of
- * their own and move the region all the time. Prints a line per reader and "figure:" lines; exits with 0 when no frame
- * was bad, every reader saw frames and every book balances, else with 1. Together they and the parent, which only
- * watches the ring, are N + N + N + 1 clients. Single-threaded; it never talks to the daemon but through the library
- * and raw.h.
+ * their own and move the region all the time. Every other one waits with LUMARING_FUTEX.
+ *
+ * Prints a line per reader and "figure:" lines; exits with 0 when no frame was bad, every reader saw frames and every
+ * book balances, else with 1. Together they and the parent, which only watches the ring, are N + N + N + 1 clients.
+ * Single-threaded; it never talks to the daemon but through the library and raw.h.
  */
 #include <getopt.h>
 #include <limits.h>
@@ -70,7 +71,7 @@ static void move_region(struct reader *r)
 	lumaring_set_region(r->ring, &region);
 }
 
-static int open_reader(const struct arguments *a, struct result *result, struct reader *r)
+static int open_reader(const struct arguments *a, struct result *result, struct reader *r, bool by_futex)
 {
 	struct lumaring_options options = LUMARING_OPTIONS_INIT;
 	char text[320] = "";
@@ -82,6 +83,8 @@ static int open_reader(const struct arguments *a, struct result *result, struct 
 	options.cursors = 1;
 	if (result->kind != KIND_PINNED)
 		options.flags = result->kind == KIND_COPYING ? LUMARING_COPY : LUMARING_PRIVATE;
+	if (by_futex)
+		options.flags |= LUMARING_FUTEX;
 	options.slots = 4;
 	if (result->kind == KIND_PRIVATE)
 		options.region = (struct lumaring_region){ 3, 5, 33, 17 };
@@ -104,7 +107,7 @@ static void run_reader(const struct arguments *a, struct board *board, unsigned 
 		.random = a->seed + index,
 		.hold_us_max = HOLD_US_MAX,
 	};
-	int n = open_reader(a, result, &r);
+	int n = open_reader(a, result, &r, index % 2);
 
 	/* The flag only ends the run early: relaxed, here and below. */
 	while (n >= 0 && n != LUMARING_EVENT_CLOSED && !r.tally.fault[0] &&
