@@ -24,6 +24,7 @@ enum option_code {
 	OPTION_LATEST,
 	OPTION_OLDEST,
 	OPTION_COPY,
+	OPTION_FUTEX,
 	OPTION_REGION,
 	OPTION_FOLLOW,
 	OPTION_Y4M,
@@ -62,6 +63,7 @@ static const struct option_row rows[] = {
 	{ "oldest", NULL, "begin with the oldest frame in the ring, not with the next new one", VERB_WATCH | VERB_CAT,
 	  OPTION_OLDEST },
 	{ "copy", NULL, "copy frames out of the ring, pin none", VERB_ALL, OPTION_COPY },
+	{ "futex", NULL, "wait on a word in shared memory instead of the socket", VERB_ALL, OPTION_FUTEX },
 	{ "follow", NULL, "when the stream is closed, wait for it to come back", VERB_WATCH | VERB_CAT, OPTION_FOLLOW },
 };
 
@@ -201,6 +203,9 @@ static int set_option(struct options *options, int code, const char *value)
 		return 0;
 	case OPTION_COPY:
 		options->copy = true;
+		return 0;
+	case OPTION_FUTEX:
+		options->futex = true;
 		return 0;
 	case OPTION_FOLLOW:
 		options->follow = true;

@@ -52,7 +52,7 @@ struct options {
 	int wait_ms;
 	int timeout_ms; /* -1: the verb's default */
 	uint64_t count; /* 0: no limit */
-	bool json, latest, copy, oldest, follow, private;
+	bool json, latest, copy, futex, oldest, follow, private;
 	bool help, version;
 	struct lumaring_region region;
 	enum cat_format format;

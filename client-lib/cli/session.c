@@ -84,7 +84,7 @@ int session_open(struct session *session, const struct options *options)
 
 	how.runtime_dir = options->runtime_dir;
 	how.flags = (options->copy ? LUMARING_COPY : 0) | (options->private ? LUMARING_PRIVATE : 0) |
-		    (options->oldest ? LUMARING_OLDEST : 0);
+		    (options->oldest ? LUMARING_OLDEST : 0) | (options->futex ? LUMARING_FUTEX : 0);
 	how.region = options->region;
 	how.error_text = text;
 	how.error_bytes = sizeof(text);

@@ -66,7 +66,7 @@ def test_within_capacity():
     with Feed("--config", "config.json", "--wait-clients", 2) as feed:
         pictures = feed.write(*sizes[0], 3)
         feed.daemon.wait_ready()
-        watch = feed.daemon.tool("watch", "--json", "--wait", DEADLINE_S)
+        watch = feed.daemon.tool("watch", "--json", "--wait", DEADLINE_S, "--futex")
         with raw.Client(feed.daemon) as client:
             frames = client.attach().frames()
             seen = take(frames, 3)
@@ -106,15 +106,15 @@ def test_replaced_under_pins():
 
 
 def test_replaced_under_pins_by_futex():
-    replaced_under_pins(raw.Client.attach_by_futex)
+    replaced_under_pins(raw.Client.attach_by_futex, "--futex")
 
 
-def replaced_under_pins(attach):
+def replaced_under_pins(attach, *manner):
     """A ring is replaced while two of its frames are pinned: they stay, and nothing is missed or seen twice."""
     with Feed("--wait-clients", 2, slots=6) as feed:
         pictures = feed.write(48, 32, 3)
         feed.daemon.wait_ready()
-        watch = feed.daemon.tool("watch", "--json", "--wait", DEADLINE_S)
+        watch = feed.daemon.tool("watch", "--json", "--wait", DEADLINE_S, *manner)
         with raw.Client(feed.daemon) as client:
             frames = attach(client, cursors=2).frames()
             seen = take(frames, 3)
@@ -301,11 +301,19 @@ def test_region_outside():
 
 
 def test_killed_under_pins():
+    killed_under_pins()
+
+
+def test_killed_under_pins_by_futex():
+    killed_under_pins("--futex")
+
+
+def killed_under_pins(*manner):
     """kill -9: pinned frames stay; the next daemon cleans up, and the library goes on with it."""
     with open("clip.y4m", "wb") as file:
         file.write(clips.y4m(48, 32, 6))
     with Daemon("--source", "replay:clip.y4m", "--loop", "--framerate", 100, "--slots", 6) as daemon:
-        watch = daemon.wait_ready().tool("watch", "--json", "--follow")
+        watch = daemon.wait_ready().tool("watch", "--json", "--follow", *manner)
         client = raw.Client(daemon)
         frames = client.attach(cursors=2).newest()
         _, d, pixels = next(frames)

@@ -42,7 +42,8 @@ static void test_defaults(void **state)
 	assert_int_equal(options.wait_ms, 2000);
 	assert_int_equal(options.timeout_ms, -1);
 	assert_int_equal(options.count, 0);
-	assert_false(options.json || options.latest || options.copy || options.oldest || options.follow);
+	assert_false(options.json || options.latest || options.copy || options.futex || options.oldest ||
+		     options.follow);
 	assert_false(options.private || options.help || options.version);
 	assert_int_equal(options.format, CAT_NONE);
 	assert_int_equal(options.picture, SNAP_NONE);
@@ -81,8 +82,8 @@ static void test_flags(void **state)
 	struct options options;
 
 	(void)state;
-	assert_int_equal(parse("watch --json --latest --copy --follow -n 7", &options), 0);
-	assert_true(options.json && options.latest && options.copy && options.follow);
+	assert_int_equal(parse("watch --json --latest --copy --futex --follow -n 7", &options), 0);
+	assert_true(options.json && options.latest && options.copy && options.futex && options.follow);
 	assert_int_equal(options.count, 7);
 	assert_int_equal(options_check(&options, "watch", VERB_WATCH), 0);
 	assert_int_equal(parse("cat --y4m-420 --oldest --count=8", &options), 0);
