@@ -196,16 +196,52 @@ static void on_event_sent(struct loop_op *op, int result)
 	}
 }
 
+/* There is room for notices again. What was published meanwhile is found at the look that a STATE asks for. */
+static void take_notices_again(struct client *client)
+{
+	/* P2 pairs with P2 in send_notice(), in one order with W8 in ring_publish(): either the notice is sent, or the
+	 * STATE that follows this is received after the frame was published. */
+	__atomic_store_n(&client->full, false, __ATOMIC_SEQ_CST);
+	client->pending |= PENDING_STATE;
+}
+
 static void on_room(struct loop_op *op, int result)
 {
 	struct client *client = op->owner;
 
-	if (client->state == CLIENT_LEAVING)
+	if (client->state == CLIENT_LEAVING) {
 		client_free_if_done(client);
-	else if (result < 0)
+		return;
+	}
+	if (result < 0) {
 		client_leave(client);
-	else
-		events_send(client);
+		return;
+	}
+	if (__atomic_load_n(&client->full, __ATOMIC_RELAXED)) /* as below */
+		take_notices_again(client);
+	events_send(client);
+}
+
+/* The capture thread found somebody's queue full. */
+static void on_crowded(struct loop_op *op, int result)
+{
+	struct publish *publish = op->owner;
+
+	if (result < 0)
+		return;
+	for (struct client *c = publish->clients; c; c = c->next) {
+		/* Set before the doorbell was rung, which orders it: relaxed. */
+		bool full = __atomic_load_n(&c->full, __ATOMIC_RELAXED);
+
+		if (full && c->state == CLIENT_READING && !loop_op_active(&c->room))
+			loop_writable(publish->loop, &c->room, c->fd);
+	}
+}
+
+int events_begin(struct publish *publish)
+{
+	publish->crowded = (struct loop_op){ .done = on_crowded, .owner = publish };
+	return loop_doorbell(publish->loop, &publish->crowded);
 }
 
 /* --- what others ask for --- */
@@ -251,19 +287,35 @@ void publish_tell_replaced(struct client *client)
 
 /* --- notices --- */
 
+static void drop_notice(struct client *client)
+{
+	/* Only the capture thread adds; main reads when it has let go of the client: relaxed. */
+	__atomic_store_n(&client->notices_dropped, client->notices_dropped + 1, __ATOMIC_RELAXED);
+}
+
+/* Trying a full queue anew with every frame would make those that do not read cost as much as those that do. */
 static void on_notice_sent(struct loop_op *op, int result)
 {
 	struct client *client = op->owner;
-	/* Only the capture thread adds; main reads when it has let go of the client: relaxed. */
+
 	if (result < 0)
-		__atomic_store_n(&client->notices_dropped, client->notices_dropped + 1, __ATOMIC_RELAXED);
+		drop_notice(client);
+	if (result != -EAGAIN || client->by_futex)
+		return;
+	__atomic_store_n(&client->full, true, __ATOMIC_RELAXED); /* ordered by the doorbell */
+	loop_wake(&client->publish->crowded);
 }
 
 static void send_notice(struct loop *loop, struct client *client, const struct msghdr *notice)
 {
 	/* P1 pairs with P1 in welcome_sent(), in one order with W8 in ring_publish(): either the notice is sent, or the
 	 * client's look after its STATE finds the frame. */
-	if (__atomic_load_n(&client->listening, __ATOMIC_SEQ_CST) && !loop_op_active(&client->notice))
+	if (!__atomic_load_n(&client->listening, __ATOMIC_SEQ_CST) || loop_op_active(&client->notice))
+		return;
+	/* P2 pairs with P2 in take_notices_again(). */
+	if (__atomic_load_n(&client->full, __ATOMIC_SEQ_CST))
+		drop_notice(client);
+	else
 		loop_send(loop, &client->notice, client->fd, notice);
 }
 

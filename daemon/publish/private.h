@@ -20,6 +20,7 @@ struct publish {
 	struct loop *loop;
 	struct publish_handler handler;
 	struct loop_op accept;
+	struct loop_op crowded; /* rung by the capture thread: a client is `full` */
 	int fd;
 	unsigned client_count, clients_max;
 	struct client *clients;
@@ -41,7 +42,9 @@ void client_free_if_done(struct client *client);
 /* Close and free at once. */
 void client_destroy(struct client *client);
 
-/* events.c */
+/* events.c: begin to listen to the capture thread. 0 or a negative errno. */
+int events_begin(struct publish *publish);
+
 void events_init(struct client *client);
 
 /* Start sending the first pending event; the others follow from its done. */

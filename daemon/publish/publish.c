@@ -47,6 +47,7 @@ int publish_create(struct loop *loop, int fd, unsigned clients_max, const struct
 		   struct publish **ret_publish)
 {
 	struct publish *publish = calloc(1, sizeof(*publish));
+	int r;
 
 	if (!publish)
 		return -ENOMEM;
@@ -54,6 +55,11 @@ int publish_create(struct loop *loop, int fd, unsigned clients_max, const struct
 	publish->handler = *handler;
 	publish->fd = fd;
 	publish->clients_max = clients_max;
+	r = events_begin(publish);
+	if (r < 0) {
+		free(publish);
+		return r;
+	}
 	publish->accept = (struct loop_op){ .done = on_accepted, .owner = publish };
 	loop_accept(loop, &publish->accept, fd);
 	*ret_publish = publish;

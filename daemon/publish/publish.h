@@ -75,6 +75,7 @@ struct client {
 	/* Capture thread's. */
 	struct loop_op notice;    /* or the wake that takes its place */
 	bool listening;           /* atomic: WELCOME is out, notices may follow */
+	bool full;                /* atomic: a notice found no room; main clears it when there is some again */
 	uint64_t notices_dropped; /* atomic: capture writes, main reads for the stream's account */
 };
 
