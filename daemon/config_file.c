@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * config_file.c - reads a configuration file: JSON with comments. The only file that includes cJSON.h. Bounded before
+ * config_file.c - reads a configuration file: JSON with comments. The only file of the daemon that includes cJSON.h. Bounded before
  * the parser sees it (size, depth, values), since cJSON takes forty times the memory of its input. Main thread.
  */
 #include "config.h"
