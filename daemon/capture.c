@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "copy/copy.h"
 
 /* Frames taken in one turn of the loop before plans and stops are looked at again. */
@@ -40,7 +41,7 @@ struct capture {
 	/* The thread's own. */
 	struct loop_op doorbell, readable;
 	struct plan *plan;
-	uint64_t captured; /* sequence of the newest captured frame */
+	struct camera_stats stats; /* the main thread looks at them */
 };
 
 /* --- state --- */
@@ -147,6 +148,7 @@ static void copy_frame(const struct capture *capture, struct plan_stream *stream
 {
 	struct region region = region_for(capture, stream);
 	uint32_t source_stride = capture->plan->format.stride, slot;
+	uint64_t began_ns = clock_monotonic_ns();
 	struct lumaring_descriptor d;
 
 	if (ring_take(stream->ring, sequence, stream->cursors, stream->cursor_count, &slot) < 0) {
@@ -158,6 +160,7 @@ static void copy_frame(const struct capture *capture, struct plan_stream *stream
 	copy_plane(ring_pixels(stream->ring, slot), d.stride, frame->luma + (size_t)region.y * source_stride + region.x,
 		   source_stride, region.width, region.height);
 	ring_publish(stream->ring, slot, sequence, &d);
+	stats_published(stream->stats, began_ns, &d);
 	fill_notice(stream, slot, sequence, &d);
 }
 
@@ -196,9 +199,9 @@ static void notify_all(struct capture *capture)
 /* The buffer goes back before anybody is told, so that the camera never waits for a client. */
 static void take_frame(struct capture *capture, const struct source_frame *frame)
 {
-	uint64_t sequence = capture->captured + 1;
+	uint64_t sequence = capture->stats.captured + 1;
 
-	capture->captured = sequence;
+	stats_captured(&capture->stats, sequence, frame->ready_ns);
 	set_state(capture, CAPTURE_LIVE);
 	for (unsigned i = 0; i < capture->plan->stream_count; i++)
 		serve_stream(capture, &capture->plan->streams[i], frame, sequence);
@@ -231,9 +234,11 @@ static void take_event(struct capture *capture, const struct source_event *event
 		take_format(capture, &event->format);
 		break;
 	case SOURCE_PAUSED:
+		stats_interrupted(&capture->stats);
 		set_state(capture, CAPTURE_PAUSED);
 		break;
 	case SOURCE_LOST:
+		stats_interrupted(&capture->stats);
 		set_state(capture, CAPTURE_LOST);
 		break;
 	case SOURCE_ENDED:
@@ -289,7 +294,7 @@ static void adopt_plan(struct capture *capture, struct plan *plan)
 {
 	capture->plan = plan;
 	for (unsigned i = 0; i < plan->stream_count; i++)
-		ring_begin(plan->streams[i].ring, capture->captured + 1);
+		ring_begin(plan->streams[i].ring, capture->stats.captured + 1);
 	show_state(capture, (enum capture_state)capture->state);
 	/* C2 pairs with C2 in capture_read_report(): the last use of the old plan before the number of the new one. */
 	__atomic_store_n(&capture->acknowledged, plan->number, __ATOMIC_RELEASE);
@@ -395,4 +400,14 @@ void capture_read_report(struct capture *capture, struct capture_report *report)
 	report->state = (enum capture_state)__atomic_load_n(&capture->state, __ATOMIC_ACQUIRE);
 	if (report->state == CAPTURE_FAILED)
 		memcpy(report->text, capture->text, sizeof(report->text));
+}
+
+const struct camera_stats *capture_stats(const struct capture *capture)
+{
+	return &capture->stats;
+}
+
+const char *capture_loop_name(const struct capture *capture)
+{
+	return loop_backend_name(capture->loop);
 }

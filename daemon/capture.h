@@ -12,6 +12,7 @@
 #include "loop/loop.h"
 #include "plan.h"
 #include "source/source.h"
+#include "stats.h"
 
 struct capture;
 
@@ -55,6 +56,12 @@ void capture_hand_plan(struct capture *capture, struct plan *plan);
 
 /* Main thread: bring the report up to date. Begin with a zeroed one and keep it: the format is copied once. */
 void capture_read_report(struct capture *capture, struct capture_report *report);
+
+/* What it noted so far; valid as long as `capture`, and written to all the time: see stats_load(). */
+const struct camera_stats *capture_stats(const struct capture *capture);
+
+/* The back-end of its loop, as loop_backend_name(). */
+const char *capture_loop_name(const struct capture *capture);
 
 /* Stop the thread, but keep the object: afterwards the rings are the main thread's. */
 void capture_stop(struct capture *capture);

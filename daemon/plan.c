@@ -23,6 +23,7 @@ static void count(struct plan *plan, struct stream *streams, struct client *clie
 			continue;
 		s->plan_index = plan->stream_count++;
 		plan->streams[s->plan_index].ring = s->ring;
+		plan->streams[s->plan_index].stats = &s->stats;
 	}
 	for (struct client *c = clients; c; c = c->next) {
 		if (!is_reader(c))

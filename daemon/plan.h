@@ -14,6 +14,7 @@
 #include "publish/publish.h"
 #include "ring/ring.h"
 #include "source/source.h"
+#include "stats.h"
 #include "stream.h"
 
 /* The notice of a stream's newest frame: in place until all of its sends are done. */
@@ -26,6 +27,7 @@ struct plan_notice {
 
 struct plan_stream {
 	struct ring *ring;
+	struct stream_stats *stats;     /* the stream's */
 	struct region region;           /* of a shared stream, clamped to the image and the ring */
 	const uint64_t *wanted_region;  /* of a private stream: the word in its client page, else NULL */
 	bool wanted;                    /* somebody reads, or `always` */

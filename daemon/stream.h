@@ -13,6 +13,7 @@
 #include "base/names.h"
 #include "ring/ring.h"
 #include "source/source.h"
+#include "stats.h"
 
 struct client;
 
@@ -39,9 +40,10 @@ struct stream {
 	struct ring *retired;  /* replaced: destroyed when the capture thread has a plan without it */
 	uint64_t retired_plan; /* number of that plan */
 	uint32_t cursors_granted;
-	struct client *owner;     /* of a private stream */
-	uint64_t notices_dropped; /* by clients that have left */
-	unsigned plan_index;      /* scratch of plan_build() */
+	struct client *owner;      /* of a private stream */
+	uint64_t notices_dropped;  /* by clients that have left */
+	unsigned plan_index;       /* scratch of plan_build() */
+	struct stream_stats stats; /* written by the capture thread */
 };
 
 /* Allocate; `config` is copied. NULL: no memory. */

@@ -394,6 +394,12 @@ uint64_t ring_published(const struct ring *ring)
 	return __atomic_load_n(&ring->account.published, __ATOMIC_ACQUIRE);
 }
 
+uint64_t ring_lost(const struct ring *ring, enum lumaring_lost cause)
+{
+	/* Pairs with ring_count_lost(): each cause stands alone, relaxed. */
+	return __atomic_load_n(&ring->header->lost[cause], __ATOMIC_RELAXED);
+}
+
 struct ring_account ring_account(const struct ring *ring)
 {
 	return ring->account;

@@ -132,6 +132,7 @@ static void test_streams(void **state)
 	assert_memory_equal(&p->region, (&(struct region){ 8, 4, 16, 44 }), sizeof(struct region));
 	p = of(plan, always);
 	assert_true(p->wanted);
+	assert_ptr_equal(p->stats, &always->stats);
 	assert_int_equal(p->client_count, 0);
 	assert_memory_equal(&p->region, (&(struct region){ 63, 47, 1, 1 }), sizeof(struct region));
 	for (unsigned i = 0; i < plan->stream_count; i++) {
