@@ -231,6 +231,13 @@ static void on_facts(void *owner, const struct client *client, struct publish_fa
 	};
 }
 
+static char *on_status(void *owner, size_t *ret_bytes)
+{
+	struct attach *attach = owner;
+
+	return attach->handler.status(attach->handler.owner, ret_bytes);
+}
+
 void attach_waiting(struct attach *attach)
 {
 	struct client *next;
@@ -280,6 +287,7 @@ int attach_listen(struct attach *attach, int frames_fd)
 		.attach = on_attach,
 		.detach = on_detach,
 		.facts = on_facts,
+		.status = on_status,
 	};
 
 	return publish_create(attach->loop, frames_fd, attach->config->clients_max, &handler, &attach->publish);

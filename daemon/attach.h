@@ -21,6 +21,8 @@ struct attach_handler {
 	uint64_t (*next_plan)(const void *owner);
 	/* Streams or clients were changed: to be in the next plan. */
 	void (*replan)(void *owner);
+	/* As publish_handler.status. */
+	char *(*status)(void *owner, size_t *ret_bytes);
 };
 
 struct attach {

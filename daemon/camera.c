@@ -14,12 +14,14 @@
 #include <unistd.h>
 
 #include "attach.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "capture.h"
 #include "plan.h"
 #include "publish/publish.h"
 #include "service.h"
 #include "source/source.h"
+#include "status.h"
 #include "stream.h"
 
 struct camera {
@@ -37,6 +39,7 @@ struct camera {
 	uint32_t format_serial; /* the rings fit this format */
 	enum capture_state state;
 	bool started;
+	uint64_t created_ns; /* CLOCK_MONOTONIC */
 	enum exit_code exit_code;
 };
 
@@ -87,6 +90,29 @@ static uint64_t on_next_plan(const void *owner)
 static void on_replan(void *owner)
 {
 	replan(owner);
+}
+
+/* --- what others ask --- */
+
+static char *on_status(void *owner, size_t *ret_bytes)
+{
+	const struct camera *camera = owner;
+	const struct status_view view = {
+		.config = camera->config,
+		.started_ns = camera->created_ns,
+		.loop_main = loop_backend_name(camera->loop),
+		.loop_capture = capture_loop_name(camera->capture),
+		.state = camera->state,
+		.format = camera->attach.format,
+		.stats = capture_stats(camera->capture),
+		.streams = camera->attach.streams,
+		.clients = publish_clients(camera->attach.publish),
+		.private_bytes = camera->attach.private_bytes,
+	};
+	struct json json = { 0 };
+
+	status_write(&json, NULL, &view);
+	return json_take(&json, ret_bytes);
 }
 
 /* --- what the capture thread reports --- */
@@ -267,13 +293,19 @@ enum exit_code camera_create(const struct config *config, struct loop *loop, int
 			     char *text, size_t text_bytes)
 {
 	struct camera *camera = calloc(1, sizeof(*camera));
-	struct attach_handler handler = { .owner = camera, .next_plan = on_next_plan, .replan = on_replan };
+	struct attach_handler handler = {
+		.owner = camera,
+		.next_plan = on_next_plan,
+		.replan = on_replan,
+		.status = on_status,
+	};
 	enum exit_code code = EXIT_SYSTEM;
 
 	snprintf(text, text_bytes, "no memory");
 	if (camera) {
 		camera->config = config;
 		camera->loop = loop;
+		camera->created_ns = clock_monotonic_ns();
 		ring_sweep(config->camera);
 		if (attach_init(&camera->attach, config, loop, &handler) == 0)
 			code = open_source(camera, text, text_bytes);

@@ -9,6 +9,8 @@
 #define LIMIT_CLIENTS_MAX 16384u                  /* most that --clients-max takes */
 #define LIMIT_STREAMS 16u                         /* shared streams of one camera */
 #define LIMIT_PRIVATE_BYTES (UINT64_C(512) << 20) /* all private rings together */
+#define LIMIT_STATUS_REQUESTS 16u                 /* being answered at once */
+#define LIMIT_STATUS_LISTED 2048u                 /* clients, and private streams, that a status lists */
 #define LIMIT_CONFIG_BYTES (64u << 10)            /* size of a configuration file */
 #define LIMIT_FRAMERATE 10000.0                   /* frames per second of a paced stand-in source */
 

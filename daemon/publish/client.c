@@ -18,6 +18,7 @@
 
 void client_destroy(struct client *client)
 {
+	report_destroy(client);
 	page_destroy(client->page);
 	if (client->page_fd >= 0)
 		close(client->page_fd);
@@ -83,7 +84,7 @@ static const char *hello_fault(const struct lumaring_hello *hello, int bytes)
 	if (hello->message.size != bytes)
 		return "the size in the message is not the size of the packet";
 	if (hello->message.type != LUMARING_MESSAGE_HELLO)
-		return "the first message must be HELLO";
+		return "the first message must be HELLO, or a bare STATUS_REQUEST";
 	if (bytes < (int)sizeof(*hello))
 		return "HELLO is shorter than 80 bytes";
 	if (hello->message.flags & ~(LUMARING_HELLO_PRIVATE | LUMARING_HELLO_FUTEX))
@@ -138,7 +139,10 @@ static void on_received(struct loop_op *op, int result)
 		return;
 	}
 	if (client->state == CLIENT_GREETING && !client->refused) {
-		hear_hello(client, result);
+		if (report_is_asked(client, result))
+			report_begin(client);
+		else
+			hear_hello(client, result);
 		hear_more(client);
 	} else {
 		/* Of a type this version does not know: skipped. Who floods us waits, not the others. */
@@ -163,7 +167,7 @@ static void on_greeting_late(struct loop_op *op, int result)
 
 	if (client->state == CLIENT_LEAVING)
 		client_free_if_done(client);
-	else if (result == 0 && client->state == CLIENT_GREETING)
+	else if (result == 0 && (client->state == CLIENT_GREETING || client->state == CLIENT_REPORTING))
 		client_leave(client);
 }
 

@@ -12,7 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
-static void message_begin(struct client *client, size_t bytes, enum lumaring_message_type type)
+void events_begin_message(struct client *client, size_t bytes, enum lumaring_message_type type)
 {
 	struct lumaring_message message = { .type = (uint16_t)type, .size = (uint16_t)bytes };
 
@@ -41,7 +41,7 @@ static void fill_welcome(struct client *client, const struct publish_facts *fact
 	struct lumaring_welcome *m = (struct lumaring_welcome *)client->outbox;
 	int fds[2] = { facts->ring_fd, client->page_fd };
 
-	message_begin(client, sizeof(*m), LUMARING_MESSAGE_WELCOME);
+	events_begin_message(client, sizeof(*m), LUMARING_MESSAGE_WELCOME);
 	m->version = LUMARING_PROTOCOL_VERSION;
 	m->cursors = client->cursors;
 	m->epoch = facts->epoch;
@@ -65,7 +65,7 @@ static void fill_replaced(struct client *client, const struct publish_facts *fac
 {
 	struct lumaring_replaced *m = (struct lumaring_replaced *)client->outbox;
 
-	message_begin(client, sizeof(*m), LUMARING_MESSAGE_REPLACED);
+	events_begin_message(client, sizeof(*m), LUMARING_MESSAGE_REPLACED);
 	m->epoch_old = client->epoch;
 	m->epoch = facts->epoch;
 	m->ring_bytes = facts->ring_bytes;
@@ -79,7 +79,7 @@ static void fill_state(struct client *client, const struct publish_facts *facts)
 {
 	struct lumaring_state *m = (struct lumaring_state *)client->outbox;
 
-	message_begin(client, sizeof(*m), LUMARING_MESSAGE_STATE);
+	events_begin_message(client, sizeof(*m), LUMARING_MESSAGE_STATE);
 	m->epoch = facts->epoch;
 	m->state = facts->state;
 	m->generation = facts->generation;
@@ -258,7 +258,7 @@ void publish_refuse(struct client *client, int error, const char *format, ...)
 	struct lumaring_refusal *m = (struct lumaring_refusal *)client->outbox;
 	va_list arguments;
 
-	message_begin(client, sizeof(*m), LUMARING_MESSAGE_REFUSAL);
+	events_begin_message(client, sizeof(*m), LUMARING_MESSAGE_REFUSAL);
 	m->code = (uint32_t)-error;
 	va_start(arguments, format);
 	vsnprintf(m->text, sizeof(m->text), format, arguments);

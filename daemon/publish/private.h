@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* private.h - what accepting (publish.c), a client's life (client.c) and its events (events.c) share; nobody else. */
+/*
+ * private.h - what accepting (publish.c), a client's life (client.c), its events (events.c) and the answers to status
+ * requests (report.c) share; nobody else.
+ */
 #ifndef LUMARING_PUBLISH_PRIVATE_H
 #define LUMARING_PUBLISH_PRIVATE_H
 
@@ -23,6 +26,7 @@ struct publish {
 	struct loop_op crowded; /* rung by the capture thread: a client is `full` */
 	int fd;
 	unsigned client_count, clients_max;
+	unsigned report_count; /* status requests being answered */
 	struct client *clients;
 	bool accept_failing;        /* logged once per outage */
 	uint64_t refusals_since_ns; /* begin of the second in which they are counted */
@@ -49,5 +53,15 @@ void events_init(struct client *client);
 
 /* Start sending the first pending event; the others follow from its done. */
 void events_send(struct client *client);
+
+/* Begin a message in the outbox, all zero behind its header, with `msg` made for it. */
+void events_begin_message(struct client *client, size_t bytes, enum lumaring_message_type type);
+
+/* report.c: is the first message, received into the inbox, a STATUS_REQUEST? */
+bool report_is_asked(const struct client *client, int bytes);
+
+/* Answer it, or refuse; the client leaves when it has the last piece, or too late. */
+void report_begin(struct client *client);
+void report_destroy(struct client *client); /* its text, if there is one */
 
 #endif

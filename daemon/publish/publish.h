@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * publish.h - the frame socket: accepts clients, reads their HELLO, answers, sends notices and events.
+ * publish.h - the frame socket: accepts clients, reads their HELLO, answers, sends notices and events; and answers
+ * those that only ask for the status.
  *
  * All of it runs on the main thread but publish_notify(), which the capture thread calls with the clients of its plan.
  * What a stream is, and who may have which, is the business of the handler (daemon/attach.c); here a client only
@@ -18,11 +19,14 @@
 #include "loop/loop.h"
 
 struct publish;
+struct report;
 struct stream; /* the handler's */
 
 /*
  * GREETING  -> ATTACHING  a good HELLO came: the handler was told
  * GREETING  -> LEAVING    end of file, no HELLO within PUBLISH_GREETING_MS, or a refusal
+ * GREETING  -> REPORTING  a STATUS_REQUEST came: pieces of the status are on their way
+ * REPORTING -> LEAVING    the last piece is sent, a refusal, end of file, or PUBLISH_GREETING_MS are over
  * ATTACHING -> READING    its WELCOME is on the way (publish_welcome())
  * ATTACHING -> LEAVING    end of file, refusal, daemon stopping
  * READING   -> LEAVING    end of file, daemon stopping
@@ -30,6 +34,7 @@ struct stream; /* the handler's */
  */
 enum client_state {
 	CLIENT_GREETING,
+	CLIENT_REPORTING,
 	CLIENT_ATTACHING,
 	CLIENT_READING,
 	CLIENT_LEAVING,
@@ -67,6 +72,7 @@ struct client {
 	_Alignas(8) uint8_t ancillary[64];                /* filled in as a struct cmsghdr */
 	struct msghdr msg;
 	struct iovec iov;
+	struct report *report;  /* REPORTING: what is still to be sent */
 	unsigned pending;       /* PENDING_*: events still to be sent */
 	unsigned sending;       /* the one under way */
 	uint64_t epoch;         /* of the ring it was last handed */
@@ -94,6 +100,8 @@ struct publish_handler {
 	/* The client is LEAVING after attach(): publish_release() it when no thread uses it any more. */
 	void (*detach)(void *owner, struct client *client);
 	void (*facts)(void *owner, const struct client *client, struct publish_facts *ret_facts);
+	/* The status as text, for the caller to free(3). NULL: no memory. */
+	char *(*status)(void *owner, size_t *ret_bytes);
 };
 
 /* Take over the listening socket `fd`. At most clients_max connections are kept. */

@@ -16,6 +16,13 @@
  *                            <-  REPLACED + descriptor of the new ring; never dropped
  *   close                    ->  cursors, page and private stream are gone with the connection
  *
+ * Who wants to know what the daemon does, and for whom, says so instead of HELLO:
+ *
+ *   STATUS_REQUEST           ->      a bare struct lumaring_message
+ *                            <-  STATUS, as many as it takes, the last one with LUMARING_STATUS_LAST; or REFUSAL; then
+ *                                the daemon closes. It also does when the last one was not taken 5 s after the
+ *                                connection was made
+ *
  * The order of NOTICE against STATE and REPLACED is not fixed: each carries the epoch it speaks of. A client sends
  * nothing after its HELLO; descriptors it sends are ignored.
  */
@@ -37,6 +44,8 @@ enum lumaring_message_type {
 	LUMARING_MESSAGE_NOTICE = 4,
 	LUMARING_MESSAGE_STATE = 5,
 	LUMARING_MESSAGE_REPLACED = 6,
+	LUMARING_MESSAGE_STATUS_REQUEST = 7,
+	LUMARING_MESSAGE_STATUS = 8,
 };
 
 struct lumaring_message {
@@ -127,6 +136,15 @@ struct lumaring_replaced {
 	uint32_t reserved;               /*                                                           44 */
 };
 
+/* STATUS flags. */
+#define LUMARING_STATUS_LAST 1u /* no other piece follows */
+
+/* A piece of the status, as many bytes as fit the message; the pieces together are one JSON object, see lumaring(1). */
+struct lumaring_status_piece {
+	struct lumaring_message message;                                    /*                         0 */
+	char text[LUMARING_MESSAGE_MAX - sizeof(struct lumaring_message)]; /* not NUL-terminated      8 */
+};
+
 LUMARING_STATIC_ASSERT(sizeof(struct lumaring_message) == 8, "size of a message header");
 LUMARING_ASSERT_AT(lumaring_hello, stream, 16);
 LUMARING_ASSERT_AT(lumaring_hello, cursors, 48);
@@ -143,5 +161,6 @@ LUMARING_ASSERT_AT(lumaring_notice, slot, 56);
 LUMARING_STATIC_ASSERT(sizeof(struct lumaring_notice) == 64, "size of NOTICE");
 LUMARING_STATIC_ASSERT(sizeof(struct lumaring_state) == 24, "size of STATE");
 LUMARING_STATIC_ASSERT(sizeof(struct lumaring_replaced) == 48, "size of REPLACED");
+LUMARING_STATIC_ASSERT(sizeof(struct lumaring_status_piece) == LUMARING_MESSAGE_MAX, "size of STATUS");
 
 #endif

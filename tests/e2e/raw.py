@@ -8,6 +8,7 @@ is an AssertionError. Words are read and written through 64-bit memoryviews, so 
 import collections
 import ctypes
 import errno
+import json
 import mmap
 import os
 import platform
@@ -21,8 +22,9 @@ from lib import DEADLINE_S, wait_until
 # --- protocol.h ------------------------------------------------------------------------------------------------------
 
 VERSION = 1
-HELLO, WELCOME, REFUSAL, NOTICE, STATE, REPLACED = range(1, 7)
+HELLO, WELCOME, REFUSAL, NOTICE, STATE, REPLACED, STATUS_REQUEST, STATUS = range(1, 9)
 HELLO_PRIVATE, HELLO_FUTEX = 1, 2
+STATUS_LAST = 1
 MESSAGE_MAX = 512
 CURSORS_MAX = 8
 
@@ -48,6 +50,7 @@ MESSAGES = dict([
 SIZES = {HELLO: 80, WELCOME: 112, REFUSAL: 256, NOTICE: 64, STATE: 24, REPLACED: 48}
 for _type, (_struct, _) in MESSAGES.items():
     assert _struct.size == SIZES[_type], _type
+Piece = collections.namedtuple("Piece", "type size flags text")
 
 
 def hello(stream="main", cursors=2, **fields):
@@ -61,10 +64,17 @@ def hello(stream="main", cursors=2, **fields):
     return layout.pack(*hello_type(**values))
 
 
+STATUS_REQUEST_PACKET = MESSAGE.pack(STATUS_REQUEST, MESSAGE.size, 0)
+
+
 def parse(packet):
     """A message of the daemon as a named tuple."""
     assert len(packet) >= MESSAGE.size, packet
     kind, size, flags = MESSAGE.unpack_from(packet)
+    if kind == STATUS:
+        assert MESSAGE.size < size == len(packet) <= MESSAGE_MAX and flags in (0, STATUS_LAST), (size, flags)
+        assert flags or size == MESSAGE_MAX, "a piece that is not the last one has room"
+        return Piece(kind, size, flags, packet[MESSAGE.size:])
     assert kind in MESSAGES and kind != HELLO, f"type {kind}"
     assert size == len(packet) == SIZES[kind] and flags == 0, (kind, size, flags, len(packet))
     layout, message = MESSAGES[kind]
@@ -368,6 +378,21 @@ class Client:
 
     def attach_private(self, region=(0, 0, 0, 0), cursors=2, **fields):
         return self.ask(hello("", cursors, flags=HELLO_PRIVATE, region=region, **fields))
+
+    def status(self):
+        """Ask for the status instead of saying HELLO: the object, or Refused."""
+        self.send(STATUS_REQUEST_PACKET)
+        data = b""
+        while True:
+            message, fds = self.receive()
+            assert message is not None and not fds, "closed within the status"
+            if message.type == REFUSAL:
+                raise Refused(message)
+            assert message.type == STATUS, message
+            data += message.text
+            if message.flags & STATUS_LAST:
+                assert self.receive() == (None, [])
+                return json.loads(data.decode())
 
     def take(self, timeout_s=DEADLINE_S):
         """The next message; a REPLACED is followed, the end noted."""

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * status.h - what the daemon does and for whom, as one JSON object. How it is asked for and sent is not known here.
+ *
+ * lumaring(1) lists the keys. They are an interface: keys are only ever added. Units are in their names; 64-bit ids are
+ * decimal strings, and all other numbers whole. Main thread only, which it keeps for some microseconds per client.
+ */
+#ifndef LUMARING_STATUS_H
+#define LUMARING_STATUS_H
+
+#include <stdint.h>
+
+#include "base/json.h"
+#include "capture.h"
+#include "config.h"
+#include "publish/publish.h"
+#include "stream.h"
+
+/* Where it looks. */
+struct status_view {
+	const struct config *config;
+	uint64_t started_ns;                  /* CLOCK_MONOTONIC */
+	const char *loop_main, *loop_capture; /* back-ends */
+	enum capture_state state;             /* of the source */
+	const struct source_format *format;   /* NULL: not known yet */
+	const struct camera_stats *stats;     /* of the capture thread, which writes them meanwhile */
+	const struct stream *streams;         /* linked by `next` */
+	const struct client *clients;         /* linked by `next`, newest first */
+	uint64_t private_bytes;               /* of all private rings */
+};
+
+/* Write the object under `name`, NULL at the top. Of private streams and of clients LIMIT_STATUS_LISTED are listed. */
+void status_write(struct json *json, const char *name, const struct status_view *view);
+
+#endif
