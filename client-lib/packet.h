@@ -22,6 +22,7 @@ struct lr_packet {
 		struct lumaring_welcome welcome;
 		struct lumaring_refusal refusal;
 		struct lumaring_replaced replaced;
+		struct lumaring_status_piece status;
 	};
 	int fds[LR_PACKET_FDS_MAX];
 	unsigned fd_count;

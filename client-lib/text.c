@@ -28,6 +28,7 @@ static const struct {
 	{ EACCES, "you may not connect to this camera: join the daemon's group" },
 	{ EAGAIN, "nothing new yet" },
 	{ EBADMSG, "the daemon or its shared memory makes no sense: daemon and library may not fit together" },
+	{ EBUSY, "you attach more often than the daemon allows: try again later" },
 	{ ECONNREFUSED, "no daemon serves this camera" },
 	{ EDQUOT, "the private stream is larger than the daemon allows" },
 	{ EINTR, "a signal interrupted the wait" },

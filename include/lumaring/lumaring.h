@@ -322,6 +322,25 @@ const struct lumaring_info *lumaring_info(struct lumaring *ring);
 const char *lumaring_error_text(const struct lumaring *ring);
 
 /*
+ * [reentrant] What the daemon of a camera does, and for whom: source, streams, losses, times, clients, as one JSON
+ * object whose keys lumaring(1) lists (keys are only ever added). `camera` as in lumaring_open(); of `options` (NULL:
+ * the defaults) runtime_dir, timeout_ms and error_text count. Whoever may open a stream may ask.
+ *
+ * On success *ret_json is text, UTF-8, terminated by a NUL; free(3) it. It is not looked at here: what the daemon's
+ * clients told of themselves stands in it as they told it. Errors:
+ *   -EINVAL           a name or an option is out of range
+ *   -ECONNREFUSED, -EACCES, -EUSERS  as lumaring_open()
+ *   -EBUSY            the daemon answers as many such requests as it does at once, or you ask more often than it allows;
+ *                     it was asked again until the time was over
+ *   -ENOTCONN         it left before the status was complete, also when asked again
+ *   -EPROTONOSUPPORT  it is older and knows no such request
+ *   -EBADMSG          what it sent makes no sense, or has more than 4 MiB
+ *   -ETIMEDOUT        it did not answer in time
+ *   -EINTR, -ENOMEM, -EMFILE, -ENFILE
+ */
+int lumaring_status(const char *camera, const struct lumaring_options *options, char **ret_json);
+
+/*
  * [reentrant] A general sentence for an error code that this library returns (negative errno), for example
  * "no daemon serves this camera". Static storage; for other codes "unknown error".
  */

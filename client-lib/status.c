@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * status.c - lumaring_status(): a connection of its own that asks one question and gathers the answer. Runs in the
+ * caller's thread, without a handle. Must never gather more than LR_STATUS_BYTES_MAX, and never hand out bytes that are
+ * no text.
+ */
+#include <lumaring/lumaring.h>
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "options.h"
+#include "packet.h"
+#include "wait.h"
+
+#define LR_STATUS_BYTES_MAX (UINT32_C(4) << 20)
+#define ROOM_FIRST 16384u
+#define RETRY_NS (20 * LR_NS_PER_MS)
+
+struct answer {
+	char *text;
+	size_t bytes, room;
+	bool complete;
+};
+
+/* --- the text ---------------------------------------------------------------------------------------------------- */
+
+/* Bytes of the character at the front, 0: it is none of UTF-8, or NUL. */
+static size_t character_bytes(const unsigned char *text, size_t left)
+{
+	static const uint32_t least[] = { 0, 1, 0x80, 0x800, 0x10000 };
+	const size_t n = text[0] < 0x80         ? 1
+			 : text[0] >> 5 == 0x6  ? 2
+			 : text[0] >> 4 == 0xe  ? 3
+			 : text[0] >> 3 == 0x1e ? 4
+						: 0;
+	uint32_t code = n == 1 ? text[0] : n > 0 ? text[0] & (0x7fu >> n) : 0;
+
+	if (n == 0 || n > left)
+		return 0;
+	for (size_t i = 1; i < n; i++) {
+		if (text[i] >> 6 != 0x2)
+			return 0;
+		code = code << 6 | (text[i] & 0x3fu);
+	}
+	return code < least[n] || code > 0x10ffff || code >> 11 == 0x1b ? 0 : n;
+}
+
+static int check_text(const struct answer *a, struct lr_error *error)
+{
+	size_t n;
+
+	for (size_t at = 0; at < a->bytes; at += n) {
+		n = character_bytes((const unsigned char *)a->text + at, a->bytes - at);
+		if (n == 0)
+			return lr_text_fail(error, -EBADMSG, "STATUS: byte %zu of the text belongs to no character",
+					    at);
+	}
+	return 0;
+}
+
+static int grow(struct answer *a, size_t bytes, struct lr_error *error)
+{
+	size_t room = a->room > 0 ? a->room : ROOM_FIRST;
+	char *text;
+
+	/* One more for the NUL. */
+	while (room < a->bytes + bytes + 1)
+		room *= 2;
+	if (room == a->room)
+		return 0;
+	text = realloc(a->text, room);
+	if (!text)
+		return lr_text_fail(error, -ENOMEM, "out of memory");
+	a->text = text;
+	a->room = room;
+	return 0;
+}
+
+static int add_piece(struct answer *a, const struct lr_packet *packet, struct lr_error *error)
+{
+	const size_t bytes = packet->message.size - sizeof(packet->message);
+	int r = lr_packet_expect_fds(packet, 0, error);
+
+	if (r < 0)
+		return r;
+	if (bytes == 0 || packet->message.flags & ~LUMARING_STATUS_LAST)
+		return lr_text_fail(error, -EBADMSG, "the daemon sent a STATUS with %zu bytes of text and flags 0x%x",
+				    bytes, packet->message.flags);
+	if (bytes > LR_STATUS_BYTES_MAX - a->bytes)
+		return lr_text_fail(error, -EBADMSG, "the daemon's status has more than %u bytes", LR_STATUS_BYTES_MAX);
+	r = grow(a, bytes, error);
+	if (r < 0)
+		return r;
+	memcpy(a->text + a->bytes, packet->status.text, bytes);
+	a->bytes += bytes;
+	a->text[a->bytes] = '\0';
+	a->complete = packet->message.flags & LUMARING_STATUS_LAST;
+	return a->complete ? check_text(a, error) : 0;
+}
+
+/* --- the connection ---------------------------------------------------------------------------------------------- */
+
+static int refused(const struct lumaring_refusal *refusal, struct lr_error *error)
+{
+	static const int known[] = { EACCES, EBUSY, EUSERS, ENOMEM, EMFILE, ENFILE };
+	char text[sizeof(refusal->text) + 1];
+
+	lr_text_from_peer(text, sizeof(text), refusal->text, sizeof(refusal->text));
+	/* Nothing is wrong with the question, so this daemon does not know it. */
+	if (refusal->code == EINVAL)
+		return lr_text_fail(error, -EPROTONOSUPPORT, "the daemon is older and tells no status: update it (%s)",
+				    text);
+	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
+		if (refusal->code == (uint32_t)known[i])
+			return lr_text_fail(error, -known[i], "%s", text[0] ? text : lumaring_strerror(-known[i]));
+	return lr_text_fail(error, -EBADMSG, "the daemon refused with code %u, which this library does not know: %s",
+			    refusal->code, text);
+}
+
+static int handle(struct answer *a, const struct lr_packet *packet, struct lr_error *error)
+{
+	switch (packet->message.type) {
+	case LUMARING_MESSAGE_STATUS:
+		return add_piece(a, packet, error);
+	case LUMARING_MESSAGE_REFUSAL:
+		return refused(&packet->refusal, error);
+	default: /* of a later version */
+		return 0;
+	}
+}
+
+static int dial(const struct sockaddr_un *address, int *ret_socket, struct lr_error *error)
+{
+	const int s = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	int r;
+
+	if (s < 0)
+		return lr_text_fail(error, errno == ENOBUFS ? -ENOMEM : -errno, "cannot make a socket: %s",
+				    strerror(errno));
+	if (connect(s, (const struct sockaddr *)address, sizeof(*address)) == 0) {
+		*ret_socket = s;
+		return 0;
+	}
+	if (errno == EAGAIN)
+		r = lr_text_fail(error, -EAGAIN, "the daemon's queue of connections is full");
+	else if (errno == EACCES || errno == EPERM)
+		r = lr_text_fail(error, -EACCES, "you may not connect to %s: join the daemon's group",
+				 address->sun_path);
+	else
+		r = lr_text_fail(error, -ECONNREFUSED, "no daemon serves %s: %s", address->sun_path, strerror(errno));
+	close(s);
+	return r;
+}
+
+static int time_is_over(const struct lr_settings *s, struct lr_error *error)
+{
+	return lr_text_fail(error, -ETIMEDOUT, "the daemon behind %s did not tell its status within %d ms",
+			    s->address.sun_path, s->timeout_ms);
+}
+
+/* Wait for a message, or for nothing but a while (socket -1). */
+static int wait_for(const struct lr_settings *s, struct lr_wait *wait, int socket, struct lr_error *error)
+{
+	const uint64_t left_ns = lr_wait_left_ns(wait);
+	int r;
+
+	/* One look is free; a daemon that talks without end gets no second one. */
+	if (left_ns == 0 && wait->packets++ > 0)
+		return time_is_over(s, error);
+	r = lr_wait_for_fd(wait, socket, socket < 0 && left_ns > RETRY_NS ? RETRY_NS : left_ns);
+	if (r < 0)
+		return lr_text_fail(error, r, "cannot wait: %s", strerror(-r));
+	if (wait->interrupted)
+		return lr_text_fail(error, -EINTR, "a signal arrived first");
+	return r > 0 || socket < 0 ? 0 : time_is_over(s, error);
+}
+
+static int gather(const struct lr_settings *s, struct lr_wait *wait, int socket, struct answer *a,
+		  struct lr_error *error)
+{
+	struct lr_packet packet;
+
+	while (!a->complete) {
+		int r = wait_for(s, wait, socket, error);
+
+		if (r == 0)
+			r = lr_packet_receive(socket, MSG_DONTWAIT, &packet, error);
+		if (r == -EAGAIN)
+			continue;
+		if (r == -ECONNRESET)
+			return lr_text_fail(error, -ENOTCONN, "the daemon left before its status was complete");
+		if (r < 0)
+			return r;
+		r = handle(a, &packet, error);
+		lr_packet_close(&packet);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+static int ask(const struct lr_settings *s, struct lr_wait *wait, struct answer *a, struct lr_error *error)
+{
+	const struct lumaring_message request = { .type = LUMARING_MESSAGE_STATUS_REQUEST, .size = sizeof(request) };
+	int socket = -1, r = dial(&s->address, &socket, error);
+
+	if (r < 0)
+		return r;
+	/* A daemon that refuses without a look at the question has closed already: its words are still to be read. */
+	if (send(socket, &request, sizeof(request), MSG_NOSIGNAL) < 0 && errno != EPIPE && errno != ECONNRESET)
+		r = lr_text_fail(error, -ENOTCONN, "cannot ask the daemon: %s", strerror(errno));
+	if (r == 0)
+		r = gather(s, wait, socket, a, error);
+	close(socket);
+	if (r < 0) {
+		free(a->text);
+		*a = (struct answer){ 0 };
+	}
+	return r;
+}
+
+/* What goes away by itself is tried again. */
+static bool passes(int error)
+{
+	return error == -EAGAIN || error == -EBUSY || error == -ENOTCONN;
+}
+
+/* When the time is over, why it was not answered before is more than that. */
+static int ask_until_answered(const struct lr_settings *s, struct answer *a, struct lr_error *error)
+{
+	struct lr_wait wait = lr_wait_begin(s->timeout_ms);
+	int r = ask(s, &wait, a, error);
+
+	while (passes(r)) {
+		const struct lr_error why = *error;
+		const int passed = r;
+
+		r = lr_wait_left_ns(&wait) > 0 ? wait_for(s, &wait, -1, error) : time_is_over(s, error);
+		if (r == 0)
+			r = ask(s, &wait, a, error);
+		if (r == -ETIMEDOUT && passed != -EAGAIN) {
+			*error = why;
+			return passed;
+		}
+	}
+	return r;
+}
+
+LUMARING_API int lumaring_status(const char *camera, const struct lumaring_options *options, char **ret_json)
+{
+	struct lumaring_options o = { .size = sizeof(o) };
+	struct lr_error error = { "" };
+	struct lr_settings settings;
+	struct answer answer = { 0 };
+	int r = lr_options_read(options, &o, &error);
+
+	if (r == 0 && !ret_json)
+		r = lr_text_fail(&error, -EINVAL, "lumaring_status() needs a place for the text");
+	if (r == 0)
+		r = lr_options_settle(camera, NULL, &o, &settings, &error);
+	if (r == 0)
+		r = ask_until_answered(&settings, &answer, &error);
+	if (r == 0)
+		*ret_json = answer.text;
+	else if (o.error_text && o.error_bytes > 0)
+		snprintf(o.error_text, o.error_bytes, "%s", error.text);
+	return r;
+}
