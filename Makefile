@@ -39,7 +39,7 @@ LUMARING_CFLAGS := -std=c11 -D_GNU_SOURCE -DLUMARING_BUILD_VERSION='"$(VERSION)"
 	$(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer)
 LUMARING_LDFLAGS := -pthread $(if $(SAN),-fsanitize=$(SAN))
 DAEMON_LIBS := -lcjson -lsystemd -luring
-CLI_LIBS := -lpng
+CLI_LIBS := -lpng -lcjson
 
 Q := $(if $(V),,@)
 say = $(if $(V),,@printf '  %-7s %s\n' '$(1)' '$(2)')

@@ -37,6 +37,10 @@ static const struct verb verbs[] = {
 	  "  lumaring cat --y4m-420 | ffmpeg -i - camera.mp4\n"
 	  "  lumaring cat --raw -n 100 > luma.raw       100 frames, width times height bytes each\n",
 	  cat_run, VERB_CAT },
+	{ "status", "", "what the daemon does, and for whom: streams, losses, times, clients",
+	  "  lumaring status                            tables\n"
+	  "  lumaring status --json | jq .streams       for programs\n",
+	  status_run, VERB_STATUS },
 };
 
 #define VERBS (sizeof(verbs) / sizeof(verbs[0]))
@@ -52,7 +56,7 @@ static const char codes_text[] =
 	"  5  closed before the first frame, or camera lost before a picture, or the size of the\n"
 	"     frames changed under 'cat'\n"
 	"  6  no frame, or no answer of the daemon, in time\n"
-	"  128 + N  'cat' or 'snap' was stopped by signal N\n";
+	"  128 + N  'cat', 'snap' or 'status' was stopped by signal N\n";
 
 /* Text that did not get out is a failure like any other, except that a pager may have been closed. */
 static int finish(void)
@@ -73,7 +77,9 @@ static int print_help(void)
 		printf("  %-6s%-10s %s\n", verbs[i].name, verbs[i].operand, verbs[i].help);
 	printf("  %-6s%-10s %s\n", "help", "VERB", "the options of a verb");
 	printf("\nOptions for every verb, before or after it:\n");
-	options_print(stdout, VERB_ALL, true);
+	options_print(stdout, VERB_ALL, VERB_ALL);
+	printf("\nOptions for watch, snap and cat:\n");
+	options_print(stdout, VERB_FRAMES, VERB_FRAMES);
 	printf("\n%s\nlumaring(1) has the whole manual.\n", codes_text);
 	return finish();
 }
@@ -83,9 +89,9 @@ static int print_verb_help(const struct verb *verb)
 	printf("Examples:\n%s\nUsage: lumaring %s%s%s [OPTION]...\n", verb->examples, verb->name,
 	       verb->operand[0] ? " " : "", verb->operand);
 	printf("%c%s.\n\nOptions:\n", verb->help[0] - 'a' + 'A', verb->help + 1);
-	options_print(stdout, verb->flag, false);
+	options_print(stdout, verb->flag, 0);
 	printf("\nOptions for every verb:\n");
-	options_print(stdout, verb->flag, true);
+	options_print(stdout, verb->flag, VERB_ALL);
 	printf("\n%s", codes_text);
 	return finish();
 }
@@ -95,7 +101,7 @@ static const struct verb *verb_find(const char *name)
 	for (size_t i = 0; i < VERBS; i++)
 		if (strcmp(verbs[i].name, name) == 0)
 			return &verbs[i];
-	talk("there is no verb '%s', only watch, snap, cat and help; 'lumaring --help' has examples", name);
+	talk("there is no verb '%s', only watch, snap, cat, status and help; 'lumaring --help' has examples", name);
 	return NULL;
 }
 
@@ -155,6 +161,6 @@ int main(int argc, char **argv)
 		return dispatch(&options);
 	if (options.help)
 		return print_help();
-	talk("say what to do: watch, snap, cat or help; 'lumaring --help' has examples");
+	talk("say what to do: watch, snap, cat, status or help; 'lumaring --help' has examples");
 	return CODE_USAGE;
 }

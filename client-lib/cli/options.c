@@ -31,6 +31,7 @@ enum option_code {
 	OPTION_Y4M_420,
 	OPTION_RAW,
 	OPTION_FORMAT,
+	OPTION_ALL,
 };
 
 struct option_row {
@@ -43,13 +44,14 @@ struct option_row {
 
 static const struct option_row rows[] = {
 	{ "camera", "NAME", "the daemon's camera (default: $LUMARING_CAMERA, else cam0)", VERB_ALL, OPTION_CAMERA },
-	{ "stream", "NAME", "one of the camera's streams (default: main)", VERB_ALL, OPTION_STREAM },
+	{ "stream", "NAME", "one of the camera's streams (default: main)", VERB_FRAMES, OPTION_STREAM },
 	{ "runtime-dir", "DIR", "where the daemon's sockets are (default: $LUMARING_RUNTIME_DIR, else /run/lumaring)",
 	  VERB_ALL, OPTION_RUNTIME_DIR },
 	{ "wait", "SECONDS", "wait so long for a daemon that is not there yet (default: 2)", VERB_ALL, OPTION_WAIT },
 	{ "help", NULL, "this text; after a verb, that verb's", VERB_ALL, 'h' },
 	{ "version", NULL, "the version", VERB_ALL, 'V' },
-	{ "json", NULL, "one JSON object a line, events too", VERB_WATCH, OPTION_JSON },
+	{ "json", NULL, "JSON for programs: an object a line, events too; or the daemon's object",
+	  VERB_WATCH | VERB_STATUS, OPTION_JSON },
 	{ "latest", NULL, "only the newest frame each time, skip those between", VERB_WATCH, OPTION_LATEST },
 	{ "y4m", NULL, "YUV4MPEG2, luma only (Cmono)", VERB_CAT, OPTION_Y4M },
 	{ "y4m-420", NULL, "YUV4MPEG2 with neutral chroma (C420jpeg), for readers that know no Cmono", VERB_CAT,
@@ -57,14 +59,16 @@ static const struct option_row rows[] = {
 	{ "raw", NULL, "the rows of each frame, without padding or header", VERB_CAT, OPTION_RAW },
 	{ "format", "png|pgm", "of the picture, where no name says it (default: pgm)", VERB_SNAP, OPTION_FORMAT },
 	{ "count", "N", "stop after N frames", VERB_WATCH | VERB_CAT, 'n' },
-	{ "timeout", "SECONDS", "give up when no frame came for so long (default: never; snap: 5)", VERB_ALL,
+	{ "timeout", "SECONDS", "give up when no frame came for so long (default: never; snap: 5)", VERB_FRAMES,
 	  OPTION_TIMEOUT },
-	{ "region", "X,Y,W,H", "a private stream of these pixels; W or H 0: up to the edge", VERB_ALL, OPTION_REGION },
+	{ "region", "X,Y,W,H", "a private stream of these pixels; W or H 0: up to the edge", VERB_FRAMES,
+	  OPTION_REGION },
 	{ "oldest", NULL, "begin with the oldest frame in the ring, not with the next new one", VERB_WATCH | VERB_CAT,
 	  OPTION_OLDEST },
-	{ "copy", NULL, "copy frames out of the ring, pin none", VERB_ALL, OPTION_COPY },
-	{ "futex", NULL, "wait on a word in shared memory instead of the socket", VERB_ALL, OPTION_FUTEX },
+	{ "copy", NULL, "copy frames out of the ring, pin none", VERB_FRAMES, OPTION_COPY },
+	{ "futex", NULL, "wait on a word in shared memory instead of the socket", VERB_FRAMES, OPTION_FUTEX },
 	{ "follow", NULL, "when the stream is closed, wait for it to come back", VERB_WATCH | VERB_CAT, OPTION_FOLLOW },
+	{ "all", NULL, "every client and private stream, however many", VERB_STATUS, OPTION_ALL },
 };
 
 #define ROWS (sizeof(rows) / sizeof(rows[0]))
@@ -210,6 +214,9 @@ static int set_option(struct options *options, int code, const char *value)
 	case OPTION_FOLLOW:
 		options->follow = true;
 		return 0;
+	case OPTION_ALL:
+		options->all = true;
+		return 0;
 	case 'h':
 		options->help = true;
 		return 0;
@@ -297,13 +304,13 @@ int options_check(const struct options *options, const char *verb, unsigned flag
 	return 0;
 }
 
-void options_print(FILE *file, unsigned flag, bool common)
+void options_print(FILE *file, unsigned flag, unsigned verbs)
 {
 	for (size_t i = 0; i < ROWS; i++) {
 		const struct option_row *row = &rows[i];
 		char text[64];
 
-		if (!(row->verbs & flag) || (row->verbs == VERB_ALL) != common)
+		if (!(row->verbs & flag) || (verbs ? row->verbs != verbs : row->verbs == VERB_ALL))
 			continue;
 		snprintf(text, sizeof(text), "%s%c%s--%s%s%s", row->code < 256 ? "-" : " ",
 			 row->code < 256 ? row->code : ' ', row->code < 256 ? ", " : "  ", row->name,

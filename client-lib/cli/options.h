@@ -27,7 +27,9 @@ enum verb_flag {
 	VERB_WATCH = 1,
 	VERB_SNAP = 2,
 	VERB_CAT = 4,
-	VERB_ALL = 7,
+	VERB_STATUS = 8,
+	VERB_FRAMES = 7, /* those that read frames */
+	VERB_ALL = 15,
 };
 
 enum cat_format {
@@ -52,7 +54,7 @@ struct options {
 	int wait_ms;
 	int timeout_ms; /* -1: the verb's default */
 	uint64_t count; /* 0: no limit */
-	bool json, latest, copy, futex, oldest, follow, private;
+	bool json, latest, copy, futex, oldest, follow, private, all;
 	bool help, version;
 	struct lumaring_region region;
 	enum cat_format format;
@@ -67,7 +69,10 @@ int options_parse(int argc, char **argv, struct options *ret_options);
 /* Does the verb take what was given, and do the options go together? 0, or -EINVAL after one sentence. */
 int options_check(const struct options *options, const char *verb, unsigned flag);
 
-/* One line for each option that this verb takes: those that every verb takes (`common`), or the rest. */
-void options_print(FILE *file, unsigned flag, bool common);
+/*
+ * One line for each option that is for exactly these verbs; or with `verbs` 0 for each that this verb takes, but not
+ * every verb does.
+ */
+void options_print(FILE *file, unsigned flag, unsigned verbs);
 
 #endif

@@ -41,8 +41,10 @@ static int exit_code(int error)
 	case EINVAL:
 		return CODE_USAGE;
 	case ECONNREFUSED:
+	case ENOTCONN:
 		return CODE_NO_DAEMON;
 	case EACCES:
+	case EBUSY:
 	case ENOENT:
 	case EUSERS:
 	case EDQUOT:
@@ -57,8 +59,9 @@ static int exit_code(int error)
 	return CODE_FAILED;
 }
 
-/* lumaring_open() until there is a daemon, the time is over, or a signal asks to stop. */
-static int open_patiently(const struct options *options, struct lumaring_options *how, struct lumaring **ret_ring)
+/* Until there is a daemon, the time is over, or a signal asks to stop. */
+static int attempt_patiently(const struct options *options, struct lumaring_options *how, session_attempt attempt,
+			     void *result)
 {
 	const struct timespec pause = { .tv_nsec = RETRY_MS * (long)NS_PER_MS };
 	uint64_t since_ns = session_now_ns();
@@ -66,7 +69,7 @@ static int open_patiently(const struct options *options, struct lumaring_options
 
 	for (;;) {
 		how->timeout_ms = left_ms(since_ns, options->wait_ms);
-		r = lumaring_open(options->camera, options->stream, how, ret_ring);
+		r = attempt(options, how, result);
 		if (stop_signal() || (r != -ECONNREFUSED && r != -EINTR))
 			return r;
 		if (r == -ECONNREFUSED && how->timeout_ms == 0)
@@ -76,29 +79,44 @@ static int open_patiently(const struct options *options, struct lumaring_options
 	}
 }
 
-int session_open(struct session *session, const struct options *options)
+int session_ask(const struct options *options, struct lumaring_options *how, session_attempt attempt, void *result)
 {
-	struct lumaring_options how = LUMARING_OPTIONS_INIT;
 	char text[TEXT_BYTES] = "";
 	int r;
 
-	how.runtime_dir = options->runtime_dir;
-	how.flags = (options->copy ? LUMARING_COPY : 0) | (options->private ? LUMARING_PRIVATE : 0) |
-		    (options->oldest ? LUMARING_OLDEST : 0) | (options->futex ? LUMARING_FUTEX : 0);
-	how.region = options->region;
-	how.error_text = text;
-	how.error_bytes = sizeof(text);
-	memset(session, 0, sizeof(*session));
-	session->timeout_ms = options->timeout_ms;
-	r = open_patiently(options, &how, &session->ring);
+	how->runtime_dir = options->runtime_dir;
+	how->error_text = text;
+	how->error_bytes = sizeof(text);
+	r = attempt_patiently(options, how, attempt, result);
 	if (r < 0 && stop_signal())
 		return 128 + stop_signal();
 	if (r < 0) {
 		talk("%s", text[0] ? text : lumaring_strerror(r));
 		return exit_code(r);
 	}
-	session->frame_ns = session_now_ns();
 	return CODE_OK;
+}
+
+static int attempt_open(const struct options *options, const struct lumaring_options *how, void *result)
+{
+	struct lumaring **ret_ring = result;
+
+	return lumaring_open(options->camera, options->stream, how, ret_ring);
+}
+
+int session_open(struct session *session, const struct options *options)
+{
+	struct lumaring_options how = LUMARING_OPTIONS_INIT;
+	int code;
+
+	how.flags = (options->copy ? LUMARING_COPY : 0) | (options->private ? LUMARING_PRIVATE : 0) |
+		    (options->oldest ? LUMARING_OLDEST : 0) | (options->futex ? LUMARING_FUTEX : 0);
+	how.region = options->region;
+	memset(session, 0, sizeof(*session));
+	session->timeout_ms = options->timeout_ms;
+	code = session_ask(options, &how, attempt_open, &session->ring);
+	session->frame_ns = session_now_ns();
+	return code;
 }
 
 void session_close(struct session *session)

@@ -27,6 +27,12 @@ struct session {
 /* lumaring_next() or lumaring_latest(). */
 typedef int (*session_take)(struct lumaring *ring, int timeout_ms, const struct lumaring_frame **ret_frame);
 
+/* One question to the daemon, within how->timeout_ms: 0 and the answer in `result`, or a negative errno. */
+typedef int (*session_attempt)(const struct options *options, const struct lumaring_options *how, void *result);
+
+/* Ask until there is a daemon, as long as --wait says. CODE_OK, or another exit code after a sentence. */
+int session_ask(const struct options *options, struct lumaring_options *how, session_attempt attempt, void *result);
+
 /* CODE_OK with a session to close, or another exit code after a sentence. */
 int session_open(struct session *session, const struct options *options);
 void session_close(struct session *session);

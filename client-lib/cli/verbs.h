@@ -8,5 +8,6 @@
 int watch_run(const struct options *options);
 int snap_run(const struct options *options);
 int cat_run(const struct options *options);
+int status_run(const struct options *options);
 
 #endif

@@ -100,6 +100,9 @@ static void test_flags(void **state)
 	assert_int_equal(parse("snap - --format=pgm", &options), 0);
 	assert_int_equal(options.picture, SNAP_PGM);
 	assert_int_equal(options_check(&options, "snap", VERB_SNAP), 0);
+	assert_int_equal(parse("status --json --all --wait 1", &options), 0);
+	assert_true(options.json && options.all);
+	assert_int_equal(options_check(&options, "status", VERB_STATUS), 0);
 	assert_int_equal(parse("-h", &options), 0);
 	assert_true(options.help);
 	assert_int_equal(parse("-V", &options), 0);
@@ -195,6 +198,11 @@ static void test_refused_by_verb(void **state)
 	check_refused("cat --json", "cat", VERB_CAT);
 	check_refused("cat --latest", "cat", VERB_CAT);
 	check_refused("watch --raw", "watch", VERB_WATCH);
+	check_refused("watch --all", "watch", VERB_WATCH);
+	check_refused("status --stream main", "status", VERB_STATUS);
+	check_refused("status --region 0,0,8,8", "status", VERB_STATUS);
+	check_refused("status --timeout 1", "status", VERB_STATUS);
+	check_refused("status -n 1", "status", VERB_STATUS);
 	check_refused("watch --region 0,0,8,8 --stream left", "watch", VERB_WATCH);
 	check_refused("watch --latest --oldest", "watch", VERB_WATCH);
 }

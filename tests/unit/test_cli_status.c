@@ -1,0 +1,314 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * test_cli_status.c - the tables of `lumaring status`: what stands where, what is left out, and that no daemon and no
+ * client of one can put more than letters on a terminal.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "../../client-lib/cli/status_table.c"
+#include "../../client-lib/cli/table.c"
+
+static char *printed;
+
+/* What is printed for a status; ' stands for ". */
+static const char *print(const char *json, bool all)
+{
+	char *copy = strdup(json);
+	size_t bytes = 0;
+	FILE *memory;
+
+	free(printed);
+	printed = NULL;
+	memory = open_memstream(&printed, &bytes);
+	assert_non_null(memory);
+	for (char *c = copy; *c; c++)
+		*c = *c == '\'' ? '"' : *c;
+	assert_int_equal(status_table_print(copy, all, memory), 0);
+	fclose(memory);
+	free(copy);
+	for (const char *c = printed; *c; c++)
+		if ((*c < ' ' || *c > '~') && *c != '\n')
+			fail_msg("byte 0x%02x is printed", (unsigned char)*c);
+	return printed;
+}
+
+static void expect(const char *text)
+{
+	if (!strstr(printed, text))
+		fail_msg("this is not there:\n%s\nbut:\n%s", text, printed);
+}
+
+static int forget(void **state)
+{
+	(void)state;
+	free(printed);
+	printed = NULL;
+	return 0;
+}
+
+static unsigned lines_with(const char *text)
+{
+	unsigned count = 0;
+
+	for (const char *at = printed; (at = strstr(at, text)); at++)
+		count++;
+	return count;
+}
+
+static void test_table(void **state)
+{
+	static const char *const heads[] = { "NAME", ">N", "LAST", NULL };
+	char *text = NULL;
+	size_t bytes = 0;
+	FILE *memory = open_memstream(&text, &bytes);
+	struct table table;
+
+	(void)state;
+	table_begin(&table, heads);
+	table_cell(&table, "a");
+	table_cell(&table, "%u", 1);
+	table_cell(&table, ">x");
+	table_cell(&table, "longest");
+	table_cell(&table, "%u", 12345);
+	table_cell(&table, "y\x1b\xff");
+	assert_int_equal(table_end(&table, memory), 0);
+	fclose(memory);
+	assert_string_equal(text, "NAME         N  LAST\n"
+				  "a            1  >x\n"
+				  "longest  12345  y??\n");
+	free(text);
+}
+
+static void test_whole(void **state)
+{
+	(void)state;
+	print("{'version':'1.2.3','camera':'cam0','pid':77,'uptime_us':7380000000,'loop':{'main':'epoll'},"
+	      "'source':{'name':'replay','path':'a b.y4m','state':'live','width':640,'height':480,"
+	      "'frame_duration_us':17857,'measured_frame_duration_us':20000,'captured':1234567},"
+	      "'bytes':{'rings':24117248,'private_rings':1536,'private_rings_max':536870912},"
+	      "'limits':{'connections':3,'clients_max':512},"
+	      "'streams':[{'name':'private-1','private':true,'owner_pid':99,'state':'live','slots':4,'bytes':4096,"
+	      "'width_max':16,'height_max':8,'epoch':'18446744073709551615','generation':3,'cursors_granted':1,"
+	      "'cursors_max':2,'clients':1,'region':{'x':5,'y':6,'width':16,'height':8},'published':10,"
+	      "'copy_us':{'count':10,'p50':1,'p90':2,'p99':3,'max':4},"
+	      "'ready_to_published_us':{'count':10,'p50':50,'p90':51,'p99':52,'max':53},'notices_dropped':8,"
+	      "'lost':{'unread':30,'no_slot':0,'copy_late':4,'new_cause':1}},"
+	      "{'name':'main','private':false,'always':true,'state':'paused','region':{'width':640,'height':480},"
+	      "'lost':{'unread':0},'copy_us':{'count':0}}],"
+	      "'clients':[{'pid':4294967290,'uid':1000,'stream':'main','state':'reading','manner':'futex','cursors':2,"
+	      "'seen':100,'missed':3,'copied':4,'lag':5,'notices_dropped':6}]}",
+	      false);
+	expect("cam0: lumaringd 1.2.3, pid 77, up 2 h 3 min, loop epoll\n");
+	expect("source replay a b.y4m: live, 640x480, 50.0 frames/s of 56.0, 1234567 captured\n");
+	expect("rings 23.0 MiB, private ones 1.5 KiB of 512.0 MiB; connections 3 of 512\n");
+	/* The shared one first. */
+	expect("STREAM     STATE     REGION  CAPACITY  SLOTS     SIZE  PINS  CLIENTS                 EPOCH  GENERATION "
+	       " "
+	       "KIND\n"
+	       "main       paused   640x480       0x0      0      0 B   0/0        0                                 0 "
+	       " "
+	       "always\n"
+	       "private-1  live    16x8+5+6      16x8      4  4.0 KiB   1/2        1  18446744073709551615           3 "
+	       " "
+	       "of pid 99\n");
+	expect("STREAM     PUBLISHED  COPY us p50  p99  max  READY us p50  p99  max  DROPPED  LOST\n"
+	       "main               0            -    -    -             -    -    -        0  none\n"
+	       "private-1         10            1    3    4            50   52   53        8  30 unread, 4 copy_late, "
+	       "1 new_cause\n");
+	expect("       PID  PROCESS   UID  STREAM  STATE    WOKEN BY  PINS  SEEN  MISSED  COPIED  BEHIND  DROPPED\n"
+	       "4294967290  ?        1000  main    reading  futex        2   100       3       4       5        6\n");
+}
+
+static void test_rates(void **state)
+{
+	(void)state;
+	print("{'source':{'name':'synthetic','state':'paused','frame_duration_us':40000}}", false);
+	expect("source synthetic: paused, 0x0, 25.0 frames/s asked for, 0 captured\n");
+	print("{'source':{'name':'synthetic','state':'live','measured_frame_duration_us':40}}", false);
+	expect("source synthetic: live, 0x0, 25000.0 frames/s, 0 captured\n");
+	print("{'source':{'name':'synthetic','state':'ended'}}", false);
+	expect("source synthetic: ended, 0x0, 0 captured\n");
+	print("{'loop':{'main':'epoll','fallback_reason':'io_uring is forbidden'}}", false);
+	expect("loop epoll (io_uring is forbidden)\n");
+}
+
+static void test_words(void **state)
+{
+	static const struct {
+		double value;
+		const char *words;
+	} bytes[] = { { 0, "0 B" },
+		      { 1023, "1023 B" },
+		      { 1024, "1.0 KiB" },
+		      { 1048524, "1023.9 KiB" },
+		      { 1048575, "1.0 MiB" },
+		      { 1073741824, "1.0 GiB" },
+		      { 18446744073709551615.0, "16777216.0 TiB" } },
+	  days[] = { { 0, "0 s" },
+		     { 59999999, "59 s" },
+		     { 60e6, "1 min 0 s" },
+		     { 3599e6, "59 min 59 s" },
+		     { 3600e6, "1 h 0 min" },
+		     { 86399e6, "23 h 59 min" },
+		     { 86400e6, "1 d 0 h" } };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(bytes) / sizeof(bytes[0]); i++)
+		assert_string_equal(in_bytes(bytes[i].value).text, bytes[i].words);
+	for (size_t i = 0; i < sizeof(days) / sizeof(days[0]); i++)
+		assert_string_equal(in_days(days[i].value).text, days[i].words);
+}
+
+/* So many clients, of which each has a pid of no process and its number as `missed`. */
+static const char *print_clients_of(unsigned count, bool all)
+{
+	char json[16384] = "{'clients':[";
+	size_t used = strlen(json);
+
+	for (unsigned i = 0; i < count; i++)
+		used += (size_t)snprintf(json + used, sizeof(json) - used, "%s{'pid':%u,'state':'reading','missed':%u}",
+					 i ? "," : "", 3000000000u + i, i);
+	snprintf(json + used, sizeof(json) - used, "]}");
+	return print(json, all);
+}
+
+static void test_limit_of_clients(void **state)
+{
+	(void)state;
+	print_clients_of(STATUS_SHOWN, false);
+	assert_int_equal(lines_with("reading"), STATUS_SHOWN);
+	assert_int_equal(lines_with("more"), 0);
+	print_clients_of(STATUS_SHOWN + 1, false);
+	assert_int_equal(lines_with("reading"), STATUS_SHOWN);
+	expect("... and 1 more (--all)\n");
+	/* The one without trouble is left out, and the worst is the first. */
+	assert_null(strstr(printed, "3000000000"));
+	assert_true(strstr(printed, "3000000020") < strstr(printed, "3000000019"));
+	print_clients_of(STATUS_SHOWN + 1, true);
+	assert_int_equal(lines_with("reading"), STATUS_SHOWN + 1);
+	assert_int_equal(lines_with("more"), 0);
+	print("{'clients':[],'clients_omitted':5}", true);
+	expect("\nno clients\n... and 5 more\n");
+}
+
+static void test_order_of_clients(void **state)
+{
+	const char *last;
+
+	(void)state;
+	print("{'clients':[{'pid':3000000005},{'pid':3000000004},{'pid':3000000003,'notices_dropped':1},"
+	      "{'pid':3000000002,'copied':1},{'pid':3000000001,'missed':1}]}",
+	      false);
+	last = printed;
+	for (unsigned pid = 1; pid <= 5; pid++) {
+		char text[16];
+		const char *at;
+
+		snprintf(text, sizeof(text), "%u", 3000000000u + pid);
+		at = strstr(printed, text);
+		assert_non_null(at);
+		assert_true(at > last);
+		last = at;
+	}
+}
+
+static void test_limit_of_streams(void **state)
+{
+	(void)state;
+	for (unsigned count = STATUS_SHOWN; count <= STATUS_SHOWN + 1; count++) {
+		char json[8192] = "{'streams':[";
+		size_t used = strlen(json);
+
+		for (unsigned i = 0; i < count; i++)
+			used += (size_t)snprintf(json + used, sizeof(json) - used, "{'name':'p%u','private':true},", i);
+		snprintf(json + used, sizeof(json) - used, "{'name':'main'}],'streams_omitted':%u}", count % 2);
+		print(json, false);
+		/* A line in each of both tables. */
+		assert_int_equal(lines_with("\np"), 2 * STATUS_SHOWN);
+		assert_int_equal(lines_with("\nmain"), 2);
+		assert_int_equal(lines_with("more"), count > STATUS_SHOWN);
+		if (count > STATUS_SHOWN)
+			expect("... and 2 more private ones (--all)\n");
+		print(json, true);
+		assert_int_equal(lines_with("\np"), 2 * count);
+	}
+}
+
+/* The name of a process is read from the system. */
+static void test_process(void **state)
+{
+	char json[64];
+
+	(void)state;
+	snprintf(json, sizeof(json), "{'clients':[{'pid':%d}]}", (int)getpid());
+	print(json, false);
+	expect("test_cli_status");
+}
+
+/* Escapes for terminals, in every place that text can stand in. */
+static void test_nothing_but_letters(void **state)
+{
+	(void)state;
+	print("{'version':'\\u001b[31m','camera':'\\n\\r\\t','loop':{'main':'\\u0007','fallback_reason':'\\u001b'},"
+	      "'source':{'name':'\\u009b','path':'/tmp/\xc3\xa4\\u001b]0;x','state':'\\u0001'},"
+	      "'streams':[{'name':'\\u001b[2J','state':'\\u007f','epoch':'\\u001b','lost':{'\\u001b[31m':1}}],"
+	      "'clients':[{'pid':3000000000,'stream':'\\u001b','state':'\\u001b','manner':'\\n'}]}",
+	      false);
+	expect("source ??");
+	expect("/tmp/???]0;x");
+	expect("1 ?[31m");
+}
+
+/* Of the wrong types, of the wrong depth, too large: something is printed, and nothing breaks. */
+static void test_strange_objects(void **state)
+{
+	static const char *const objects[] = {
+		"{}",
+		"{'streams':5,'clients':'x','source':[],'bytes':null,'limits':true}",
+		"{'streams':[1,'a',null,[],{}],'clients':[1,'a',null,[],{}]}",
+		"{'streams':{'a':{'name':'b'}},'clients':{'c':1}}",
+		"{'streams':[{'lost':[1,2,3]},{'lost':5}]}",
+		"{'uptime_us':1e308,'pid':-1e308,'bytes':{'rings':-5},'clients':[{'pid':1e308,'seen':-1e308}]}",
+		"{'streams':[{'region':{'width':1e300,'height':1e300,'x':1e300},'lost':{'a':1e308,'b':{},'c':'d'}}]}",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(objects) / sizeof(objects[0]); i++) {
+		print(objects[i], false);
+		print(objects[i], true);
+	}
+}
+
+static void test_no_object(void **state)
+{
+	static const char *const texts[] = { "", "nonsense", "5", "[]", "{}x", "{", "\"a\"" };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
+		assert_int_equal(status_table_print(texts[i], false, NULL), -EBADMSG);
+}
+
+#define TEST(function) cmocka_unit_test_teardown(function, forget)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_table),
+		TEST(test_whole),
+		TEST(test_rates),
+		TEST(test_words),
+		TEST(test_limit_of_clients),
+		TEST(test_order_of_clients),
+		TEST(test_limit_of_streams),
+		TEST(test_process),
+		TEST(test_nothing_but_letters),
+		TEST(test_strange_objects),
+		TEST(test_no_object),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
