@@ -8,6 +8,7 @@ import errno
 import grp
 import json
 import os
+import re
 import signal
 import subprocess
 import threading
@@ -107,6 +108,28 @@ def test_frames_and_losses():
             assert answer["bytes"]["private_rings"] == 0 and answer["limits"]["clients_max"] == 512
             assert answer["limits"]["connections"] == 2 and len(answer["clients"]) == 1
             assert answer["streams_omitted"] == answer["clients_omitted"] == 0
+
+
+def keys_of(value):
+    """All keys of an object and of what is in it."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield key
+            yield from keys_of(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from keys_of(inner)
+
+
+def test_every_key_is_documented():
+    with open(lib.ROOT / "client-lib/cli/lumaring.1", encoding="ascii") as file:
+        section = file.read().split("\n.SH STATUS\n")[1].split("\n.SH ")[0]
+    words = set(re.findall(r"[a-z0-9_]+", section))
+    with Daemon("--source", "synthetic", "--framerate", 100, "--size", "64x48") as daemon, raw.Client(
+            daemon.wait_ready()) as client:
+        client.attach_private()
+        keys = set(keys_of(status(daemon)))
+    assert "owner_pid" in keys and keys <= words, keys - words
 
 
 def test_before_the_format():
