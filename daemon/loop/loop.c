@@ -61,6 +61,7 @@ int loop_create(enum loop_backend backend, struct loop **ret_loop, char *text, s
 	if (r < 0)
 		return r;
 	loop_init(loop);
+	snprintf(loop->fallback, sizeof(loop->fallback), "%s", text);
 	*ret_loop = loop;
 	return 0;
 }
@@ -83,6 +84,11 @@ enum loop_backend loop_backend(const struct loop *loop)
 const char *loop_backend_name(const struct loop *loop)
 {
 	return loop->operations->name;
+}
+
+const char *loop_fallback(const struct loop *loop)
+{
+	return loop->fallback;
 }
 
 /* Remember a descriptor that the loop made; closed here when that fails. 0 or -ENOMEM. */

@@ -94,6 +94,9 @@ void loop_destroy(struct loop *loop);
 enum loop_backend loop_backend(const struct loop *loop);
 const char *loop_backend_name(const struct loop *loop);
 
+/* What loop_create() said when LOOP_AUTO came to take epoll, else "". */
+const char *loop_fallback(const struct loop *loop);
+
 /* Run until loop_stop() is called from a callback. 0, or a negative errno when the kernel refuses to wait. */
 int loop_run(struct loop *loop);
 void loop_stop(struct loop *loop);

@@ -367,7 +367,8 @@ static void check_refused(long call, int forbidden_error, const char *cause)
 	}
 	r = loop_create(LOOP_AUTO, &loop, text, sizeof(text));
 	snprintf(expected, sizeof(expected), "io_uring cannot be used: %s; using epoll", cause);
-	if (r < 0 || strcmp(text, expected) != 0 || loop_backend(loop) != LOOP_EPOLL || loop_turn(loop, 0) < 0)
+	if (r < 0 || strcmp(text, expected) != 0 || loop_backend(loop) != LOOP_EPOLL ||
+	    strcmp(loop_fallback(loop), expected) != 0 || loop_turn(loop, 0) < 0)
 		_exit(3);
 	loop_destroy(loop);
 	_exit(0);
@@ -403,10 +404,12 @@ static void test_names(void **state)
 	assert_string_equal(text, "");
 	assert_int_equal(loop_backend(loop), LOOP_URING);
 	assert_string_equal(loop_backend_name(loop), "io_uring");
+	assert_string_equal(loop_fallback(loop), "");
 	loop_destroy(loop);
 	assert_int_equal(loop_create(LOOP_EPOLL, &loop, text, sizeof(text)), 0);
 	assert_int_equal(loop_backend(loop), LOOP_EPOLL);
 	assert_string_equal(loop_backend_name(loop), "epoll");
+	assert_string_equal(loop_fallback(loop), "");
 	loop_destroy(loop);
 	loop_destroy(NULL);
 }
