@@ -97,11 +97,13 @@ static void on_replan(void *owner)
 static char *on_status(void *owner, size_t *ret_bytes)
 {
 	const struct camera *camera = owner;
+	const struct loop *loop = camera->loop, *capture = capture_loop(camera->capture);
 	const struct status_view view = {
 		.config = camera->config,
 		.started_ns = camera->created_ns,
-		.loop_main = loop_backend_name(camera->loop),
-		.loop_capture = capture_loop_name(camera->capture),
+		.loop_main = loop_backend_name(loop),
+		.loop_capture = loop_backend_name(capture),
+		.loop_fallback = loop_fallback(loop)[0] ? loop_fallback(loop) : loop_fallback(capture),
 		.state = camera->state,
 		.format = camera->attach.format,
 		.stats = capture_stats(camera->capture),

@@ -407,7 +407,7 @@ const struct camera_stats *capture_stats(const struct capture *capture)
 	return &capture->stats;
 }
 
-const char *capture_loop_name(const struct capture *capture)
+const struct loop *capture_loop(const struct capture *capture)
 {
-	return loop_backend_name(capture->loop);
+	return capture->loop;
 }

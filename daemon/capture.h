@@ -60,8 +60,8 @@ void capture_read_report(struct capture *capture, struct capture_report *report)
 /* What it noted so far; valid as long as `capture`, and written to all the time: see stats_load(). */
 const struct camera_stats *capture_stats(const struct capture *capture);
 
-/* The back-end of its loop, as loop_backend_name(). */
-const char *capture_loop_name(const struct capture *capture);
+/* Its loop, to look at: loop_backend_name(), loop_fallback(). */
+const struct loop *capture_loop(const struct capture *capture);
 
 /* Stop the thread, but keep the object: afterwards the rings are the main thread's. */
 void capture_stop(struct capture *capture);

@@ -17,6 +17,7 @@ static void write_loop(struct json *json, const struct status_view *view)
 	json_object(json, "loop");
 	json_string(json, "main", view->loop_main);
 	json_string(json, "capture", view->loop_capture);
+	json_string(json, "fallback_reason", view->loop_fallback);
 	json_close(json);
 }
 

@@ -21,6 +21,7 @@ struct status_view {
 	const struct config *config;
 	uint64_t started_ns;                  /* CLOCK_MONOTONIC */
 	const char *loop_main, *loop_capture; /* back-ends */
+	const char *loop_fallback;            /* why not the best one, "": it is */
 	enum capture_state state;             /* of the source */
 	const struct source_format *format;   /* NULL: not known yet */
 	const struct camera_stats *stats;     /* of the capture thread, which writes them meanwhile */

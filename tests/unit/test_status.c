@@ -53,6 +53,7 @@ static int set_up(void **state)
 					   .started_ns = clock_monotonic_ns() - 5 * NS_PER_MS,
 					   .loop_main = "epoll",
 					   .loop_capture = "io_uring",
+					   .loop_fallback = "because",
 					   .state = CAPTURE_LIVE,
 					   .format = &world.format,
 					   .stats = &world.stats,
@@ -175,6 +176,7 @@ static void test_daemon_and_source(void **state)
 	assert_in_range(number(status, "uptime_us"), 5000, 60000000);
 	expect_text(get(status, "loop"), "main", "epoll");
 	expect_text(get(status, "loop"), "capture", "io_uring");
+	expect_text(get(status, "loop"), "fallback_reason", "because");
 	expect_text(get(status, "source"), "name", "replay");
 	expect_text(get(status, "source"), "path", "/tmp/\"a\\b\xef\xbf\xbd.y4m");
 	expect_text(get(status, "source"), "state", "live");
