@@ -42,7 +42,8 @@ enum client_state {
 
 #define PUBLISH_GREETING_MS 5000
 #define PUBLISH_CHATTER_MS 10          /* a client that talks after its HELLO is heard once in so long */
-#define PUBLISH_SEND_BUFFER_BYTES 4608 /* SO_SNDBUF: about a dozen notices; a stalled client costs no more memory */
+#define PUBLISH_SEND_BUFFER_BYTES 2304 /* SO_SNDBUF, which the kernel doubles: half a dozen notices of 768 bytes each  \
+					*/
 
 struct client {
 	struct client *next, *previous;
