@@ -3,9 +3,9 @@
  * uring.c - the loop's back-end on io_uring(7), Linux 5.19 or later: an operation is an entry of the submission queue,
  * its result one of the completion queue.
  *
- * Owns the ring, what it knows of listeners, and the list of timers. Runs in the loop's thread only; from Linux 6.1 on
- * the kernel enforces that. It must never call `done`, and never wait anywhere but in wait(), and in flush() for sends,
- * which the kernel never holds back.
+ * Owns the ring and the list of timers; accepting is uring_accept.c's. Runs in the loop's thread only; from Linux 6.1
+ * on the kernel enforces that. It must never call `done`, and never wait anywhere but in wait(), and in flush() for
+ * sends, which the kernel never holds back.
  *
  * The ring is made disabled, restricted to the operations below (uring_setup.c), and enabled by the thread that runs
  * it: whoever took over the process could not use it to walk round the system call filter of its unit.
@@ -28,45 +28,8 @@
 #include "loop/timers.h"
 #include "loop/uring.h"
 
-/*
- * What a completion belongs to: a struct loop_op by its address, if a receive with DATA_RECEIVE; a struct listener by
- * its address with DATA_LISTENER; the timer; or nobody (a cancellation, or a change of the timer).
- */
-#define DATA_NOBODY UINT64_C(0)
-#define DATA_TIMER UINT64_C(2)
-#define DATA_LISTENER UINT64_C(1)
-#define DATA_RECEIVE UINT64_C(4)
-#define DATA_BITS UINT64_C(7)
-
 /* Submissions that the kernel has no memory for are tried so often before the loop gives up. */
 #define SUBMIT_TRIES 1000
-
-/*
- * One accepting operation and the multishot accept behind it. It outlives the operation when that is cancelled, since
- * the kernel may hand over a connection until it has confirmed.
- */
-struct listener {
-	struct listener *next;
-	struct loop_op *op; /* NULL: cancelled; close what still comes */
-	int fd;
-	bool armed;   /* the kernel has it */
-	int *results; /* that came while an earlier one was not told yet */
-	unsigned result_count;
-};
-
-struct uring_loop {
-	struct loop base;
-	struct io_uring ring;
-	bool enabled;
-	bool wakes_words;       /* URING_OP_FUTEX_WAKE is there */
-	int failed;             /* negative errno: the kernel takes no more entries */
-	unsigned receives;      /* that the kernel has: it may write to their buffers */
-	unsigned sends;         /* that the kernel has not completed */
-	struct loop_op *timers; /* soonest first; paused listeners too */
-	uint64_t armed_ns;      /* what the kernel's timer is set to, 0: nothing */
-	struct __kernel_timespec when;
-	struct listener *listeners;
-};
 
 static struct uring_loop *uring_loop(struct loop *loop)
 {
@@ -93,8 +56,7 @@ static int submit(struct uring_loop *loop, unsigned wait_count)
 	return loop->failed;
 }
 
-/* A free entry, or NULL when the kernel takes none. A full queue is emptied by submitting it. */
-static struct io_uring_sqe *next_entry(struct uring_loop *loop)
+struct io_uring_sqe *uring_entry(struct uring_loop *loop)
 {
 	struct io_uring_sqe *sqe = io_uring_get_sqe(&loop->ring);
 
@@ -139,7 +101,7 @@ static bool is_send(const struct loop_op *op)
 	return op->kind == LOOP_SEND || op->kind == LOOP_WAKE_WORD;
 }
 
-static void fail(struct uring_loop *loop, struct loop_op *op, int error)
+void uring_fail(struct uring_loop *loop, struct loop_op *op, int error)
 {
 	op->repeats = false;
 	loop_complete(&loop->base, op, error);
@@ -153,10 +115,10 @@ static uint64_t op_data(const struct loop_op *op)
 /* Give an operation to the kernel. */
 static void arm(struct uring_loop *loop, struct loop_op *op)
 {
-	struct io_uring_sqe *sqe = next_entry(loop);
+	struct io_uring_sqe *sqe = uring_entry(loop);
 
 	if (!sqe) {
-		fail(loop, op, loop->failed ? loop->failed : -ENOBUFS);
+		uring_fail(loop, op, loop->failed ? loop->failed : -ENOBUFS);
 		return;
 	}
 	prepare_entry(sqe, op);
@@ -166,165 +128,14 @@ static void arm(struct uring_loop *loop, struct loop_op *op)
 	loop->sends += is_send(op);
 }
 
-/*
- * Have the kernel end what carries `user_data`; its last completion follows. Without an entry the loop has failed, and
- * nothing is told any more.
- */
-static void disarm(struct uring_loop *loop, uint64_t user_data, unsigned flags)
+void uring_disarm(struct uring_loop *loop, uint64_t user_data, unsigned flags)
 {
-	struct io_uring_sqe *sqe = next_entry(loop);
+	struct io_uring_sqe *sqe = uring_entry(loop);
 
 	if (!sqe)
 		return;
 	io_uring_prep_cancel64(sqe, user_data, (int)flags);
 	sqe->user_data = DATA_NOBODY;
-}
-
-/* --- accepting -----------------------------------------------------------------------------------------------------
- */
-
-static struct listener *listener_of(const struct uring_loop *loop, const struct loop_op *op)
-{
-	struct listener *listener = loop->listeners;
-
-	while (listener->op != op)
-		listener = listener->next;
-	return listener;
-}
-
-static void listener_free(struct uring_loop *loop, struct listener *listener)
-{
-	struct listener **link = &loop->listeners;
-
-	while (*link != listener)
-		link = &(*link)->next;
-	*link = listener->next;
-	for (unsigned i = 0; i < listener->result_count; i++)
-		if (listener->results[i] >= 0)
-			close(listener->results[i]);
-	free(listener->results);
-	free(listener);
-}
-
-static void listener_arm(struct uring_loop *loop, struct listener *listener)
-{
-	struct io_uring_sqe *sqe = next_entry(loop);
-
-	if (!sqe) {
-		listener->armed = false; /* the loop has failed */
-		return;
-	}
-	io_uring_prep_multishot_accept(sqe, listener->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-	sqe->user_data = (uintptr_t)listener | DATA_LISTENER;
-	listener->armed = true;
-}
-
-static void accept_start(struct uring_loop *loop, struct loop_op *op)
-{
-	struct listener *listener = calloc(1, sizeof(*listener));
-
-	if (!listener) {
-		fail(loop, op, -ENOMEM);
-		return;
-	}
-	listener->op = op;
-	listener->fd = op->fd;
-	listener->next = loop->listeners;
-	loop->listeners = listener;
-	listener_arm(loop, listener);
-}
-
-/* Its operation is over, and may be gone. */
-static void accept_cancel(struct uring_loop *loop, struct loop_op *op)
-{
-	struct listener *listener = listener_of(loop, op);
-
-	timers_remove(&loop->timers, op);
-	listener->op = NULL;
-	if (listener->armed)
-		disarm(loop, (uintptr_t)listener | DATA_LISTENER, 0);
-	else
-		listener_free(loop, listener);
-}
-
-/* No further try will do. */
-static bool accept_is_hopeless(int result)
-{
-	return result == -EBADF || result == -EINVAL || result == -ENOTSOCK || result == -EOPNOTSUPP;
-}
-
-/* More descriptors or memory may be there in a while. */
-static bool accept_is_short(int result)
-{
-	return result == -EMFILE || result == -ENFILE || result == -ENOBUFS || result == -ENOMEM;
-}
-
-static void accept_tell(struct uring_loop *loop, struct listener *listener, int result)
-{
-	if (!accept_is_hopeless(result)) {
-		loop_complete(&loop->base, listener->op, result);
-		return;
-	}
-	fail(loop, listener->op, result);
-	listener_free(loop, listener);
-}
-
-/* One result a turn: the others wait. A connection that there is no memory to remember is closed. */
-static void accept_take(struct uring_loop *loop, struct listener *listener, int result)
-{
-	int *results;
-
-	if (!listener->op->queued) {
-		accept_tell(loop, listener, result);
-		return;
-	}
-	results = realloc(listener->results, (listener->result_count + 1) * sizeof(*results));
-	if (results) {
-		listener->results = results;
-		listener->results[listener->result_count++] = result;
-	} else if (result >= 0) {
-		close(result);
-	}
-}
-
-/* `done` has returned. */
-static void accept_next(struct uring_loop *loop, struct listener *listener)
-{
-	int result;
-
-	if (listener->op->queued || listener->result_count == 0)
-		return;
-	result = listener->results[0];
-	memmove(listener->results, listener->results + 1, --listener->result_count * sizeof(*listener->results));
-	accept_tell(loop, listener, result);
-}
-
-/* The kernel ended the multishot accept. */
-static void accept_ended(struct uring_loop *loop, struct listener *listener, int result)
-{
-	if (accept_is_short(result)) {
-		listener->op->deadline_ns = clock_monotonic_ns() + LOOP_ACCEPT_RETRY_MS * NS_PER_MS;
-		timers_insert(&loop->timers, listener->op);
-	} else if (!accept_is_hopeless(result)) {
-		/* Gone before it was accepted, or the queue of completions was full for a moment. */
-		listener_arm(loop, listener);
-	}
-}
-
-static void accept_completed(struct uring_loop *loop, struct listener *listener, int result, bool more)
-{
-	listener->armed = more;
-	if (!listener->op) {
-		if (result >= 0)
-			close(result);
-		if (!more)
-			listener_free(loop, listener);
-		return;
-	}
-	if (!more)
-		accept_ended(loop, listener, result);
-	if (result >= 0 || accept_is_short(result) || accept_is_hopeless(result))
-		accept_take(loop, listener, result);
 }
 
 /* --- completions ---------------------------------------------------------------------------------------------------
@@ -342,7 +153,7 @@ static void op_completed(struct uring_loop *loop, struct loop_op *op, int result
 		return;
 	}
 	if (poll && result < 0) {
-		fail(loop, op, result);
+		uring_fail(loop, op, result);
 		return;
 	}
 	if (poll)
@@ -360,8 +171,8 @@ static void take_completion(struct uring_loop *loop, const struct io_uring_cqe *
 	if (cqe->user_data == DATA_TIMER)
 		loop->armed_ns = 0;
 	else if (cqe->user_data & DATA_LISTENER)
-		accept_completed(loop, (struct listener *)(uintptr_t)(cqe->user_data & ~DATA_BITS), cqe->res,
-				 cqe->flags & IORING_CQE_F_MORE);
+		uring_accept_completed(loop, (struct listener *)(uintptr_t)(cqe->user_data & ~DATA_BITS), cqe->res,
+				       cqe->flags & IORING_CQE_F_MORE);
 	else
 		op_completed(loop, (struct loop_op *)(uintptr_t)(cqe->user_data & ~DATA_BITS), cqe->res);
 }
@@ -388,7 +199,7 @@ static void arm_timer(struct uring_loop *loop, uint64_t next_ns)
 
 	if (loop->armed_ns && loop->armed_ns <= next_ns)
 		return;
-	sqe = next_entry(loop);
+	sqe = uring_entry(loop);
 	if (!sqe)
 		return; /* the loop has failed */
 	loop->when.tv_sec = (int64_t)(next_ns / NS_PER_SECOND);
@@ -412,7 +223,7 @@ static void expire_timers(struct uring_loop *loop)
 		if (op->kind == LOOP_TIMER)
 			loop_complete(&loop->base, op, 0);
 		else
-			listener_arm(loop, listener_of(loop, op));
+			uring_accept_resume(loop, op);
 	}
 }
 
@@ -487,7 +298,7 @@ static void uring_start(struct loop *base, struct loop_op *op)
 	if (op->kind == LOOP_TIMER)
 		timers_insert(&loop->timers, op);
 	else if (op->kind == LOOP_ACCEPT)
-		accept_start(loop, op);
+		uring_accept_start(loop, op);
 	else if (op->kind == LOOP_WAKE_WORD && !loop->wakes_words)
 		loop_complete(base, op, loop_wake_word_now(op->word));
 	else
@@ -502,9 +313,9 @@ static void uring_cancel(struct loop *base, struct loop_op *op)
 	if (op->kind == LOOP_TIMER)
 		timers_remove(&loop->timers, op);
 	else if (op->kind == LOOP_ACCEPT && op->repeats)
-		accept_cancel(loop, op);
+		uring_accept_cancel(loop, op);
 	if (op->in_kernel)
-		disarm(loop, op_data(op), 0);
+		uring_disarm(loop, op_data(op), 0);
 	else if (!op->queued)
 		loop_complete(base, op, -ECANCELED);
 }
@@ -517,7 +328,7 @@ static void uring_settle(struct loop *base, struct loop_op *op, int fd)
 	if (!op || op->cancelled)
 		return;
 	if (op->kind == LOOP_ACCEPT)
-		accept_next(loop, listener_of(loop, op));
+		uring_accept_settle(loop, op);
 	else if (!op->in_kernel && !op->queued)
 		arm(loop, op);
 }
@@ -530,7 +341,7 @@ static void end_receives(struct uring_loop *loop)
 {
 	struct io_uring_cqe *cqe;
 
-	disarm(loop, 0, IORING_ASYNC_CANCEL_ANY | IORING_ASYNC_CANCEL_ALL);
+	uring_disarm(loop, 0, IORING_ASYNC_CANCEL_ANY | IORING_ASYNC_CANCEL_ALL);
 	while (loop->receives > 0 && submit(loop, 1) == 0) {
 		while (io_uring_peek_cqe(&loop->ring, &cqe) == 0) {
 			loop->receives -= (cqe->user_data & DATA_RECEIVE) != 0;
@@ -545,8 +356,7 @@ static void uring_destroy(struct loop *base)
 
 	if (loop->enabled && loop->receives > 0)
 		end_receives(loop);
-	while (loop->listeners)
-		listener_free(loop, loop->listeners);
+	uring_accept_finish(loop);
 	io_uring_queue_exit(&loop->ring);
 	free(loop);
 }

@@ -47,6 +47,50 @@ static void test_accept(void **state)
 	loop_destroy(loop);
 }
 
+/*
+ * Others connect faster than connections are told: they come to wait in the socket's own queue, and are told in the
+ * end.
+ */
+static void test_accept_flood(void **state)
+{
+	struct loop *loop = make_loop();
+	struct sockaddr_un address;
+	struct probe probe;
+	socklen_t bytes;
+	int listener = make_listener(&address, &bytes), clients[1000];
+	unsigned count = 0, fds;
+	bool full = false;
+
+	(void)state;
+	probe_init(&probe, loop, close_accepted);
+	loop_accept(loop, &probe.op, listener);
+	turn_idle(loop);
+	fds = count_fds();
+	while (!full) {
+		for (unsigned i = 0; i < 10 && !full; i++) {
+			clients[count] = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+			full = connect(clients[count], (struct sockaddr *)&address, bytes) < 0;
+			assert_true(!full || errno == EAGAIN);
+			if (full)
+				close(clients[count]);
+			else
+				assert_true(++count < 1000);
+		}
+		assert_int_equal(loop_turn(loop, 0), 0);
+	}
+	assert_true(count_fds() - fds - count < 200); /* accepted, and not told yet */
+	turn_until(loop, &probe, count);
+	for (unsigned i = 0; i < probe.calls && i < RESULTS_MAX; i++)
+		assert_true(probe.results[i] >= 0);
+	assert_int_equal(count_fds(), fds + count);
+	clients[count] = make_client(&address, bytes);
+	turn_until(loop, &probe, count + 1);
+	for (unsigned i = 0; i <= count; i++)
+		close(clients[i]);
+	close(listener);
+	loop_destroy(loop);
+}
+
 /* Both descriptors of one listener are ready, and the connection is gone when the second one looks. */
 static void test_accept_shared(void **state)
 {
@@ -325,13 +369,10 @@ static void test_cancel_in_own_done(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_accept),
-		cmocka_unit_test(test_accept_shared),
-		cmocka_unit_test(test_accept_cancelled_when_due),
-		cmocka_unit_test(test_accept_outage),
-		cmocka_unit_test(test_cancel_idle_and_waiting),
-		cmocka_unit_test(test_cancel_when_due),
-		cmocka_unit_test(test_cancel_in_own_done),
+		cmocka_unit_test(test_accept),          cmocka_unit_test(test_accept_flood),
+		cmocka_unit_test(test_accept_shared),   cmocka_unit_test(test_accept_cancelled_when_due),
+		cmocka_unit_test(test_accept_outage),   cmocka_unit_test(test_cancel_idle_and_waiting),
+		cmocka_unit_test(test_cancel_when_due), cmocka_unit_test(test_cancel_in_own_done),
 	};
 
 	return RUN_ON_EACH(tests);
