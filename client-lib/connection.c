@@ -41,6 +41,7 @@ static void try_at(struct lr_connection *c, uint64_t at_ns)
 
 static void try_later(struct lr_connection *c)
 {
+	c->put_off = 0;
 	try_at(c, lr_clock_now_ns() + c->backoff_ms * LR_NS_PER_MS);
 	c->backoff_ms = c->backoff_ms * 2 < BACKOFF_MAX_MS ? c->backoff_ms * 2 : BACKOFF_MAX_MS;
 }
@@ -296,19 +297,42 @@ static int welcomed(struct lumaring *l, const struct lr_packet *packet)
 							      l->settings.region.width, l->settings.region.height));
 	c->state = LR_UP;
 	c->backoff_ms = BACKOFF_MIN_MS;
+	c->put_off = 0;
 	return c->opening ? 0 : LUMARING_EVENT_RESTARTED;
+}
+
+/* Refused for now: a failed attempt, whose words are kept for when the caller's time is over. */
+static int put_off(struct lumaring *l, int r)
+{
+	struct lr_connection *c = &l->connection;
+
+	disconnect(l);
+	try_later(c);
+	c->put_off = r;
+	c->put_off_text = l->error;
+	return 0;
 }
 
 static int refused(struct lumaring *l, const struct lumaring_refusal *refusal)
 {
-	static const int known[] = { EINVAL, ENOENT,          EACCES, EUSERS, EDQUOT,
-				     ENOSPC, EPROTONOSUPPORT, ENOMEM, EMFILE, ENFILE };
+	static const struct {
+		int code;
+		bool passes; /* by itself, so the daemon is asked again */
+	} known[] = {
+		{ EINVAL, false }, { ENOENT, false }, { EACCES, false },          { EUSERS, false },
+		{ EDQUOT, false }, { ENOSPC, false }, { EPROTONOSUPPORT, false }, { ENOMEM, false },
+		{ EBUSY, true },   { EMFILE, true },  { ENFILE, true },
+	};
 	char text[sizeof(refusal->text) + 1];
+	int r;
 
 	lr_text_from_peer(text, sizeof(text), refusal->text, sizeof(refusal->text));
-	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
-		if (refusal->code == (uint32_t)known[i])
-			return lr_text_fail(&l->error, -known[i], "%s", text[0] ? text : lumaring_strerror(-known[i]));
+	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
+		if (refusal->code != (uint32_t)known[i].code)
+			continue;
+		r = lr_text_fail(&l->error, -known[i].code, "%s", text[0] ? text : lumaring_strerror(-known[i].code));
+		return known[i].passes ? put_off(l, r) : r;
+	}
 	return lr_text_fail(&l->error, -EBADMSG,
 			    "the daemon refused with code %u, which this library does not know: %s", refusal->code,
 			    text);
@@ -402,6 +426,9 @@ static int timed_out(struct lumaring *l, const struct lr_wait *wait)
 {
 	if (wait->timeout_ms == 0)
 		return -EAGAIN;
+	if (l->connection.put_off)
+		return lr_text_fail(&l->error, -ETIMEDOUT, "%s (asked again for %d ms)",
+				    l->connection.put_off_text.text, wait->timeout_ms);
 	return lr_text_fail(&l->error, -ETIMEDOUT, "%s within %d ms",
 			    l->connection.state == LR_UP ? "no new frame" : "the daemon is away and did not come back",
 			    wait->timeout_ms);

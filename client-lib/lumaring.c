@@ -30,6 +30,8 @@ static int connect_first(struct lumaring *l)
 
 	while (r == 0 && l->connection.state != LR_UP)
 		r = lr_connection_step(l, &wait);
+	if ((r == -EAGAIN || r == -ETIMEDOUT) && l->connection.put_off)
+		return lr_text_fail(&l->error, l->connection.put_off, "%s", l->connection.put_off_text.text);
 	if (r == -EAGAIN || r == -ETIMEDOUT)
 		return lr_text_fail(&l->error, -ETIMEDOUT,
 				    "the daemon behind %s did not answer, or had no ring yet, within %d ms",

@@ -223,15 +223,17 @@ const char *lumaring_version(void);
  *   -ENOENT           no such stream
  *   -ECONNREFUSED     no daemon serves this camera there (also when its directory is missing)
  *   -EACCES           you may not connect: you are not in the daemon's group
- *   -EUSERS           the daemon has its limit of clients
- *   -EDQUOT           the private ring is beyond the daemon's limit
+ *   -EUSERS           the daemon has its limit of clients, of all or of your uid
+ *   -EDQUOT           the private ring is beyond the daemon's limit, of bytes or of private streams
+ *   -EBUSY            your uid attaches more often than the daemon allows; it was asked again until the time was over
  *   -ENOSPC           /dev/shm has no room for the private ring
  *   -EPROTONOSUPPORT  daemon and library have no protocol or layout version in common
  *   -ENOTSUP          LUMARING_FUTEX, and the daemon offers no word to wait on (one that does not know the flag refuses
  *                     it as -EINVAL)
  *   -EBADMSG          the daemon sent something that makes no sense: the text says what
  *   -ETIMEDOUT        the daemon did not answer, or had no ring yet, in time
- *   -EINTR, -ENOMEM, -EMFILE, -ENFILE
+ *   -EMFILE, -ENFILE  this process has no free descriptor; or the daemon has none, also when asked again
+ *   -EINTR, -ENOMEM
  */
 int lumaring_open(const char *camera, const char *stream, const struct lumaring_options *options,
 		  struct lumaring **ret_ring);
@@ -256,7 +258,8 @@ int lumaring_fd(struct lumaring *ring);
  * timeout_ms: how long to wait for one; 0: do not wait; -1: for ever.
  * Returns 0 and *ret_frame (yours until lumaring_release()), or an enum lumaring_event, or
  *   -EAGAIN     timeout 0 and nothing new
- *   -ETIMEDOUT  nothing new within timeout_ms (also while the daemon is away)
+ *   -ETIMEDOUT  nothing new within timeout_ms (also while the daemon is away, or too busy to take you back: the text
+ *               says which)
  *   -EINTR      a signal arrived first
  *   -ENOBUFS    frames_max frames are held already: release one
  *   -EBADMSG    the ring or the daemon makes no sense: the text says what; the connection is dropped, and the next call

@@ -432,6 +432,33 @@ static inline void *fake_thread(void *fake)
 	return NULL;
 }
 
+/* Answer every hello, whether its sender still waits or not, until the listener is shut down. */
+static inline void *fake_thread_of_many(void *fake)
+{
+	struct fake *f = fake;
+	int socket;
+
+	while ((socket = accept4(f->listener, NULL, NULL, SOCK_CLOEXEC)) >= 0) {
+		recv(socket, &f->hello, sizeof(f->hello), 0);
+		send(socket, f->answer, f->answer_bytes, MSG_NOSIGNAL);
+		close(socket);
+	}
+	return NULL;
+}
+
+static inline struct lumaring_refusal *fake_answer_refusal(struct fake *f, int code, const char *text)
+{
+	struct lumaring_refusal *m = (void *)f->answer;
+
+	*m = (struct lumaring_refusal){ .message = { .type = LUMARING_MESSAGE_REFUSAL, .size = sizeof(*m) },
+					.code = (uint32_t)code };
+	strcpy(m->text, text);
+	f->answer_bytes = sizeof(*m);
+	f->answer_fd_count = 0;
+	f->close_after_answer = true;
+	return m;
+}
+
 static inline void fake_listen(struct fake *f)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };

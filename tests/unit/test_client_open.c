@@ -326,46 +326,77 @@ static void test_full_queue_is_waited_for(void **state)
 		close(fillers[i]);
 }
 
-static struct lumaring_refusal *answer_refusal(struct fake *f, uint32_t code, const char *text)
-{
-	struct lumaring_refusal *m = (void *)f->answer;
-
-	*m = (struct lumaring_refusal){ .message = { .type = LUMARING_MESSAGE_REFUSAL, .size = sizeof(*m) },
-					.code = code };
-	strcpy(m->text, text);
-	f->answer_bytes = sizeof(*m);
-	f->answer_fd_count = 0;
-	f->close_after_answer = true;
-	return m;
-}
-
 static void test_refusals(void **state)
 {
-	static const int passed[] = { EINVAL, ENOENT, EACCES, EUSERS, EDQUOT, ENOSPC, EPROTONOSUPPORT };
+	static const int passed[] = { EINVAL, ENOENT, EACCES, EUSERS, EDQUOT, ENOSPC, EPROTONOSUPPORT, ENOMEM };
 	static const int strange[] = { 0, EAGAIN, ETIMEDOUT, 4096, -1, -ENOENT };
 	struct fake *f = *state;
 	struct lumaring_options options = fake_options(f);
 	struct lumaring *ring;
 
 	for (size_t i = 0; i < sizeof(passed) / sizeof(passed[0]); i++) {
-		answer_refusal(f, (uint32_t)passed[i], "in the daemon's own words");
+		fake_answer_refusal(f, passed[i], "in the daemon's own words");
 		assert_int_equal(fake_open_with(f, &options, &ring), -passed[i]);
 		assert_string_equal(f->text, "in the daemon's own words");
 	}
 	for (size_t i = 0; i < sizeof(strange) / sizeof(strange[0]); i++) {
-		answer_refusal(f, (uint32_t)strange[i], "odd words");
+		fake_answer_refusal(f, strange[i], "odd words");
 		assert_int_equal(fake_open_with(f, &options, &ring), -EBADMSG);
 		assert_non_null(strstr(f->text, "odd words"));
 	}
-	answer_refusal(f, ENOENT, "");
+	fake_answer_refusal(f, ENOENT, "");
 	assert_int_equal(fake_open_with(f, &options, &ring), -ENOENT);
 	assert_string_equal(f->text, lumaring_strerror(-ENOENT));
-	answer_refusal(f, ENOENT, "red \033[31m and\nnewline");
+	fake_answer_refusal(f, ENOENT, "red \033[31m and\nnewline");
 	assert_int_equal(fake_open_with(f, &options, &ring), -ENOENT);
 	assert_string_equal(f->text, "red ?[31m and?newline");
-	memset(answer_refusal(f, ENOENT, "")->text, 'w', 240); /* not terminated */
+	memset(fake_answer_refusal(f, ENOENT, "")->text, 'w', 240); /* not terminated */
 	assert_int_equal(fake_open_with(f, &options, &ring), -ENOENT);
 	assert_int_equal(strlen(f->text), 240);
+}
+
+static void *refuse_twice_then_welcome(void *fake)
+{
+	struct fake *f = fake;
+
+	fake_serve(f);
+	fake_serve(f);
+	fake_answer_welcome(f);
+	fake_serve(f);
+	return NULL;
+}
+
+/* What passes by itself is asked for again, until there is a welcome or no time left. */
+static void test_put_off(void **state)
+{
+	static const int passing[] = { EBUSY, EMFILE, ENFILE };
+	struct fake *f = *state;
+	struct lumaring_options options = fake_options(f);
+	struct lumaring *ring;
+	int r;
+
+	for (size_t i = 0; i < sizeof(passing) / sizeof(passing[0]); i++) {
+		fake_answer_refusal(f, passing[i], "not now");
+		assert_int_equal(pthread_create(&f->thread, NULL, refuse_twice_then_welcome, f), 0);
+		assert_int_equal(lumaring_open("cam0", "main", &options, &ring), 0);
+		assert_int_equal(pthread_join(f->thread, NULL), 0);
+		assert_string_equal(lumaring_error_text(ring), "");
+		lumaring_close(ring);
+	}
+	for (size_t i = 0; i < sizeof(passing) / sizeof(passing[0]); i++) {
+		fake_answer_refusal(f, passing[i], "not now");
+		assert_int_equal(pthread_create(&f->thread, NULL, fake_thread_of_many, f), 0);
+		options.timeout_ms = 30;
+		/* A slow fake did not answer in time: give it more. */
+		while ((r = lumaring_open("cam0", "main", &options, &ring)) == -ETIMEDOUT)
+			options.timeout_ms *= 2;
+		assert_int_equal(r, -passing[i]);
+		assert_string_equal(f->text, "not now");
+		shutdown(f->listener, SHUT_RDWR);
+		assert_int_equal(pthread_join(f->thread, NULL), 0);
+		fake_die(f);
+		fake_listen(f);
+	}
 }
 
 static void test_words(void **state)
@@ -412,6 +443,7 @@ int main(void)
 		TEST(test_daemon_closes_without_a_word),
 		TEST(test_full_queue_is_waited_for),
 		TEST(test_refusals),
+		TEST(test_put_off),
 
 		cmocka_unit_test(test_words),
 	};

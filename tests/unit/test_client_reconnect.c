@@ -152,17 +152,12 @@ static void test_refused_after_a_restart(void **state)
 {
 	struct fake *f = *state;
 	struct lumaring *ring = fake_open(f, 0, 16);
-	struct lumaring_refusal *m = (void *)f->answer;
 
 	fake_die(f);
 	expect_next(ring, LUMARING_EVENT_DISCONNECTED);
 	start_anew(f);
 	for (int i = 0; i < 2; i++) {
-		*m = (struct lumaring_refusal){ .message = { .type = LUMARING_MESSAGE_REFUSAL, .size = sizeof(*m) },
-						.code = ENOENT,
-						.text = "no stream of this name" };
-		f->answer_bytes = sizeof(*m);
-		f->answer_fd_count = 0;
+		fake_answer_refusal(f, ENOENT, "no stream of this name");
 		assert_int_equal(next_while_serving(f, ring), -ENOENT);
 		assert_string_equal(lumaring_error_text(ring), "no stream of this name");
 	}
@@ -171,6 +166,65 @@ static void test_refused_after_a_restart(void **state)
 	fake_answer_welcome(f)->cursors = 99;
 	assert_int_equal(next_while_serving(f, ring), -EBADMSG);
 	fake_answer_welcome(f);
+	assert_int_equal(next_while_serving(f, ring), LUMARING_EVENT_RESTARTED);
+	lumaring_close(ring);
+}
+
+/* A daemon that came back and is too busy for all at once: asked again, with its words when the time is over. */
+static void test_put_off(void **state)
+{
+	struct fake *f = *state;
+	struct lumaring *ring = fake_open(f, 0, 16);
+	const struct lumaring_frame *frame = NULL;
+	void *result;
+
+	fake_die(f);
+	expect_next(ring, LUMARING_EVENT_DISCONNECTED);
+	start_anew(f);
+	assert_int_equal(pthread_create(&f->thread, NULL, next_thread, ring), 0);
+	fake_answer_refusal(f, EBUSY, "not all at once");
+	fake_serve(f);
+	fake_answer_refusal(f, EMFILE, "no descriptor");
+	fake_serve(f);
+	fake_answer_welcome(f);
+	fake_serve(f);
+	assert_int_equal(pthread_join(f->thread, &result), 0);
+	assert_int_equal((intptr_t)result, LUMARING_EVENT_RESTARTED);
+	assert_int_equal(lumaring_next(ring, 10, &frame), -ETIMEDOUT);
+	assert_non_null(strstr(lumaring_error_text(ring), "no new frame"));
+	lumaring_close(ring);
+}
+
+/* Calls that time out, with more time each, until the reason they give has this in it. */
+static void expect_timeouts_until(struct lumaring *ring, const char *part)
+{
+	const struct lumaring_frame *frame = NULL;
+
+	for (int timeout_ms = 10; timeout_ms < FAKE_WAIT_MS; timeout_ms *= 2) {
+		assert_int_equal(lumaring_next(ring, timeout_ms, &frame), -ETIMEDOUT);
+		if (strstr(lumaring_error_text(ring), part))
+			return;
+	}
+	fail_msg("\"%s\" is not in \"%s\"", part, lumaring_error_text(ring));
+}
+
+static void test_put_off_until_the_time_is_over(void **state)
+{
+	struct fake *f = *state;
+	struct lumaring *ring = fake_open(f, 0, 16);
+
+	fake_die(f);
+	expect_next(ring, LUMARING_EVENT_DISCONNECTED);
+	start_anew(f);
+	fake_answer_refusal(f, EBUSY, "not all at once");
+	assert_int_equal(pthread_create(&f->thread, NULL, fake_thread_of_many, f), 0);
+	expect_timeouts_until(ring, "not all at once (asked again for ");
+	assert_int_equal(lumaring_info(ring)->connected, 0);
+	shutdown(f->listener, SHUT_RDWR);
+	assert_int_equal(pthread_join(f->thread, NULL), 0);
+	fake_die(f);
+	expect_timeouts_until(ring, "is away"); /* an old refusal is not the reason any more */
+	start_anew(f);
 	assert_int_equal(next_while_serving(f, ring), LUMARING_EVENT_RESTARTED);
 	lumaring_close(ring);
 }
@@ -330,6 +384,8 @@ int main(void)
 		FAKE_BOTH(test_closed_then_restarted),
 		FAKE_BOTH(test_oldest_after_a_restart),
 		FAKE_BOTH(test_refused_after_a_restart),
+		TEST(test_put_off),
+		TEST(test_put_off_until_the_time_is_over),
 		FAKE_BOTH(test_refused_before_the_hello_was_read),
 		FAKE_BOTH(test_dies_while_greeting),
 		TEST(test_fd_does_not_watch_the_old_socket),
