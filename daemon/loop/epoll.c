@@ -170,29 +170,20 @@ static void accept_resume(struct epoll_loop *loop, struct loop_op *op)
 		accept_pause(loop, op);
 }
 
-/*
- * deadline_ns tells the first failure from the next ones: it is set by the pause and cleared when accepting works
- * again.
- */
 static void accept_ready(struct epoll_loop *loop, struct loop_op *op)
 {
 	int fd = accept4(op->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 	int result = fd < 0 ? -errno : fd;
-	bool told = op->deadline_ns != 0;
 
 	/* Gone again before it was accepted, or nothing there: the listener stays registered. */
 	if (result == -EAGAIN || result == -ECONNABORTED || result == -EINTR)
 		return;
-	if (result >= 0) {
-		op->deadline_ns = 0;
-		loop_complete(&loop->base, op, result);
-		return;
+	if (result < 0) {
+		loop->watches[op->fd].op[INPUT] = NULL;
+		watch_trim(loop, op->fd, &loop->watches[op->fd]);
+		accept_pause(loop, op);
 	}
-	loop->watches[op->fd].op[INPUT] = NULL;
-	watch_trim(loop, op->fd, &loop->watches[op->fd]);
-	accept_pause(loop, op);
-	if (!told)
-		loop_complete(&loop->base, op, result);
+	loop_complete(&loop->base, op, result);
 }
 
 /* recv(2), which has no room for descriptors: those that a peer attached are closed by the kernel. */

@@ -109,8 +109,8 @@ int loop_turn(struct loop *loop, int timeout_ms);
 
 /*
  * Accept from a listening socket, again and again: result is a new descriptor (close-on-exec, non-blocking), or an
- * error after which it goes on by itself (EMFILE and the like are retried after LOOP_ACCEPT_RETRY_MS, so that a full
- * descriptor table costs no CPU).
+ * error after which it goes on by itself. What lacks descriptors or memory (EMFILE and the like) is tried again, and
+ * told again, every LOOP_ACCEPT_RETRY_MS, so that a full descriptor table costs no CPU.
  */
 #define LOOP_ACCEPT_RETRY_MS 100
 void loop_accept(struct loop *loop, struct loop_op *op, int fd);
