@@ -29,6 +29,8 @@ static void remove_stream(struct attach *attach, struct stream *stream)
 	while (*link != stream)
 		link = &(*link)->next;
 	*link = stream->next;
+	if (stream->owner)
+		attach->private_count--;
 	if (stream->owner && stream->ring)
 		attach->private_bytes -= ring_bytes(stream->ring);
 	stream_destroy(stream);
@@ -75,8 +77,8 @@ static int fit_private(struct attach *attach, struct stream *stream, char *text,
 		       -EINVAL;
 	if (needed > room)
 		return snprintf(text, text_bytes,
-				"a private ring of %llu bytes is beyond what is left of private-bytes "
-				"%llu: %llu",
+				"a private ring of %llu bytes is beyond what is left of private-bytes %llu: %llu; ask "
+				"for fewer slots or a smaller capacity, or raise it",
 				(unsigned long long)needed, (unsigned long long)attach->config->private_bytes_max,
 				(unsigned long long)room),
 		       -EDQUOT;
@@ -141,6 +143,7 @@ static struct stream *create_private(struct attach *attach, struct client *clien
 	if (!stream)
 		return NULL;
 	stream->owner = client;
+	attach->private_count++;
 	stream->next = attach->streams;
 	attach->streams = stream;
 	return stream;
@@ -186,6 +189,14 @@ static void on_attach(void *owner, struct client *client, const struct lumaring_
 	}
 	if (!private && name[0] && !name_valid(name)) {
 		publish_refuse(client, -EINVAL, "bad hello: the stream's name is not 1 to 32 of a-z, 0-9, _ and -");
+		return;
+	}
+	if (private && attach->private_count >= attach->config->private_streams_max) {
+		publish_refuse(
+			client, -EDQUOT,
+			"this camera has %u private streams already, its limit (private-streams): close some, or "
+			"raise it",
+			attach->private_count);
 		return;
 	}
 	client->stream = private ? create_private(attach, client, hello) : find_stream(attach, name[0] ? name : "main");
@@ -282,6 +293,11 @@ int attach_init(struct attach *attach, const struct config *config, struct loop 
 
 int attach_listen(struct attach *attach, int frames_fd)
 {
+	struct quota_limits limits = {
+		.clients_max = attach->config->clients_max,
+		.clients_per_uid = attach->config->clients_per_uid,
+		.attach_rate = attach->config->attach_rate,
+	};
 	struct publish_handler handler = {
 		.owner = attach,
 		.attach = on_attach,
@@ -290,7 +306,7 @@ int attach_listen(struct attach *attach, int frames_fd)
 		.status = on_status,
 	};
 
-	return publish_create(attach->loop, frames_fd, attach->config->clients_max, &handler, &attach->publish);
+	return publish_create(attach->loop, frames_fd, &limits, &handler, &attach->publish);
 }
 
 void attach_finish(struct attach *attach)

@@ -34,7 +34,8 @@ struct attach {
 		*format; /* set by the camera: every shared stream has a ring for it. NULL: none yet */
 
 	struct stream *streams;
-	uint64_t private_bytes;
+	uint64_t private_bytes; /* of all private rings */
+	unsigned private_count; /* private streams, also those without a ring yet */
 	unsigned private_number;
 	struct loop_op private_rest; /* until private_rest_ns, while a client waits for a private ring */
 	uint64_t private_rest_ns;

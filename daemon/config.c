@@ -149,6 +149,23 @@ static int set_clients_max(struct config *config, const char *what, const char *
 	return set_u32(&config->clients_max, what, value, 1, LIMIT_CLIENTS_MAX, error, error_bytes);
 }
 
+static int set_clients_per_uid(struct config *config, const char *what, const char *value, char *error,
+			       size_t error_bytes)
+{
+	return set_u32(&config->clients_per_uid, what, value, 1, LIMIT_CLIENTS_MAX, error, error_bytes);
+}
+
+static int set_attach_rate(struct config *config, const char *what, const char *value, char *error, size_t error_bytes)
+{
+	return set_u32(&config->attach_rate, what, value, 1, LIMIT_ATTACH_RATE_MAX, error, error_bytes);
+}
+
+static int set_private_streams(struct config *config, const char *what, const char *value, char *error,
+			       size_t error_bytes)
+{
+	return set_u32(&config->private_streams_max, what, value, 0, LIMIT_CLIENTS_MAX, error, error_bytes);
+}
+
 const struct config_setting config_settings[] = {
 	{ "camera", CONFIG_VALUE, "NAME", "name of this camera: 1 to 32 of a-z 0-9 _ - (default cam0)", set_camera },
 	{ "source", CONFIG_VALUE, "SOURCE", "libcamera (default), synthetic, or replay:FILE: Y4M, a file, FIFO or -",
@@ -164,6 +181,7 @@ const struct config_setting config_settings[] = {
 	{ "ring-bytes", CONFIG_VALUE, "N", "ceiling for one ring, with k, M or G (default: none)", set_ring_bytes },
 	{ "private-bytes", CONFIG_VALUE, "N", "ceiling for all private rings together (default 512M)",
 	  set_private_bytes },
+	{ "private-streams", CONFIG_VALUE, "N", "private streams at once (default 64)", set_private_streams },
 	{ "runtime-dir", CONFIG_VALUE, "DIR",
 	  "where sockets live (default $LUMARING_RUNTIME_DIR, else see lumaringd(8))", set_runtime_dir },
 	{ "group", CONFIG_VALUE, "NAME", "group whose members may read (default: the daemon's own)", set_group },
@@ -171,6 +189,10 @@ const struct config_setting config_settings[] = {
 	{ "wait-clients", CONFIG_VALUE, "N", "start the source when N clients have attached (default 0)",
 	  set_wait_clients },
 	{ "clients-max", CONFIG_VALUE, "N", "connections at once (default 512)", set_clients_max },
+	{ "clients-per-uid", CONFIG_VALUE, "N", "of these one uid's, root exempt (default: half of clients-max)",
+	  set_clients_per_uid },
+	{ "attach-rate", CONFIG_VALUE, "N", "connections a second that a uid may open, root exempt (default 200)",
+	  set_attach_rate },
 };
 const unsigned config_setting_count = sizeof(config_settings) / sizeof(config_settings[0]);
 
@@ -180,8 +202,10 @@ void config_init(struct config *config)
 		.camera = "cam0",
 		.source = "libcamera",
 		.private_bytes_max = LIMIT_PRIVATE_BYTES,
+		.private_streams_max = LIMIT_PRIVATE_STREAMS,
 		.gid = (gid_t)-1,
 		.clients_max = LIMIT_CLIENTS,
+		.attach_rate = LIMIT_ATTACH_RATE,
 	};
 }
 
@@ -231,6 +255,13 @@ int config_finish(struct config *config, char *error, size_t error_bytes)
 				"wait-clients %u is more than clients-max %u: nothing would ever start",
 				config->wait_clients, config->clients_max),
 		       -EINVAL;
+	if (config->clients_per_uid > config->clients_max)
+		return snprintf(error, error_bytes,
+				"clients-per-uid %u is more than clients-max %u: no uid would ever reach it",
+				config->clients_per_uid, config->clients_max),
+		       -EINVAL;
+	if (!config->clients_per_uid)
+		config->clients_per_uid = config->clients_max > 1 ? config->clients_max / 2 : 1;
 	if (!config->stream_count)
 		config->streams[config->stream_count++] = whole;
 	for (unsigned i = 0; i < config->stream_count; i++)

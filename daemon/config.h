@@ -26,14 +26,17 @@ struct config {
 	bool unpaced, loop;
 	struct stream_config streams[LIMIT_STREAMS];
 	unsigned stream_count;
-	uint32_t slot_count;           /* 0: the stream's default */
-	uint64_t ring_bytes_max;       /* 0: no ceiling */
-	uint64_t private_bytes_max;    /* all private rings together */
+	uint32_t slot_count;        /* 0: the stream's default */
+	uint64_t ring_bytes_max;    /* 0: no ceiling */
+	uint64_t private_bytes_max; /* all private rings together */
+	uint32_t private_streams_max;
 	char runtime_dir[PATHS_BYTES]; /* "": the default */
 	char group[64];                /* "": the daemon's own */
 	gid_t gid;                     /* of `group`, (gid_t)-1: leave */
 	enum loop_backend io;
 	unsigned wait_clients, clients_max;
+	unsigned clients_per_uid; /* 0: half of clients_max */
+	unsigned attach_rate;     /* connections a second and uid */
 };
 
 enum config_argument {

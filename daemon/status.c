@@ -71,13 +71,19 @@ static void write_bytes(struct json *json, const struct status_view *view)
 
 static void write_limits(struct json *json, const struct status_view *view)
 {
-	uint64_t connections = 0;
+	uint64_t connections = 0, private_streams = 0;
 
 	for (const struct client *c = view->clients; c; c = c->next)
 		connections++;
+	for (const struct stream *s = view->streams; s; s = s->next)
+		private_streams += s->owner != NULL;
 	json_object(json, "limits");
 	json_number(json, "connections", connections);
 	json_number(json, "clients_max", view->config->clients_max);
+	json_number(json, "clients_per_uid", view->config->clients_per_uid);
+	json_number(json, "attach_rate", view->config->attach_rate);
+	json_number(json, "private_streams", private_streams);
+	json_number(json, "private_streams_max", view->config->private_streams_max);
 	json_close(json);
 }
 

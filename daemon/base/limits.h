@@ -7,7 +7,10 @@
 
 #define LIMIT_CLIENTS 512u                        /* connections on the frame socket, unless --clients-max says else */
 #define LIMIT_CLIENTS_MAX 16384u                  /* most that --clients-max takes */
+#define LIMIT_ATTACH_RATE 200u                    /* connections a second that one uid may open, unless --attach-rate */
+#define LIMIT_ATTACH_RATE_MAX 1000000u            /* most that --attach-rate takes */
 #define LIMIT_STREAMS 16u                         /* shared streams of one camera */
+#define LIMIT_PRIVATE_STREAMS 64u                 /* private ones, unless --private-streams says else */
 #define LIMIT_PRIVATE_BYTES (UINT64_C(512) << 20) /* all private rings together */
 #define LIMIT_STATUS_REQUESTS 16u                 /* being answered at once */
 #define LIMIT_STATUS_LISTED 2048u                 /* clients, and private streams, that a status lists */

@@ -11,7 +11,6 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "base/log.h"
 #include "publish/page.h"
 
 /* --- leaving --- */
@@ -45,7 +44,7 @@ void client_free_if_done(struct client *client)
 		publish->clients = client->next;
 	if (client->next)
 		client->next->previous = client->previous;
-	publish->client_count--;
+	quota_give(publish->quota, client->uid);
 	client_destroy(client);
 }
 
@@ -179,25 +178,21 @@ int publish_make_page(struct client *client, uint32_t cursors)
 	return page_create(&client->page, &client->page_fd);
 }
 
-void client_create(struct publish *publish, int fd)
+int client_create(struct publish *publish, int fd, const struct ucred *peer)
 {
 	int buffer_bytes = PUBLISH_SEND_BUFFER_BYTES;
-	struct ucred peer = { 0 };
-	socklen_t peer_bytes = sizeof(peer);
-	struct client *client = calloc(1, sizeof(*client));
+	struct client *client;
 
-	if (!client || getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &peer_bytes) < 0 ||
-	    setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &buffer_bytes, sizeof(buffer_bytes)) < 0) {
-		log_warning("cannot take a client: %s, ignoring", strerror(errno));
-		free(client);
-		close(fd);
-		return;
-	}
+	if (setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &buffer_bytes, sizeof(buffer_bytes)) < 0)
+		return -errno;
+	client = calloc(1, sizeof(*client));
+	if (!client)
+		return -ENOMEM;
 	client->publish = publish;
 	client->fd = fd;
 	client->page_fd = -1;
-	client->pid = peer.pid;
-	client->uid = peer.uid;
+	client->pid = peer->pid;
+	client->uid = peer->uid;
 	client->receive = (struct loop_op){ .done = on_received, .owner = client };
 	client->greeting = (struct loop_op){ .done = on_greeting_late, .owner = client };
 	client->pause = (struct loop_op){ .done = on_pause_over, .owner = client };
@@ -206,11 +201,7 @@ void client_create(struct publish *publish, int fd)
 	if (client->next)
 		client->next->previous = client;
 	publish->clients = client;
-	publish->client_count++;
-	if (publish->client_count > publish->clients_max) {
-		publish_refuse(client, -EUSERS, "this camera has %u clients already, its limit", publish->clients_max);
-		return;
-	}
 	hear_more(client);
 	loop_timer(publish->loop, &client->greeting, clock_monotonic_ns() + PUBLISH_GREETING_MS * NS_PER_MS);
+	return 0;
 }

@@ -263,7 +263,7 @@ void publish_refuse(struct client *client, int error, const char *format, ...)
 	va_start(arguments, format);
 	vsnprintf(m->text, sizeof(m->text), format, arguments);
 	va_end(arguments);
-	publish_log_refusal(client->publish, client, m->text);
+	publish_log_refusal(client->publish, client->pid, client->uid, m->text);
 	client->refused = true;
 	client->pending = PENDING_REFUSAL;
 	events_send(client);

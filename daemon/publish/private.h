@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/socket.h>
 
 #include "publish/publish.h"
 
@@ -25,7 +26,8 @@ struct publish {
 	struct loop_op accept;
 	struct loop_op crowded; /* rung by the capture thread: a client is `full` */
 	int fd;
-	unsigned client_count, clients_max;
+	struct quota *quota;
+	int spare_fd;          /* given up to tell those that knock when no other is free; -1: lost as well */
 	unsigned report_count; /* status requests being answered */
 	struct client *clients;
 	bool accept_failing;        /* logged once per outage */
@@ -34,10 +36,11 @@ struct publish {
 };
 
 /* publish.c: a client that is refused in a loop must not fill the log. */
-void publish_log_refusal(struct publish *publish, const struct client *client, const char *text);
+void publish_log_refusal(struct publish *publish, pid_t pid, uid_t uid, const char *text);
 
-/* client.c: take over an accepted connection, and hear it. */
-void client_create(struct publish *publish, int fd);
+/* client.c: take over a connection that the quota has counted, and hear it. 0, or a negative errno; it is then the
+ * caller's still. */
+int client_create(struct publish *publish, int fd, const struct ucred *peer);
 
 /* Withdraw what is under way and tell the handler; freed when all of that has ended. */
 void client_leave(struct client *client);

@@ -3,17 +3,22 @@
 #include "publish/publish.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "publish/private.h"
 
-#define PUBLISH_REFUSALS_LOGGED 5 /* a second */
+#define PUBLISH_REFUSALS_LOGGED 5  /* a second */
+#define PUBLISH_TURNED_AWAY_MAX 8u /* at a time, without descriptors */
+#define PUBLISH_TEXT_BYTES (sizeof(((struct lumaring_refusal *)NULL)->text))
 
-void publish_log_refusal(struct publish *publish, const struct client *client, const char *text)
+void publish_log_refusal(struct publish *publish, pid_t pid, uid_t uid, const char *text)
 {
 	uint64_t now_ns = clock_monotonic_ns();
 
@@ -24,26 +29,108 @@ void publish_log_refusal(struct publish *publish, const struct client *client, c
 		publish->refusals = 0;
 	}
 	if (++publish->refusals <= PUBLISH_REFUSALS_LOGGED)
-		log_info("refused client pid %d, uid %u: %s", (int)client->pid, (unsigned)client->uid, text);
+		log_info("refused client pid %d, uid %u: %s", (int)pid, (unsigned)uid, text);
+}
+
+/* Tell a connection that is not to become a client why: nothing is kept for it, nothing waited for. */
+static void refuse_connection(int fd, int error, const char *text)
+{
+	struct lumaring_refusal refusal = {
+		.message = { .type = LUMARING_MESSAGE_REFUSAL, .size = sizeof(refusal) },
+		.code = (uint32_t)-error,
+	};
+
+	snprintf(refusal.text, sizeof(refusal.text), "%s", text);
+	send(fd, &refusal, sizeof(refusal), MSG_DONTWAIT | MSG_NOSIGNAL);
+	close(fd);
+}
+
+static void take_connection(struct publish *publish, int fd)
+{
+	struct ucred peer = { 0 };
+	socklen_t peer_bytes = sizeof(peer);
+	char text[PUBLISH_TEXT_BYTES];
+	int r = getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &peer_bytes) < 0 ? -errno : 0;
+
+	if (r == 0) {
+		r = quota_take(publish->quota, peer.uid, clock_monotonic_ns(), text, sizeof(text));
+		if (r < 0) {
+			publish_log_refusal(publish, peer.pid, peer.uid, text);
+			refuse_connection(fd, r, text);
+			return;
+		}
+		r = client_create(publish, fd, &peer);
+		if (r < 0)
+			quota_give(publish->quota, peer.uid);
+	}
+	if (r < 0) {
+		log_warning("cannot take a client: %s, ignoring", strerror(-r));
+		close(fd);
+	}
+}
+
+static void keep_spare(struct publish *publish)
+{
+	publish->spare_fd = eventfd(0, EFD_CLOEXEC);
+}
+
+/*
+ * No descriptor is free for a new client. With the spare one, those that knock are told so, instead of being left to
+ * wait for an answer: a few each time, since the loop tries again, and tells again, every LOOP_ACCEPT_RETRY_MS.
+ */
+static void turn_away(struct publish *publish, int error)
+{
+	char text[PUBLISH_TEXT_BYTES];
+	struct rlimit limit = { .rlim_cur = 0 };
+
+	getrlimit(RLIMIT_NOFILE, &limit);
+	snprintf(
+		text, sizeof(text),
+		"the daemon has no free descriptor for another client (limit of open files: %llu): try again later, or "
+		"raise it (LimitNOFILE= of the unit)",
+		(unsigned long long)limit.rlim_cur);
+	for (unsigned i = 0; i < PUBLISH_TURNED_AWAY_MAX && publish->spare_fd >= 0; i++) {
+		int fd;
+
+		close(publish->spare_fd);
+		fd = accept4(publish->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+		if (fd >= 0)
+			refuse_connection(fd, error, text);
+		keep_spare(publish);
+		if (fd < 0)
+			return;
+	}
+}
+
+static void accept_failed(struct publish *publish, int error)
+{
+	if (!publish->accept_failing)
+		log_warning("cannot take new clients: %s, retrying every %d ms", strerror(-error),
+			    LOOP_ACCEPT_RETRY_MS);
+	publish->accept_failing = true;
+	if (error == -EMFILE || error == -ENFILE)
+		turn_away(publish, error);
 }
 
 static void on_accepted(struct loop_op *op, int result)
 {
 	struct publish *publish = op->owner;
 
-	if (result >= 0) {
-		if (publish->accept_failing)
-			log_notice("taking new clients again");
-		publish->accept_failing = false;
-		client_create(publish, result);
-	} else if (result != -ECANCELED && !publish->accept_failing) {
-		publish->accept_failing = true;
-		log_warning("cannot take new clients: %s, retrying every %d ms", strerror(-result),
-			    LOOP_ACCEPT_RETRY_MS);
+	if (result == -ECANCELED)
+		return;
+	if (result < 0) {
+		accept_failed(publish, result);
+		return;
 	}
+	if (publish->accept_failing)
+		log_notice("taking new clients again");
+	publish->accept_failing = false;
+	if (publish->spare_fd < 0)
+		keep_spare(publish);
+	take_connection(publish, result);
 }
 
-int publish_create(struct loop *loop, int fd, unsigned clients_max, const struct publish_handler *handler,
+int publish_create(struct loop *loop, int fd, const struct quota_limits *limits, const struct publish_handler *handler,
 		   struct publish **ret_publish)
 {
 	struct publish *publish = calloc(1, sizeof(*publish));
@@ -54,13 +141,16 @@ int publish_create(struct loop *loop, int fd, unsigned clients_max, const struct
 	publish->loop = loop;
 	publish->handler = *handler;
 	publish->fd = fd;
-	publish->clients_max = clients_max;
-	r = events_begin(publish);
+	publish->accept = (struct loop_op){ .done = on_accepted, .owner = publish };
+	r = quota_create(limits, geteuid(), &publish->quota);
+	if (r == 0)
+		r = events_begin(publish);
 	if (r < 0) {
+		quota_destroy(publish->quota);
 		free(publish);
 		return r;
 	}
-	publish->accept = (struct loop_op){ .done = on_accepted, .owner = publish };
+	keep_spare(publish);
 	loop_accept(loop, &publish->accept, fd);
 	*ret_publish = publish;
 	return 0;
@@ -76,7 +166,10 @@ void publish_destroy(struct publish *publish)
 		next = client->next;
 		client_destroy(client);
 	}
+	if (publish->spare_fd >= 0)
+		close(publish->spare_fd);
 	close(publish->fd);
+	quota_destroy(publish->quota);
 	free(publish);
 }
 

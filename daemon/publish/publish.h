@@ -17,6 +17,7 @@
 #include <lumaring/protocol.h>
 
 #include "loop/loop.h"
+#include "publish/quota.h"
 
 struct publish;
 struct report;
@@ -41,9 +42,10 @@ enum client_state {
 };
 
 #define PUBLISH_GREETING_MS 5000
-#define PUBLISH_CHATTER_MS 10          /* a client that talks after its HELLO is heard once in so long */
-#define PUBLISH_SEND_BUFFER_BYTES 2304 /* SO_SNDBUF, which the kernel doubles: half a dozen notices of 768 bytes each  \
-					*/
+#define PUBLISH_CHATTER_MS 10 /* a client that talks after its HELLO is heard once in so long */
+#define PUBLISH_SEND_BUFFER_BYTES                                                                                      \
+	2304 /* SO_SNDBUF, which the kernel doubles: half a dozen notices of 768 bytes each                            \
+	      */
 
 struct client {
 	struct client *next, *previous;
@@ -105,8 +107,8 @@ struct publish_handler {
 	char *(*status)(void *owner, size_t *ret_bytes);
 };
 
-/* Take over the listening socket `fd`. At most clients_max connections are kept. */
-int publish_create(struct loop *loop, int fd, unsigned clients_max, const struct publish_handler *handler,
+/* Take over the listening socket `fd`. Connections beyond the limits are refused with a sentence. */
+int publish_create(struct loop *loop, int fd, const struct quota_limits *limits, const struct publish_handler *handler,
 		   struct publish **ret_publish);
 
 /* Close everything at once; no other thread may use a client any more. NULL is allowed. */

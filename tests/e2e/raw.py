@@ -350,13 +350,17 @@ class Client:
         try:
             packet, fds, flags, _ = socket.recv_fds(self.socket, MESSAGE_MAX, 8)
         except ConnectionResetError:
-            packet, fds, flags = b"", [], 0
+            # The daemon closed with our words unread; what it had said before is behind that.
+            packet, fds, flags, _ = socket.recv_fds(self.socket, MESSAGE_MAX, 8)
         assert not flags & (socket.MSG_TRUNC | socket.MSG_CTRUNC), flags
         return (parse(packet) if packet else None), fds
 
     def ask(self, packet):
         """Say HELLO; WELCOME is taken over, REFUSAL raised."""
-        self.send(packet)
+        try:
+            self.send(packet)
+        except (BrokenPipeError, ConnectionResetError):
+            pass    # refused before it was asked: the words are there all the same
         message, fds = self.receive()
         assert message is not None, "closed without an answer"
         if message.type == REFUSAL:

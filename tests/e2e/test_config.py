@@ -10,7 +10,8 @@ import raw
 from lib import BUILD, DEADLINE_S, ROOT, Daemon, shm_names, wait_until
 
 KEYS = ["camera", "source", "size", "framerate", "unpaced", "loop", "slots", "ring_bytes", "private_bytes",
-        "runtime_dir", "group", "io", "wait_clients", "clients_max", "streams"]
+        "runtime_dir", "group", "io", "wait_clients", "clients_max", "clients_per_uid",
+        "attach_rate", "private_streams", "streams"]
 
 
 def check(text, *options):
@@ -53,7 +54,8 @@ def test_every_key():
     config = {
         "camera": f"file{os.getpid()}", "source": f"replay:{here}/clip.y4m", "size": "64x48", "framerate": 50,
         "loop": True, "slots": 6, "ring_bytes": "1M", "private_bytes": 300000, "runtime_dir": f"{here}/run",
-        "io": "epoll", "wait_clients": 1, "clients_max": 2, "unpaced": False,
+        "io": "epoll", "wait_clients": 1, "clients_max": 2, "clients_per_uid": 2, "attach_rate": 1000,
+        "private_streams": 3, "unpaced": False,
         "streams": [{"name": "main", "max_size": "80x60"},
                     {"name": "part", "region": "8,4,32,24", "slots": 5, "always": True}],
     }
@@ -80,8 +82,11 @@ def test_every_key():
                 assert pixels == bytes([(d.camera_sequence - 1) % 4]) * 64 * 48
                 if d.camera_sequence > 8:
                     break
-            with raw.Client(where) as third:
-                assert third.receive()[0].code == errno.EUSERS
+            more = [raw.Client(where) for _ in range(8 if os.getuid() == 0 else 0)]  # root has some beyond clients_max
+            with raw.Client(where) as last:
+                assert last.receive()[0].code == errno.EUSERS
+            for other in more:
+                other.close()
             try:
                 private.attach_private(region=(0, 0, 64, 48), width_max=300, height_max=300)
                 raise AssertionError("beyond private_bytes")
@@ -164,7 +169,7 @@ def test_wrong_keys():
 
 def test_wrong_types():
     for key in ("camera", "source", "size", "framerate", "slots", "ring_bytes", "private_bytes", "runtime_dir", "group",
-                "io", "wait_clients", "clients_max"):
+                "io", "wait_clients", "clients_max", "clients_per_uid", "attach_rate", "private_streams"):
         for value in ("true", "null", "[]", "{}", "1e400"):
             refuses('{"%s": %s}' % (key, value), f"config.json: {key}: a string or a number is wanted")
     for key in ("unpaced", "loop"):
@@ -201,7 +206,13 @@ def test_wrong_values():
             ("io", '"iouring"', '"iouring" is not auto, uring or epoll'),
             ("wait_clients", "16385", "is not a whole number, 0 to 16384"),
             ("clients_max", "0", "is not a whole number, 1 to 16384"),
-            ("clients_max", "16385", "is not a whole number, 1 to 16384")):
+            ("clients_max", "16385", "is not a whole number, 1 to 16384"),
+            ("clients_per_uid", "0", "is not a whole number, 1 to 16384"),
+            ("clients_per_uid", "16385", "is not a whole number, 1 to 16384"),
+            ("attach_rate", "0", "is not a whole number, 1 to 1000000"),
+            ("attach_rate", "1000001", "is not a whole number, 1 to 1000000"),
+            ("private_streams", "-1", "is not a whole number, 0 to 16384"),
+            ("private_streams", "16385", "is not a whole number, 0 to 16384")):
         refuses('{"%s": %s}' % (key, value), f"config.json: {key}: ")
         refuses('{"%s": %s}' % (key, value), sentence)
     for fields, sentence in (
@@ -224,6 +235,9 @@ def test_rules_between_keys():
     refuses('{"unpaced": true}', "framerate and unpaced exclude each other", "--framerate", "30")
     accepts('{"clients_max": 3, "wait_clients": 3}')
     refuses('{"clients_max": 3, "wait_clients": 4}', "wait-clients 4 is more than clients-max 3")
+    accepts('{"clients_max": 3, "clients_per_uid": 3}')
+    refuses('{"clients_max": 3, "clients_per_uid": 4}', "clients-per-uid 4 is more than clients-max 3: no uid would ever "
+            "reach it")
     refuses('{"clients_max": 3}', "wait-clients 4 is more than clients-max 3", "--wait-clients", "4")
 
 

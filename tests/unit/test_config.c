@@ -88,6 +88,9 @@ static void test_defaults(void **state)
 	assert_int_equal(config.io, LOOP_AUTO);
 	assert_int_equal(config.wait_clients, 0);
 	assert_int_equal(config.clients_max, 512);
+	assert_int_equal(config.clients_per_uid, 256);
+	assert_int_equal(config.attach_rate, 200);
+	assert_int_equal(config.private_streams_max, 64);
 }
 
 /* The same values from the command line and from the file. */
@@ -109,6 +112,9 @@ static void check_all(const char *group)
 	assert_int_equal(config.io, LOOP_EPOLL);
 	assert_int_equal(config.wait_clients, 3);
 	assert_int_equal(config.clients_max, 16384);
+	assert_int_equal(config.clients_per_uid, 100);
+	assert_int_equal(config.attach_rate, 1000000);
+	assert_int_equal(config.private_streams_max, 7);
 	assert_int_equal(config.stream_count, 2);
 	assert_string_equal(config.streams[0].name, "main");
 	assert_int_equal(config.streams[0].slot_count, 12);
@@ -125,7 +131,9 @@ static void test_all(void **state)
 	snprintf(text, sizeof(text),
 		 "--camera left-eye_2 --source replay:/a:b/c.y4m --size 2304x1296 --framerate 30000/1001 --loop "
 		 "--slots 12 --ring-bytes 3G --private-bytes 64k --runtime-dir /run/there --group %s --io epoll "
-		 "--wait-clients 3 --clients-max 16384 --stream main --stream ball=100,80,64,32", group);
+		 "--wait-clients 3 --clients-max 16384 --clients-per-uid 100 "
+		 "--attach-rate 1000000 --private-streams 7 --stream main --stream ball=100,80,64,32",
+		 group);
 	expect_good(text);
 	check_all(group);
 	snprintf(text, sizeof(text),
@@ -133,8 +141,10 @@ static void test_all(void **state)
 		 "\"framerate\": \"30000/1001\", \"loop\": true, \"unpaced\": false, \"slots\": 12,"
 		 "\"ring_bytes\": \"3G\", \"private_bytes\": 65536, \"runtime_dir\": \"/run/there\", \"group\": \"%s\","
 		 "\"io\": \"epoll\","
-		 "\"wait_clients\": \"3\", \"clients_max\": 16384, \"streams\": [{\"name\": \"main\"},"
-		 "{\"name\": \"ball\", \"region\": \"100,80,64,32\"}]}", group);
+		 "\"wait_clients\": \"3\", \"clients_max\": 16384, \"clients_per_uid\": 100,"
+		 "\"attach_rate\": 1000000, \"private_streams\": 7, \"streams\": [{\"name\": \"main\"},"
+		 "{\"name\": \"ball\", \"region\": \"100,80,64,32\"}]}",
+		 group);
 	write_file(text);
 	snprintf(text, sizeof(text), "--config %s", path);
 	expect_good(text);
@@ -221,6 +231,16 @@ static void test_limits(void **state)
 	expect_bad("--stream abcdefghijklmnopqrstuvwxyz0123456", "a stream needs a name");
 	expect_good("--runtime-dir . --clients-max 16384 --wait-clients 16384 --slots 65535 --framerate 10000");
 	expect_bad("--clients-max 16385", "1 to 16384");
+	expect_good("--runtime-dir . --clients-max 3 --clients-per-uid 3");
+	expect_bad("--clients-max 3 --clients-per-uid 4", "clients-per-uid 4 is more than clients-max 3");
+	expect_good("--runtime-dir . --clients-max 1");
+	assert_int_equal(config.clients_per_uid, 1);
+	expect_good("--runtime-dir . --clients-max 7");
+	assert_int_equal(config.clients_per_uid, 3);
+	expect_bad("--clients-per-uid 0", "1 to 16384");
+	expect_good("--runtime-dir . --attach-rate 1000000 --private-streams 16384");
+	expect_bad("--attach-rate 1000001", "1 to 1000000");
+	expect_bad("--private-streams 16385", "0 to 16384");
 	expect_bad("--slots 65536", "4 to 65535");
 	expect_bad("--framerate 10000.000000001", "up to 10000");
 	expect_good("--runtime-dir . --clients-max 1 --wait-clients 1 --slots 4 --private-bytes 0 --ring-bytes 1");
@@ -265,8 +285,12 @@ static int remove_file(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_defaults), cmocka_unit_test(test_all), cmocka_unit_test(test_streams_of_the_file),
-		cmocka_unit_test(test_command_line_wins), cmocka_unit_test(test_actions), cmocka_unit_test(test_limits),
+		cmocka_unit_test(test_defaults),
+		cmocka_unit_test(test_all),
+		cmocka_unit_test(test_streams_of_the_file),
+		cmocka_unit_test(test_command_line_wins),
+		cmocka_unit_test(test_actions),
+		cmocka_unit_test(test_limits),
 		cmocka_unit_test(test_untouched),
 	};
 
