@@ -175,40 +175,60 @@ static void refuse_unknown(struct attach *attach, struct client *client, const c
 		       attach->config->camera, known);
 }
 
+/* A stream for the client alone, or NULL when it was refused. */
+static struct stream *private_stream(struct attach *attach, struct client *client, const struct lumaring_hello *hello)
+{
+	const char *fault = private_fault(hello);
+	struct stream *stream = NULL;
+
+	if (fault) {
+		publish_refuse(client, -EINVAL, "bad hello: %s", fault);
+	} else if (attach->private_count >= attach->config->private_streams_max) {
+		publish_refuse(client, -EDQUOT,
+			       "this camera has %u private streams already, its limit (private-streams): close some, "
+			       "or raise it",
+			       attach->private_count);
+	} else {
+		stream = create_private(attach, client, hello);
+		if (!stream)
+			publish_refuse(client, -ENOMEM, "the daemon has no memory for another private stream");
+	}
+	return stream;
+}
+
+/* The stream that the client names, or NULL when it was refused. */
+static struct stream *shared_stream(struct attach *attach, struct client *client, const struct lumaring_hello *hello)
+{
+	char name[LUMARING_NAME_MAX + 1] = "main";
+	struct stream *stream = NULL;
+
+	if (hello->stream[0])
+		memcpy(name, hello->stream, LUMARING_NAME_MAX);
+	if (!name_valid(name)) {
+		publish_refuse(client, -EINVAL, "bad hello: the stream's name is not 1 to 32 of a-z, 0-9, _ and -");
+	} else {
+		stream = find_stream(attach, name);
+		if (!stream)
+			refuse_unknown(attach, client, name);
+	}
+	return stream;
+}
+
 static void on_attach(void *owner, struct client *client, const struct lumaring_hello *hello)
 {
 	struct attach *attach = owner;
-	char name[LUMARING_NAME_MAX + 1] = { 0 };
 	bool private = hello->message.flags & LUMARING_HELLO_PRIVATE;
-	const char *fault = private ? private_fault(hello) : NULL;
 
-	memcpy(name, hello->stream, LUMARING_NAME_MAX);
-	if (fault) {
-		publish_refuse(client, -EINVAL, "bad hello: %s", fault);
+	client->stream = private ? private_stream(attach, client, hello) : shared_stream(attach, client, hello);
+	if (!client->stream)
 		return;
-	}
-	if (!private && name[0] && !name_valid(name)) {
-		publish_refuse(client, -EINVAL, "bad hello: the stream's name is not 1 to 32 of a-z, 0-9, _ and -");
-		return;
-	}
-	if (private && attach->private_count >= attach->config->private_streams_max) {
-		publish_refuse(
-			client, -EDQUOT,
-			"this camera has %u private streams already, its limit (private-streams): close some, or "
-			"raise it",
-			attach->private_count);
-		return;
-	}
-	client->stream = private ? create_private(attach, client, hello) : find_stream(attach, name[0] ? name : "main");
-	if (!client->stream && !private) {
-		refuse_unknown(attach, client, name[0] ? name : "main");
-	} else if (!client->stream || publish_make_page(client, hello->cursors) < 0) {
+	if (publish_make_page(client, hello->cursors) < 0) {
 		publish_refuse(client, -ENOMEM, "the daemon has no memory or descriptors for another client");
-	} else {
-		client->page->region = lumaring_region_word(hello->region_x, hello->region_y, hello->region_width,
-							    hello->region_height);
-		attach_when_ready(attach, client);
+		return;
 	}
+	client->page->region = lumaring_region_word(hello->region_x, hello->region_y, hello->region_width,
+						    hello->region_height);
+	attach_when_ready(attach, client);
 }
 
 static void on_detach(void *owner, struct client *client)
