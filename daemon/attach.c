@@ -218,12 +218,16 @@ static void on_attach(void *owner, struct client *client, const struct lumaring_
 {
 	struct attach *attach = owner;
 	bool private = hello->message.flags & LUMARING_HELLO_PRIVATE;
+	int r;
 
 	client->stream = private ? private_stream(attach, client, hello) : shared_stream(attach, client, hello);
 	if (!client->stream)
 		return;
-	if (publish_make_page(client, hello->cursors) < 0) {
-		publish_refuse(client, -ENOMEM, "the daemon has no memory or descriptors for another client");
+	r = publish_make_page(client, hello->cursors);
+	if (r < 0) {
+		/* What comes back by itself keeps its code: the library asks again. */
+		publish_refuse(client, r == -EMFILE || r == -ENFILE ? r : -ENOMEM,
+			       "the daemon has no memory or descriptors for another client: %s", strerror(-r));
 		return;
 	}
 	client->page->region = lumaring_region_word(hello->region_x, hello->region_y, hello->region_width,

@@ -3,22 +3,22 @@
  * bench_outage.h - the section "descriptors" of `make bench`: what the daemon does while it has no descriptor for the
  * clients that knock, and how soon it takes them when there are some again. A part of bench.c.
  *
- * The outage is made with prlimit(2) on the running daemon, so that it begins and ends between two system calls. Few
- * frames come meanwhile, and the source's thread is left out: what is seen is what knocking costs.
+ * The daemon starts with few descriptors, and clients attach until there is none. Few frames come meanwhile, and the
+ * source's thread is left out: what is seen is what knocking costs.
  */
 #ifndef LUMARING_TESTS_BENCH_OUTAGE_H
 #define LUMARING_TESTS_BENCH_OUTAGE_H
 
-#include <fcntl.h>
 #include <poll.h>
-#include <sys/resource.h>
 
 #include "bench_run.h"
 #include "raw.h"
 
+#define OUTAGE_DESCRIPTORS 64u
 #define OUTAGE_ATTACHED 16u
-#define OUTAGE_KNOCKING 32u
-#define OUTAGE_NS (3 * MEASURE_NS_PER_SECOND)
+#define OUTAGE_KNOCKING 8u /* at a time, each OUTAGE_STEP_NS: as 40 clients that ask again every half second */
+#define OUTAGE_STEP_NS (MEASURE_NS_PER_SECOND / 10)
+#define OUTAGE_STEPS 30u
 #define OUTAGE_AIM_PERCENT 1.0
 
 static const struct manner outage_manners[] = {
@@ -28,25 +28,21 @@ static const struct manner outage_manners[] = {
 
 struct outage {
 	struct bench *bench;
-	int sockets[OUTAGE_ATTACHED + OUTAGE_KNOCKING + 1];
+	int sockets[OUTAGE_DESCRIPTORS]; /* attached */
 	unsigned count;
-	double before_percent, during_percent, first_ms, all_ms;
-	unsigned waiting; /* of those that knock, when the outage ended: the others were turned away */
+	double before_percent, during_percent, recovery_ms;
+	unsigned knocked, told;
 };
 
-/* CPU of the server without its source's thread, as a share of one CPU. */
-static double share_percent(const struct bench *bench)
+/* CPU of the server without its source's thread between two moments, as a share of one CPU. */
+static double share_percent(const struct moment *a, const struct moment *b)
 {
-	struct moment a = look(bench), b;
-
-	measure_sleep_ns(OUTAGE_NS);
-	b = look(bench);
-	return 100.0 * (double)((b.cpu_ns - a.cpu_ns) - (b.cpu_source_ns - a.cpu_source_ns)) /
-	       (double)(b.now_ns - a.now_ns);
+	return 100.0 * (double)((b->cpu_ns - a->cpu_ns) - (b->cpu_source_ns - a->cpu_source_ns)) /
+	       (double)(b->now_ns - a->now_ns);
 }
 
-/* Connect and say hello; who waits for the answer is told by the caller. */
-static int knock(struct outage *outage)
+/* Connect and say hello: a descriptor, or a negative errno. */
+static int knock(const struct outage *outage)
 {
 	struct lumaring_hello hello = raw_hello(0);
 	char path[4096];
@@ -54,13 +50,12 @@ static int knock(struct outage *outage)
 
 	snprintf(path, sizeof(path), "%s/bench/frames", outage->bench->work);
 	fd = raw_connect(path);
-	if (fd < 0)
-		return fd;
-	outage->sockets[outage->count++] = fd;
-	return send(fd, &hello, sizeof(hello), MSG_NOSIGNAL) < 0 ? -errno : 0;
+	if (fd >= 0)
+		(void)!send(fd, &hello, sizeof(hello), MSG_NOSIGNAL); /* who is refused at once need not hear it */
+	return fd;
 }
 
-/* Take the answer that is there, or comes. */
+/* Take the answer that is there, or comes: 0 when it is a welcome. */
 static int take_answer(int fd)
 {
 	struct lumaring_welcome welcome;
@@ -73,112 +68,78 @@ static int take_answer(int fd)
 	return 0;
 }
 
-static int attach_some(struct outage *outage)
+/* Attach so many at most: 0, or the error that one was refused with. */
+static int attach_up_to(struct outage *outage, unsigned count)
 {
 	int r = 0;
 
-	while (r == 0 && outage->count < OUTAGE_ATTACHED) {
-		r = knock(outage);
+	while (r == 0 && outage->count < count) {
+		int fd = knock(outage);
+
+		r = fd < 0 ? fd : take_answer(fd);
 		if (r == 0)
-			r = take_answer(outage->sockets[outage->count - 1]);
+			outage->sockets[outage->count++] = fd;
+		else if (fd >= 0)
+			close(fd);
 	}
 	return r;
 }
 
-/* The number that the next descriptor of a process would get. */
-static unsigned next_descriptor(pid_t pid)
+static void detach_down_to(struct outage *outage, unsigned count)
 {
-	char path[64];
-
-	for (unsigned fd = 0;; fd++) {
-		snprintf(path, sizeof(path), "/proc/%d/fd/%u", (int)pid, fd);
-		if (faccessat(AT_FDCWD, path, F_OK, AT_SYMLINK_NOFOLLOW) < 0) /* most lead nowhere */
-			return fd;
-	}
+	while (outage->count > count)
+		close(outage->sockets[--outage->count]);
 }
 
-/* No descriptor more for the server; or, again, as many as before. */
-static int begin_outage(pid_t server, struct rlimit *ret_before)
+/* Some knock, and hang up after a step; how many were told why until then. */
+static int knock_for_a_step(struct outage *outage)
 {
-	struct rlimit limit;
+	struct pollfd knocking[OUTAGE_KNOCKING];
+	int r = 0;
 
-	if (prlimit(server, RLIMIT_NOFILE, NULL, &limit) < 0)
-		return -errno;
-	*ret_before = limit;
-	limit.rlim_cur = next_descriptor(server);
-	return prlimit(server, RLIMIT_NOFILE, &limit, NULL) < 0 ? -errno : 0;
-}
-
-static int end_outage(pid_t server, const struct rlimit *before)
-{
-	return prlimit(server, RLIMIT_NOFILE, before, NULL) < 0 ? -errno : 0;
-}
-
-/* Forget those that were turned away. */
-static void count_waiting(struct outage *outage, struct pollfd *ready)
-{
+	for (unsigned i = 0; i < OUTAGE_KNOCKING; i++)
+		knocking[i] = (struct pollfd){ .fd = knock(outage), .events = POLLIN };
+	measure_sleep_ns(OUTAGE_STEP_NS);
+	poll(knocking, OUTAGE_KNOCKING, 0);
 	for (unsigned i = 0; i < OUTAGE_KNOCKING; i++) {
-		ready[i] = (struct pollfd){ .fd = outage->sockets[OUTAGE_ATTACHED + i], .events = POLLIN };
-		poll(&ready[i], 1, 0);
-		if (ready[i].revents)
-			ready[i].fd = -1;
-		else
-			outage->waiting++;
-	}
-}
-
-/* From the end of the outage until all that still wait, or one that knocks now, have their answer. */
-static int time_recovery(struct outage *outage, struct pollfd *ready, uint64_t since_ns)
-{
-	unsigned answered = 0, expected = outage->waiting ? outage->waiting : 1;
-
-	if (outage->waiting == 0) {
-		int r = knock(outage);
-
-		if (r < 0)
-			return r;
-		ready[0].fd = outage->sockets[outage->count - 1];
-	}
-	while (answered < expected) {
-		int r = poll(ready, OUTAGE_KNOCKING, (int)(DEADLINE_NS / 1000000));
-
-		if (r <= 0)
-			return r < 0 ? -errno : -ETIMEDOUT;
-		for (unsigned i = 0; i < OUTAGE_KNOCKING; i++) {
-			if (ready[i].fd < 0 || !ready[i].revents)
-				continue;
-			r = take_answer(ready[i].fd);
-			if (r < 0)
-				return r;
-			ready[i].fd = -1;
-			outage->all_ms = (double)(measure_now_ns() - since_ns) / 1e6;
-			if (answered++ == 0)
-				outage->first_ms = outage->all_ms;
+		if (knocking[i].fd < 0) {
+			r = knocking[i].fd;
+			continue;
 		}
+		outage->knocked++;
+		outage->told += knocking[i].revents && take_answer(knocking[i].fd) == -EMFILE;
+		close(knocking[i].fd);
 	}
-	return 0;
+	return r;
 }
 
 static int measure_started_outage(struct outage *outage)
 {
-	struct pollfd ready[OUTAGE_KNOCKING];
-	struct rlimit before;
+	struct moment a, b;
 	uint64_t since_ns;
-	int r = attach_some(outage);
+	int r = attach_up_to(outage, OUTAGE_ATTACHED);
 
 	if (r < 0)
 		return r;
-	outage->before_percent = share_percent(outage->bench);
-	r = begin_outage(outage->bench->server, &before);
-	while (r == 0 && outage->count < OUTAGE_ATTACHED + OUTAGE_KNOCKING)
-		r = knock(outage);
-	if (r < 0)
-		return r;
-	outage->during_percent = share_percent(outage->bench);
-	count_waiting(outage, ready);
+	a = look(outage->bench);
+	measure_sleep_ns(OUTAGE_STEPS * OUTAGE_STEP_NS);
+	b = look(outage->bench);
+	outage->before_percent = share_percent(&a, &b);
+	r = attach_up_to(outage, OUTAGE_DESCRIPTORS);
+	if (r != -EMFILE)
+		return r < 0 ? r : -EPROTO;
+	a = look(outage->bench);
+	r = 0;
+	for (unsigned i = 0; r == 0 && i < OUTAGE_STEPS; i++)
+		r = knock_for_a_step(outage);
+	b = look(outage->bench);
+	outage->during_percent = share_percent(&a, &b);
 	since_ns = measure_now_ns();
-	r = end_outage(outage->bench->server, &before);
-	return r < 0 ? r : time_recovery(outage, ready, since_ns);
+	detach_down_to(outage, OUTAGE_ATTACHED);
+	while (r == 0 && (r = attach_up_to(outage, OUTAGE_ATTACHED + 1)) == -EMFILE)
+		r = measure_now_ns() - since_ns < DEADLINE_NS ? 0 : -ETIMEDOUT;
+	outage->recovery_ms = (double)(measure_now_ns() - since_ns) / 1e6;
+	return r;
 }
 
 /* 0, RUN_REFUSED, or -1 after a sentence. */
@@ -193,8 +154,7 @@ static int measure_outage(struct bench *bench, const struct setup *setup, struct
 	server_code = exit_code(bench->server);
 	if (r == 0)
 		r = measure_started_outage(outage);
-	while (outage->count)
-		close(outage->sockets[--outage->count]);
+	detach_down_to(outage, 0);
 	stop_server(bench);
 	if (r < 0 && was_refused(bench, setup, server_code))
 		return RUN_REFUSED;
@@ -208,13 +168,15 @@ static int measure_outage(struct bench *bench, const struct setup *setup, struct
 static int bench_outage(struct bench *bench)
 {
 	printf("\n## Descriptors exhausted\n\n"
-	       "%u clients are attached when the daemon's descriptors run out, and %u more knock. CPU of the daemon\n"
-	       "without its source's thread, as a share of one CPU over %.0f s (aim %.0f %%), then the time from the "
-	       "end\n"
-	       "of the outage until the first of them, and all that still wait, are taken.\n\n"
-	       "| | CPU before | CPU meanwhile | waiting | first after | all after |\n"
-	       "| --- | --- | --- | --- | --- | --- |\n",
-	       OUTAGE_ATTACHED, OUTAGE_KNOCKING, (double)OUTAGE_NS / 1e9, OUTAGE_AIM_PERCENT);
+	       "A daemon with %u descriptors: %u clients are attached, then as many more until it has none left, and\n"
+	       "%.0f a second knock meanwhile. CPU of the daemon without its source's thread, as a share of one CPU "
+	       "over\n"
+	       "%.0f s (aim %.0f %%), and how soon it takes a client again once the others have left.\n\n"
+	       "| | CPU before | CPU meanwhile | told why | takes one again |\n"
+	       "| --- | --- | --- | --- | --- |\n",
+	       OUTAGE_DESCRIPTORS, OUTAGE_ATTACHED,
+	       OUTAGE_KNOCKING * (double)MEASURE_NS_PER_SECOND / (double)OUTAGE_STEP_NS,
+	       OUTAGE_STEPS * (double)OUTAGE_STEP_NS / 1e9, OUTAGE_AIM_PERCENT);
 	for (size_t i = 0; i < sizeof(outage_manners) / sizeof(outage_manners[0]); i++) {
 		struct outage outage = { .bench = bench };
 		struct setup setup = {
@@ -223,6 +185,7 @@ static int bench_outage(struct bench *bench)
 			.width = 320,
 			.height = 240,
 			.framerate = 1,
+			.descriptors = OUTAGE_DESCRIPTORS,
 			.may_be_refused = true,
 		};
 		int r = measure_outage(bench, &setup, &outage);
@@ -232,9 +195,9 @@ static int bench_outage(struct bench *bench)
 		if (r == RUN_REFUSED)
 			printf("| %s | %s |\n", setup.manner->name, bench->refusal);
 		else
-			printf("| %s | %.3f %% | %.3f %% | %u of %u | %.0f ms | %.0f ms |\n", setup.manner->name,
-			       outage.before_percent, outage.during_percent, outage.waiting, OUTAGE_KNOCKING,
-			       outage.first_ms, outage.all_ms);
+			printf("| %s | %.3f %% | %.3f %% | %u of %u | %.0f ms |\n", setup.manner->name,
+			       outage.before_percent, outage.during_percent, outage.told, outage.knocked,
+			       outage.recovery_ms);
 	}
 	return 0;
 }

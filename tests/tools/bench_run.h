@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/statvfs.h>
 #include <sys/un.h>
@@ -59,7 +60,8 @@ struct bench {
 struct setup {
 	const struct manner *manner;
 	unsigned clients, slots, width, height;
-	unsigned framerate; /* 0: FRAMERATE */
+	unsigned framerate;   /* 0: FRAMERATE */
+	unsigned descriptors; /* limit of open files of the server, 0: as it is here */
 	bool unpaced;
 	bool may_be_refused;
 	uint64_t run_ns;
@@ -107,9 +109,10 @@ static bool has_room(const struct setup *setup)
 
 /* --- processes ---------------------------------------------------------------------------------------------------- */
 
-/* Start BUILD/argv[0]; its standard error goes to WORK/NAME.log. */
-static pid_t start(const struct bench *bench, const char *const *argv, const char *name)
+/* Start BUILD/argv[0]; its standard error goes to WORK/NAME.log. `descriptors`: its limit of open files, 0: as here. */
+static pid_t start(const struct bench *bench, const char *const *argv, const char *name, unsigned descriptors)
 {
+	const struct rlimit limit = { descriptors, descriptors };
 	char path[4096], log[4096];
 	pid_t parent = getpid(), pid;
 
@@ -119,7 +122,7 @@ static pid_t start(const struct bench *bench, const char *const *argv, const cha
 	if (pid != 0)
 		return pid;
 	prctl(PR_SET_PDEATHSIG, SIGTERM);
-	if (getppid() == parent && freopen(log, "a", stderr))
+	if (getppid() == parent && freopen(log, "a", stderr) && (!descriptors || setrlimit(RLIMIT_NOFILE, &limit) == 0))
 		execv(path, (char *const *)(uintptr_t)argv); /* which changes none of them */
 	_exit(127);
 }
@@ -187,7 +190,7 @@ static pid_t start_lumaringd(const struct bench *bench, const struct setup *setu
 		argv[count++] = setup->manner->io;
 	}
 	argv[count] = NULL;
-	return start(bench, argv, "server");
+	return start(bench, argv, "server", setup->descriptors);
 }
 
 static pid_t start_floor(const struct bench *bench, const struct setup *setup)
@@ -201,7 +204,7 @@ static pid_t start_floor(const struct bench *bench, const struct setup *setup)
 	snprintf(period, sizeof(period), "%" PRIu64, setup->unpaced ? 0 : MEASURE_NS_PER_SECOND / framerate_of(setup));
 	snprintf(slots, sizeof(slots), "%u", setup->slots);
 	snprintf(clients, sizeof(clients), "%u", setup->clients);
-	return start(bench, argv, "server");
+	return start(bench, argv, "server", 0);
 }
 
 static pid_t start_client(const struct bench *bench, const struct setup *setup, unsigned index)
@@ -213,7 +216,7 @@ static pid_t start_client(const struct bench *bench, const struct setup *setup, 
 	snprintf(fd, sizeof(fd), "%d", bench->shared_fd);
 	snprintf(number, sizeof(number), "%u", index);
 	snprintf(count, sizeof(count), "%u", CLIENTS_MAX);
-	return start(bench, argv, "client");
+	return start(bench, argv, "client", 0);
 }
 
 /* -1: not ended yet; 128 + the signal that ended it. Leaves it to be waited for. */

@@ -63,11 +63,15 @@ static inline int raw_receive_welcome(int fd, struct lumaring_welcome *ret_welco
 		char bytes[CMSG_SPACE(2 * sizeof(int))];
 	} control;
 	struct iovec iov = { &in, sizeof(in) };
-	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control,
-			      .msg_controllen = sizeof(control) };
+	struct msghdr msg = {
+		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)
+	};
 	ssize_t n = recvmsg(fd, &msg, MSG_CMSG_CLOEXEC);
-	struct cmsghdr *c = n > 0 ? CMSG_FIRSTHDR(&msg) : NULL;
+	struct cmsghdr *c;
 
+	if (n < 0 && errno == ECONNRESET) /* closed with the hello unread: what was said before is behind that */
+		n = recvmsg(fd, &msg, MSG_CMSG_CLOEXEC);
+	c = n > 0 ? CMSG_FIRSTHDR(&msg) : NULL;
 	if (n <= 0)
 		return n < 0 ? -errno : -ECONNRESET;
 	if (in.message.type == LUMARING_MESSAGE_REFUSAL)
