@@ -15,7 +15,7 @@
 #include "loop/backend.h"
 
 #define URING_ENTRIES 512u      /* of the submission queue; more are started by submitting it when it is full */
-#define URING_COMPLETIONS 2048u /* more are kept by the kernel until there is room */
+#define URING_COMPLETIONS 1024u /* more are kept by the kernel until there is room */
 
 /*
  * What a completion belongs to: a struct loop_op by its address, if a receive with DATA_RECEIVE; a struct listener by

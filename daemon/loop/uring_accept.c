@@ -4,7 +4,8 @@
  *
  * The kernel accepts as fast as others connect, the loop tells one connection a turn. What waits in between is bounded:
  * behind ACCEPTED_AHEAD of them the kernel is stopped, and the others wait in the socket's own queue, as they do
- * without io_uring. It must never lose a descriptor: each is told or closed.
+ * without io_uring; before it hears of that, it may add what fits in the queue of completions. It must never lose a
+ * descriptor: each is told or closed.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -28,9 +29,10 @@ struct listener {
 	struct listener *next;
 	struct loop_op *op; /* NULL: cancelled; close what still comes */
 	int fd;
-	bool armed;   /* the kernel has it */
-	bool held;    /* until the results that wait are told */
-	int *results; /* that came while an earlier one was not told yet */
+	bool armed;    /* the kernel has it */
+	bool disarmed; /* the kernel was told to stop */
+	bool held;     /* until the results that wait are told */
+	int *results;  /* that came while an earlier one was not told yet */
 	unsigned result_count;
 };
 
@@ -66,6 +68,7 @@ static void arm(struct uring_loop *loop, struct listener *listener)
 	io_uring_prep_multishot_accept(sqe, listener->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 	sqe->user_data = (uintptr_t)listener | DATA_LISTENER;
 	listener->armed = true;
+	listener->disarmed = false;
 	listener->held = false;
 }
 
@@ -91,7 +94,12 @@ void uring_accept_start(struct uring_loop *loop, struct loop_op *op)
 
 void uring_accept_resume(struct uring_loop *loop, struct loop_op *op)
 {
-	arm(loop, listener_of(loop, op));
+	struct listener *listener = listener_of(loop, op);
+
+	if (listener->result_count > 0)
+		listener->held = true;
+	else
+		arm(loop, listener);
 }
 
 /* Its operation is over, and may be gone. */
@@ -113,10 +121,10 @@ static bool is_hopeless(int result)
 	return result == -EBADF || result == -EINVAL || result == -ENOTSOCK || result == -EOPNOTSUPP;
 }
 
-/* More descriptors or memory may be there in a while. */
-static bool is_short(int result)
+/* Nothing to tell of: we stopped it, or a connection was gone before it was accepted. */
+static bool is_nothing(int result)
 {
-	return result == -EMFILE || result == -ENFILE || result == -ENOBUFS || result == -ENOMEM;
+	return result == -ECANCELED || result == -ECONNABORTED || result == -EAGAIN || result == -EINTR;
 }
 
 static void tell(struct uring_loop *loop, struct listener *listener, int result)
@@ -146,8 +154,10 @@ static void take(struct uring_loop *loop, struct listener *listener, int result)
 	}
 	listener->results = results;
 	listener->results[listener->result_count++] = result;
-	if (listener->result_count == ACCEPTED_AHEAD && listener->armed)
+	if (listener->result_count >= ACCEPTED_AHEAD && listener->armed && !listener->disarmed) {
+		listener->disarmed = true;
 		disarm(loop, listener);
+	}
 }
 
 void uring_accept_settle(struct uring_loop *loop, struct loop_op *op)
@@ -167,10 +177,10 @@ void uring_accept_settle(struct uring_loop *loop, struct loop_op *op)
 	tell(loop, listener, result);
 }
 
-/* The kernel has ended the entry: we stopped it, a connection was gone before it was accepted, or the like. */
+/* The kernel has ended the entry. After what may last, such as a lack of descriptors, begin again only in a while. */
 static void ended(struct uring_loop *loop, struct listener *listener, int result)
 {
-	if (is_short(result)) {
+	if (result < 0 && !is_nothing(result) && !is_hopeless(result)) {
 		listener->op->deadline_ns = clock_monotonic_ns() + LOOP_ACCEPT_RETRY_MS * NS_PER_MS;
 		timers_insert(&loop->timers, listener->op);
 	} else if (listener->result_count > 0) {
@@ -192,7 +202,7 @@ void uring_accept_completed(struct uring_loop *loop, struct listener *listener, 
 	}
 	if (!more)
 		ended(loop, listener, result);
-	if (result >= 0 || is_short(result) || is_hopeless(result))
+	if (!is_nothing(result))
 		take(loop, listener, result);
 }
 
