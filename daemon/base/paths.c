@@ -206,6 +206,9 @@ int paths_lock_instance(const char *camera_dir, const char *camera, int *ret_fd,
 	return 0;
 }
 
+#define LEFT_OVER_TRIES 50u
+#define LEFT_OVER_PAUSE_US 10000u
+
 /*
  * True when nobody is behind the socket. The kernel may need a moment to take down a listener that a killed process had
  * given to io_uring: it is still there then, and its process is not.
@@ -215,8 +218,12 @@ static bool is_left_over(int fd, const struct sockaddr_un *address)
 	struct ucred listener = { 0 };
 	socklen_t bytes = sizeof(listener);
 
-	if (connect(fd, (const struct sockaddr *)address, sizeof(*address)) < 0)
-		return errno == ECONNREFUSED;
+	/* A queue that is full may be that of such a listener: nobody takes from it, and it will be gone. */
+	for (unsigned tries = 0; connect(fd, (const struct sockaddr *)address, sizeof(*address)) < 0; tries++) {
+		if (errno != EAGAIN || tries == LEFT_OVER_TRIES)
+			return errno == ECONNREFUSED;
+		usleep(LEFT_OVER_PAUSE_US);
+	}
 	return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &listener, &bytes) == 0 && process_has_ended(listener.pid);
 }
 
