@@ -105,10 +105,12 @@ static void attach_private(struct attach *attach, struct client *client)
  */
 static bool private_may_be_made(struct attach *attach)
 {
+	/* While somebody waits, who comes later waits as well: attach_waiting() begins with the oldest. */
+	if (loop_op_active(&attach->private_rest))
+		return false;
 	if (clock_monotonic_ns() >= attach->private_rest_ns)
 		return true;
-	if (!loop_op_active(&attach->private_rest))
-		loop_timer(attach->loop, &attach->private_rest, attach->private_rest_ns);
+	loop_timer(attach->loop, &attach->private_rest, attach->private_rest_ns);
 	return false;
 }
 
@@ -230,8 +232,8 @@ static void on_attach(void *owner, struct client *client, const struct lumaring_
 			       "the daemon has no memory or descriptors for another client: %s", strerror(-r));
 		return;
 	}
-	client->page->region = lumaring_region_word(hello->region_x, hello->region_y, hello->region_width,
-						    hello->region_height);
+	client->page->region =
+		lumaring_region_word(hello->region_x, hello->region_y, hello->region_width, hello->region_height);
 	attach_when_ready(attach, client);
 }
 

@@ -39,6 +39,7 @@ struct capture {
 	char text[320];
 
 	/* The thread's own. */
+	struct publish_teller teller;
 	struct loop_op doorbell, readable;
 	struct plan *plan;
 	struct camera_stats stats; /* the main thread looks at them */
@@ -186,14 +187,23 @@ static void serve_stream(const struct capture *capture, struct plan_stream *stre
 
 static void notify_all(struct capture *capture)
 {
+	struct publish_teller *teller = &capture->teller;
+
+	publish_notify_begin(teller);
 	for (unsigned i = 0; i < capture->plan->stream_count; i++) {
 		struct plan_stream *stream = &capture->plan->streams[i];
 
 		if (stream->notice.due)
-			publish_notify(capture->loop, stream->clients, stream->client_count, &stream->notice.msg);
+			publish_notify(teller, stream->clients, stream->client_count, &stream->notice.msg);
+	}
+	publish_notify_flush(teller);
+	for (unsigned i = 0; i < capture->plan->stream_count; i++) {
+		struct plan_stream *stream = &capture->plan->streams[i];
+
+		if (stream->notice.due)
+			publish_notify_costly(teller, stream->clients, stream->client_count, &stream->notice.msg);
 		stream->notice.due = false;
 	}
-	loop_flush(capture->loop);
 }
 
 /* The buffer goes back before anybody is told, so that the camera never waits for a client. */
@@ -343,6 +353,7 @@ int capture_create(struct source *source, enum loop_backend backend, struct loop
 	capture->readable = (struct loop_op){ .done = on_readable, .owner = capture };
 	r = loop_create(backend, &capture->loop, text, text_bytes);
 	if (r == 0) {
+		capture->teller.loop = capture->loop;
 		loop_readable(capture->loop, &capture->readable, source_fd(source));
 		r = loop_doorbell(capture->loop, &capture->doorbell);
 		if (r == 0)

@@ -44,6 +44,8 @@ void client_free_if_done(struct client *client)
 		publish->clients = client->next;
 	if (client->next)
 		client->next->previous = client->previous;
+	else
+		publish->clients_end = client->previous;
 	quota_give(publish->quota, client->uid);
 	client_destroy(client);
 }
@@ -197,10 +199,12 @@ int client_create(struct publish *publish, int fd, const struct ucred *peer)
 	client->greeting = (struct loop_op){ .done = on_greeting_late, .owner = client };
 	client->pause = (struct loop_op){ .done = on_pause_over, .owner = client };
 	events_init(client);
-	client->next = publish->clients;
-	if (client->next)
-		client->next->previous = client;
-	publish->clients = client;
+	client->previous = publish->clients_end;
+	if (client->previous)
+		client->previous->next = client;
+	else
+		publish->clients = client;
+	publish->clients_end = client;
 	hear_more(client);
 	loop_timer(publish->loop, &client->greeting, clock_monotonic_ns() + PUBLISH_GREETING_MS * NS_PER_MS);
 	return 0;

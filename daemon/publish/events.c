@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * events.c - what the daemon says to one client: welcome, refusal, replaced ring, state, and the notices or wakes. Main
- * thread but for publish_notify(). Nothing here waits: what cannot be sent now is a dropped notice or a pending event.
- * Of the wake words in a client's page nothing is believed: they are added to, and one is compared with 0.
+ * events.c - what the main thread says to one client: welcome, refusal, replaced ring, state. Nothing here waits: what
+ * cannot be sent now is a pending event.
  */
 #include "publish/private.h"
 
@@ -128,22 +127,12 @@ void events_send(struct client *client)
 
 /* --- wakes --- */
 
-/* True when the client is to be woken: it waits, or is about to. */
-static bool count_for_waiter(struct lumaring_wake *wake)
-{
-	/* N5 pairs with N1 and N3 in client-lib/wait.c: what there is to see before the word that tells of it; and it
-	 * comes before N6 in the one order of both with N2, so that a waiter is seen or sees this. */
-	__atomic_add_fetch(&wake->word, 1, __ATOMIC_SEQ_CST);
-	/* N6 pairs with N2 in client-lib/wait.c. */
-	return __atomic_load_n(&wake->waiting, __ATOMIC_SEQ_CST) != 0;
-}
-
 /* A message was sent to a client that does not look at its socket by itself. */
 static void ring_bell(struct client *client)
 {
 	/* N7 pairs with N1 in client-lib/wait.c: the message before the count of them. */
 	__atomic_add_fetch(&client->page->wake.events, 1, __ATOMIC_RELEASE);
-	if (!count_for_waiter(&client->page->wake))
+	if (!notify_count(&client->page->wake))
 		return;
 	client->bell_again = loop_op_active(&client->bell);
 	if (!client->bell_again)
@@ -169,8 +158,8 @@ static void welcome_sent(struct client *client)
 {
 	close(client->page_fd);
 	client->page_fd = -1;
-	/* P1 pairs with P1 in send_notice(): from here on notices follow, and the STATE below makes the client look
-	 * once more at what was published before. */
+	/* P1 pairs with P1 in send_notice() of notify.c: from here on notices follow, and the STATE below makes the
+	 * client look once more at what was published before. */
 	__atomic_store_n(&client->listening, true, __ATOMIC_SEQ_CST);
 	client->pending |= PENDING_STATE;
 }
@@ -183,7 +172,9 @@ static void on_event_sent(struct loop_op *op, int result)
 		client_free_if_done(client);
 	} else if (result == -EAGAIN) {
 		client->pending |= client->sending;
-		loop_writable(client->publish->loop, &client->room, client->fd);
+		/* on_crowded() may have found the queue full meanwhile. */
+		if (!loop_op_active(&client->room))
+			loop_writable(client->publish->loop, &client->room, client->fd);
 	} else if (result < 0 || client->refused) {
 		client_leave(client);
 	} else {
@@ -199,8 +190,8 @@ static void on_event_sent(struct loop_op *op, int result)
 /* There is room for notices again. What was published meanwhile is found at the look that a STATE asks for. */
 static void take_notices_again(struct client *client)
 {
-	/* P2 pairs with P2 in send_notice(), in one order with W8 in ring_publish(): either the notice is sent, or the
-	 * STATE that follows this is received after the frame was published. */
+	/* P2 pairs with P2 in send_notice() of notify.c, in one order with W8 in ring_publish(): either the notice is
+	 * sent, or the STATE that follows this is received after the frame was published. */
 	__atomic_store_n(&client->full, false, __ATOMIC_SEQ_CST);
 	client->pending |= PENDING_STATE;
 }
@@ -285,61 +276,10 @@ void publish_tell_replaced(struct client *client)
 	events_send(client);
 }
 
-/* --- notices --- */
-
-static void drop_notice(struct client *client)
-{
-	/* Only the capture thread adds; main reads when it has let go of the client: relaxed. */
-	__atomic_store_n(&client->notices_dropped, client->notices_dropped + 1, __ATOMIC_RELAXED);
-}
-
-/* Trying a full queue anew with every frame would make those that do not read cost as much as those that do. */
-static void on_notice_sent(struct loop_op *op, int result)
-{
-	struct client *client = op->owner;
-
-	if (result < 0)
-		drop_notice(client);
-	if (result != -EAGAIN || client->by_futex)
-		return;
-	__atomic_store_n(&client->full, true, __ATOMIC_RELAXED); /* ordered by the doorbell */
-	loop_wake(&client->publish->crowded);
-}
-
-static void send_notice(struct loop *loop, struct client *client, const struct msghdr *notice)
-{
-	/* P1 pairs with P1 in welcome_sent(), in one order with W8 in ring_publish(): either the notice is sent, or the
-	 * client's look after its STATE finds the frame. */
-	if (!__atomic_load_n(&client->listening, __ATOMIC_SEQ_CST) || loop_op_active(&client->notice))
-		return;
-	/* P2 pairs with P2 in take_notices_again(). */
-	if (__atomic_load_n(&client->full, __ATOMIC_SEQ_CST))
-		drop_notice(client);
-	else
-		loop_send(loop, &client->notice, client->fd, notice);
-}
-
-/* From the first plan on that names the client: a frame that is counted before its WELCOME is found in the ring. */
-static void wake(struct loop *loop, struct client *client)
-{
-	if (count_for_waiter(&client->page->wake) && !loop_op_active(&client->notice))
-		loop_wake_word(loop, &client->notice, &client->page->wake.word);
-}
-
-void publish_notify(struct loop *loop, struct client *const *clients, unsigned client_count,
-		    const struct msghdr *notice)
-{
-	for (unsigned i = 0; i < client_count; i++)
-		if (clients[i]->by_futex)
-			wake(loop, clients[i]);
-		else
-			send_notice(loop, clients[i], notice);
-}
-
 void events_init(struct client *client)
 {
 	client->event = (struct loop_op){ .done = on_event_sent, .owner = client };
 	client->room = (struct loop_op){ .done = on_room, .owner = client };
 	client->bell = (struct loop_op){ .done = on_bell, .owner = client };
-	client->notice = (struct loop_op){ .done = on_notice_sent, .owner = client };
+	notify_init(client);
 }

@@ -29,9 +29,9 @@ struct publish {
 	struct quota *quota;
 	int spare_fd;          /* given up to tell those that knock when no other is free; -1: lost as well */
 	unsigned report_count; /* status requests being answered */
-	struct client *clients;
-	bool accept_failing;        /* logged once per outage */
-	uint64_t refusals_since_ns; /* begin of the second in which they are counted */
+	struct client *clients, *clients_end; /* the oldest first */
+	bool accept_failing;                  /* logged once per outage */
+	uint64_t refusals_since_ns;           /* begin of the second in which they are counted */
 	unsigned refusals;
 };
 
@@ -48,6 +48,12 @@ void client_free_if_done(struct client *client);
 
 /* Close and free at once. */
 void client_destroy(struct client *client);
+
+/* notify.c */
+void notify_init(struct client *client);
+
+/* One more thing to see for who waits on the word. True when the client is to be woken: it waits, or is about to. */
+bool notify_count(struct lumaring_wake *wake);
 
 /* events.c: begin to listen to the capture thread. 0 or a negative errno. */
 int events_begin(struct publish *publish);

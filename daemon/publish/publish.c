@@ -39,8 +39,11 @@ static void refuse_connection(int fd, int error, const char *text)
 		.message = { .type = LUMARING_MESSAGE_REFUSAL, .size = sizeof(refusal) },
 		.code = (uint32_t)-error,
 	};
+	uint8_t hello[LUMARING_MESSAGE_MAX];
 
 	snprintf(refusal.text, sizeof(refusal.text), "%s", text);
+	/* With its hello unread the kernel would show the peer a reset in front of our words. */
+	recv(fd, hello, sizeof(hello), MSG_DONTWAIT);
 	send(fd, &refusal, sizeof(refusal), MSG_DONTWAIT | MSG_NOSIGNAL);
 	close(fd);
 }

@@ -3,7 +3,7 @@
  * publish.h - the frame socket: accepts clients, reads their HELLO, answers, sends notices and events; and answers
  * those that only ask for the status.
  *
- * All of it runs on the main thread but publish_notify(), which the capture thread calls with the clients of its plan.
+ * All of it runs on the main thread but publish_notify*(), which the capture thread calls with the clients of its plan.
  * What a stream is, and who may have which, is the business of the handler (daemon/attach.c); here a client only
  * carries what the socket and the client page need.
  */
@@ -84,6 +84,9 @@ struct client {
 	/* Capture thread's. */
 	struct loop_op notice;    /* or the wake that takes its place */
 	bool listening;           /* atomic: WELCOME is out, notices may follow */
+	unsigned probation;       /* costly to tell, until it was not for so many times in a row */
+	bool very_costly;         /* the last time that it was */
+	uint64_t rest_until_ns;   /* CLOCK_MONOTONIC: not told before */
 	bool full;                /* atomic: a notice found no room; main clears it when there is some again */
 	uint64_t notices_dropped; /* atomic: capture writes, main reads for the stream's account */
 };
@@ -127,11 +130,29 @@ void publish_tell_replaced(struct client *client);
 /* The handler is done with a client that left; it is freed when its last operation is done. */
 void publish_release(struct client *client);
 
-/* Capture thread: send one notice to each of `clients`, or wake it, without waiting; loop_flush() completes it. */
-void publish_notify(struct loop *loop, struct client *const *clients, unsigned client_count,
-		    const struct msghdr *notice);
+/* Capture thread: what telling clients of frames has cost. Zeroed, with `loop` set. */
+struct publish_teller {
+	struct loop *loop;
+	uint64_t began_ns;      /* CPU time of the thread */
+	unsigned told;          /* since then */
+	bool audit;             /* the last frame's telling took too long: find out whose */
+	uint64_t rest_until_ns; /* CLOCK_MONOTONIC: no very costly client is told before */
+	unsigned costly;        /* how many there were the last time */
+	unsigned turn;          /* with which of the costly ones to begin */
+};
 
-/* All clients, linked by `next`. */
+/*
+ * Capture thread, in this order: begin; for each stream with a new frame tell its clients, without waiting; flush; and
+ * once more for those that are costly to tell (notify.c). `notice` stays as it is until the last call returned.
+ */
+void publish_notify_begin(struct publish_teller *teller);
+void publish_notify(struct publish_teller *teller, struct client *const *clients, unsigned client_count,
+		    const struct msghdr *notice);
+void publish_notify_flush(struct publish_teller *teller);
+void publish_notify_costly(struct publish_teller *teller, struct client *const *clients, unsigned client_count,
+			   const struct msghdr *notice);
+
+/* All clients, linked by `next`, the oldest first. */
 struct client *publish_clients(const struct publish *publish);
 
 #endif

@@ -361,6 +361,10 @@ class Client:
             self.send(packet)
         except (BrokenPipeError, ConnectionResetError):
             pass    # refused before it was asked: the words are there all the same
+        return self.take_welcome()
+
+    def take_welcome(self):
+        """What follows a HELLO."""
         message, fds = self.receive()
         assert message is not None, "closed without an answer"
         if message.type == REFUSAL:

@@ -174,3 +174,20 @@ def test_private_streams():
         somebody = Somebody(daemon)
         assert somebody("private", 1)[1][0] == errno.EDQUOT
         somebody.end()
+
+
+def test_oldest_private_first():
+    """Private rings are made one after the other, in the order in which they were asked for: nobody is passed over."""
+    os.mkfifo("pipe")
+    with Daemon("--source", "replay:pipe", "--unpaced") as daemon:
+        daemon.wait_ready()
+        clients = []
+        for _ in range(6):
+            clients.append(raw.Client(daemon))
+            clients[-1].send(raw.hello("", 0, flags=raw.HELLO_PRIVATE))
+            wait_until(lambda: [c["state"] for c in status_of(daemon)["clients"]] == len(clients) * ["attaching"], "it waits")
+        with open("pipe", "wb") as pipe:
+            pipe.write(b"YUV4MPEG2 W640 H480 F25:1 Cmono\n")
+            pipe.flush()
+            epochs = [client.take_welcome().ring.epoch for client in clients]
+            assert epochs == sorted(epochs), epochs
