@@ -112,6 +112,30 @@ def test_no_descriptors():
         assert daemon.stop() == 0
 
 
+def test_last_descriptor():
+    """One is left: the connection takes it, and there is none for the client's page."""
+    with Daemon(*SYNTHETIC, wrapper=["prlimit", "--nofile=40:40"]) as daemon:
+        before = raw.descriptors_at_rest(daemon.wait_ready())
+        crowd = [raw.Client(daemon).attach() for _ in range(39 - before)]
+        wait_until(lambda: daemon.fd_count() == 39, "one descriptor is free")
+        with raw.Client(daemon) as client:
+            try:
+                client.attach()
+                raise AssertionError("there was no descriptor for the page")
+            except raw.Refused as why:
+                # A code that the library asks again for, since it passes.
+                assert why.code == errno.EMFILE and "no memory or descriptors for another client" in why.text, why
+            assert client.take() is None
+        next(crowd[0].newest())
+        crowd.pop().close()
+        wait_until(lambda: daemon.fd_count() == 38, "two descriptors are free")
+        with raw.Client(daemon) as client:
+            next(client.attach().newest())
+        for client in crowd:
+            client.close()
+        wait_until(lambda: daemon.fd_count() == before, "descriptors as before")
+
+
 # --- footage that is not right ---------------------------------------------------------------------------------------
 
 GOOD = b"YUV4MPEG2 W8 H4 F25:1 C420jpeg\n"
