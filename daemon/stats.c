@@ -36,10 +36,15 @@ static uint64_t since(uint64_t end_ns, uint64_t begin_ns)
 	return end_ns > begin_ns ? end_ns - begin_ns : 0;
 }
 
+static uint64_t bytes_of(const struct lumaring_descriptor *d)
+{
+	return (uint64_t)d->width * d->height * (d->fourcc == LUMARING_FORMAT_R16 ? 2 : 1);
+}
+
 void stats_published(struct stream_stats *stats, uint64_t began_ns, const struct lumaring_descriptor *d)
 {
 	/* Nothing but the descriptor lies between the last pixel and publish_ns. */
 	histogram_add(&stats->copy_ns, since(d->publish_ns, began_ns));
 	histogram_add(&stats->ready_to_published_ns, since(d->publish_ns, d->ready_ns));
-	store(&stats->bytes_copied, stats->bytes_copied + (uint64_t)d->width * d->height);
+	store(&stats->bytes_copied, stats->bytes_copied + bytes_of(d));
 }

@@ -57,7 +57,9 @@ static void test_interruption(void **state)
 
 static void test_published(void **state)
 {
-	struct lumaring_descriptor d = { .ready_ns = 1000, .publish_ns = 9000, .width = 10, .height = 7 };
+	struct lumaring_descriptor d = {
+		.ready_ns = 1000, .publish_ns = 9000, .width = 10, .height = 7, .fourcc = LUMARING_FORMAT_R8
+	};
 	static struct stream_stats stats;
 	struct histogram_view view;
 
@@ -74,6 +76,9 @@ static void test_published(void **state)
 	assert_int_equal(view.count, 2);
 	assert_int_equal(view.max, 8000);
 	assert_int_equal(histogram_percentile(&view, 50), 8000);
+	d.fourcc = LUMARING_FORMAT_R16;
+	stats_published(&stats, 8000, &d);
+	assert_int_equal(stats_load(&stats.bytes_copied), 77 + 2 * 7);
 }
 
 int main(void)
