@@ -171,6 +171,26 @@ static void test_growth(void **state)
 	}
 }
 
+/* A text that leaves one byte of the first memory, which the NUL takes; one that leaves none; and one more. */
+static void test_full(void **state)
+{
+	static const size_t rooms[] = { 4096, 8192, 8192 };
+	char value[4096];
+
+	(void)state;
+	for (size_t bytes = 4095; bytes <= 4097; bytes++) {
+		char expected[4098];
+
+		/* With its quotes. */
+		snprintf(value, sizeof(value), "%0*d", (int)bytes - 2, 0);
+		snprintf(expected, sizeof(expected), "\"%s\"", value);
+		json_string(&json, NULL, value);
+		assert_int_equal(json.bytes, bytes);
+		assert_int_equal(json.room, rooms[bytes - 4095]);
+		expect(expected);
+	}
+}
+
 static void test_nothing(void **state)
 {
 	size_t bytes = 42;
@@ -185,7 +205,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_form),    cmocka_unit_test(test_numbers), cmocka_unit_test(test_deepest),
 		cmocka_unit_test(test_strings), cmocka_unit_test(test_parsed),  cmocka_unit_test(test_growth),
-		cmocka_unit_test(test_nothing),
+		cmocka_unit_test(test_full),    cmocka_unit_test(test_nothing),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

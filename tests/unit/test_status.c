@@ -283,6 +283,22 @@ static void test_stream(void **state)
 	expect(times, "max", 2);
 }
 
+/* A ring that was replaced counts as long as it is there, a stream without a ring not at all. */
+static void test_ring_bytes(void **state)
+{
+	struct stream *main_stream;
+	char text[512] = "";
+
+	(void)state;
+	add_stream("without", (struct region){ 0 }, false);
+	main_stream = add_stream("main", (struct region){ 0 }, true);
+	world.format.width = 640;
+	assert_int_equal(stream_fit(main_stream, &world.format, text, sizeof(text)), 1);
+	assert_true(ring_bytes(main_stream->ring) > ring_bytes(main_stream->retired));
+	expect(get(look(), "bytes"), "rings", ring_bytes(main_stream->ring) + ring_bytes(main_stream->retired));
+	expect(cJSON_GetArrayItem(get(world.status, "streams"), 1), "bytes", ring_bytes(main_stream->ring));
+}
+
 /* The library's names and no other, each with its number. */
 static void test_losses(void **state)
 {
@@ -470,6 +486,7 @@ int main(void)
 		TEST(test_daemon_and_source),
 		TEST(test_source_states),
 		TEST(test_stream),
+		TEST(test_ring_bytes),
 		TEST(test_losses),
 		TEST(test_private_region),
 		TEST(test_stream_states),
