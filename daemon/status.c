@@ -33,6 +33,7 @@ static void write_source(struct json *json, const struct status_view *view)
 	static const char *const states[] = { "paused", "live", "lost", "ended", "failed" };
 	static const struct source_format none;
 	const struct source_format *format = view->format ? view->format : &none;
+	uint64_t measured_ns = view->state == CAPTURE_LIVE ? stats_load(&view->stats->frame_duration_ns) : 0;
 
 	json_object(json, "source");
 	json_string(json, "name", view->config->source);
@@ -43,10 +44,8 @@ static void write_source(struct json *json, const struct status_view *view)
 	json_number(json, "stride", format->stride);
 	write_fourcc(json, format->fourcc);
 	json_number(json, "frame_duration_us", format->frame_duration_us);
-	json_number(json, "measured_frame_duration_us",
-		    view->state == CAPTURE_LIVE
-			    ? (stats_load(&view->stats->frame_duration_ns) + NS_PER_US / 2) / NS_PER_US
-			    : 0);
+	json_number(json, "measured_frame_duration_us", (measured_ns + NS_PER_US / 2) / NS_PER_US);
+	json_number(json, "measured_frame_duration_ns", measured_ns);
 	json_number(json, "captured", stats_load(&view->stats->captured));
 	json_close(json);
 }

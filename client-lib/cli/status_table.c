@@ -86,6 +86,12 @@ static struct words in_days(double us)
 	return words;
 }
 
+/* Decimals of a rate: none that nobody measured. */
+static int decimals(double hertz)
+{
+	return hertz < 999.95;
+}
+
 /* "640x480", and "+X+Y" when it is a part of the image. */
 static struct words in_pixels(const cJSON *region, const cJSON *source)
 {
@@ -114,20 +120,34 @@ static void print_daemon(const cJSON *status, FILE *file)
 	fprintf(file, "%s\n", safe);
 }
 
+/* ", 50.0 frames/s of 56.0": as measured, and as asked for; "" when neither is known. */
+static struct words in_rates(const cJSON *source)
+{
+	double asked_us = number(source, "frame_duration_us"), ns = number(source, "measured_frame_duration_ns");
+	double asked = asked_us > 0 ? 1e6 / asked_us : 0, rate;
+	struct words words = { "" };
+
+	if (ns <= 0) /* a daemon that tells microseconds only */
+		ns = number(source, "measured_frame_duration_us") * 1000;
+	rate = ns > 0 ? 1e9 / ns : 0;
+	if (rate > 0 && asked > 0)
+		snprintf(words.text, sizeof(words.text), ", %.*f frames/s of %.*f", decimals(rate), rate,
+			 decimals(asked), asked);
+	else if (rate > 0)
+		snprintf(words.text, sizeof(words.text), ", %.*f frames/s", decimals(rate), rate);
+	else if (asked > 0)
+		snprintf(words.text, sizeof(words.text), ", %.*f frames/s asked for", decimals(asked), asked);
+	return words;
+}
+
 static void print_source(const cJSON *source, FILE *file)
 {
-	double asked_us = number(source, "frame_duration_us"), us = number(source, "measured_frame_duration_us");
 	const char *path = text(source, "path");
-	char line[4400], rate[80] = "", safe[4400];
+	char line[4400], safe[4400];
 
-	if (us > 0 && asked_us > 0)
-		snprintf(rate, sizeof(rate), ", %.1f frames/s of %.1f", 1000000 / us, 1000000 / asked_us);
-	else if (us > 0 || asked_us > 0)
-		snprintf(rate, sizeof(rate), us > 0 ? ", %.1f frames/s" : ", %.1f frames/s asked for",
-			 1000000 / (us > 0 ? us : asked_us));
 	snprintf(line, sizeof(line), "source %s%s%s: %s, %.0fx%.0f%s, %.0f captured", text(source, "name"),
 		 path[0] ? " " : "", path, text(source, "state"), number(source, "width"), number(source, "height"),
-		 rate, number(source, "captured"));
+		 in_rates(source).text, number(source, "captured"));
 	table_safe(safe, sizeof(safe), line);
 	fprintf(file, "%s\n", safe);
 }

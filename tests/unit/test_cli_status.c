@@ -129,7 +129,15 @@ static void test_rates(void **state)
 	print("{'source':{'name':'synthetic','state':'paused','frame_duration_us':40000}}", false);
 	expect("source synthetic: paused, 0x0, 25.0 frames/s asked for, 0 captured\n");
 	print("{'source':{'name':'synthetic','state':'live','measured_frame_duration_us':40}}", false);
-	expect("source synthetic: live, 0x0, 25000.0 frames/s, 0 captured\n");
+	expect("source synthetic: live, 0x0, 25000 frames/s, 0 captured\n");
+	print("{'source':{'name':'synthetic','state':'live','frame_duration_us':100,"
+	      "'measured_frame_duration_us':16,'measured_frame_duration_ns':15500}}",
+	      false);
+	expect("source synthetic: live, 0x0, 64516 frames/s of 10000, 0 captured\n");
+	print("{'source':{'measured_frame_duration_ns':1000100}}", false);
+	expect(", 999.9 frames/s,");
+	print("{'source':{'measured_frame_duration_ns':1000010}}", false);
+	expect(", 1000 frames/s,");
 	print("{'source':{'name':'synthetic','state':'ended'}}", false);
 	expect("source synthetic: ended, 0x0, 0 captured\n");
 	print("{'loop':{'main':'epoll','fallback_reason':'io_uring is forbidden'}}", false);

@@ -186,6 +186,7 @@ static void test_daemon_and_source(void **state)
 	expect_text(get(status, "source"), "format", "R8  ");
 	expect(get(status, "source"), "frame_duration_us", 17857);
 	expect(get(status, "source"), "measured_frame_duration_us", 17901);
+	expect(get(status, "source"), "measured_frame_duration_ns", 17900500);
 	expect_exactly("\"captured\":9007199254740993}");
 	expect(get(status, "bytes"), "rings", 0);
 	expect(get(status, "bytes"), "private_rings", 4711);
@@ -209,6 +210,7 @@ static void test_source_states(void **state)
 		expect(source, "width", 0);
 		/* What was measured before says nothing while no frames come. */
 		expect(source, "measured_frame_duration_us", i == CAPTURE_LIVE ? 17901 : 0);
+		expect(source, "measured_frame_duration_ns", i == CAPTURE_LIVE ? 17900500 : 0);
 	}
 }
 
