@@ -246,17 +246,26 @@ static uint64_t claim(const uint64_t *value)
 	return __atomic_load_n(value, __ATOMIC_RELAXED);
 }
 
+/* Frames published since the newest one that it says it took, before the first one since its WELCOME. */
+static uint64_t lag_of(const struct client *client, uint64_t publication)
+{
+	const struct ring *ring = client->stream ? client->stream->ring : NULL;
+	uint64_t published = ring ? ring_published(ring) : 0, had = publication;
+
+	if (!had)
+		had = client->state == CLIENT_READING ? client->published : published;
+	return published > had ? published - had : 0;
+}
+
 static void write_account(struct json *json, const struct client *client)
 {
 	static const struct lumaring_account none;
 	const struct lumaring_account *account = client->page ? &client->page->account : &none;
-	const struct ring *ring = client->stream ? client->stream->ring : NULL;
-	uint64_t publication = claim(&account->publication), published = ring ? ring_published(ring) : 0;
 
 	json_number(json, "seen", claim(&account->seen));
 	json_number(json, "missed", claim(&account->missed));
 	json_number(json, "copied", claim(&account->copied));
-	json_number(json, "lag", publication && published > publication ? published - publication : 0);
+	json_number(json, "lag", lag_of(client, claim(&account->publication)));
 }
 
 static const char *client_state_text(const struct client *client)

@@ -44,7 +44,7 @@ static void fill_welcome(struct client *client, const struct publish_facts *fact
 	m->version = LUMARING_PROTOCOL_VERSION;
 	m->cursors = client->cursors;
 	m->epoch = facts->epoch;
-	m->published = facts->published;
+	m->published = client->published = facts->published;
 	m->ring_bytes = facts->ring_bytes;
 	m->page_bytes = sizeof(struct lumaring_client_page);
 	m->cursor_offset = offsetof(struct lumaring_client_page, cursors);

@@ -78,6 +78,7 @@ struct client {
 	struct report *report;  /* REPORTING: what is still to be sent */
 	unsigned pending;       /* PENDING_*: events still to be sent */
 	unsigned sending;       /* the one under way */
+	uint64_t published;     /* frames of its stream when it was welcomed */
 	uint64_t epoch;         /* of the ring it was last handed */
 	uint64_t epoch_sending; /* of what is under way */
 

@@ -203,6 +203,21 @@ def test_what_clients_saw():
             assert tool.wait(DEADLINE_S) == 0
 
 
+def test_lag_without_a_frame():
+    """Who attached and took nothing is behind by what came since, not by what came before."""
+    with Feed("--wait-clients", 1) as feed:
+        daemon = feed.daemon.wait_ready()
+        feed.write(WIDTH, HEIGHT, 3)
+        with raw.Client(daemon) as first:
+            first.attach()
+            assert captured(daemon, 3)["clients"][0]["lag"] == 3
+            with raw.Client(daemon) as second:
+                second.attach()
+                assert sorted(c["lag"] for c in status(daemon)["clients"]) == [0, 3]
+                feed.write(WIDTH, HEIGHT, 4)
+                assert sorted(c["lag"] for c in captured(daemon, 7)["clients"]) == [4, 7]
+
+
 def test_dropped_notices():
     """What a client that never reads did not get, also when it has gone."""
     with Feed("--wait-clients", 2, slots=128) as feed:

@@ -234,6 +234,18 @@ static void publish_some(struct stream *stream)
 	ring_count_lost(stream->ring, LUMARING_LOST_SENSOR, 3);
 }
 
+/* After publish_some(), until so many are published. */
+static void publish_more(struct stream *stream, uint64_t published)
+{
+	struct lumaring_descriptor d = { .width = 16, .height = 8, .stride = 64 };
+	uint32_t slot;
+
+	for (uint64_t sequence = ring_published(stream->ring) + 1; sequence <= published; sequence++) {
+		assert_int_equal(ring_take(stream->ring, sequence, NULL, 0, &slot), 0);
+		ring_publish(stream->ring, slot, sequence, &d);
+	}
+}
+
 static void test_stream(void **state)
 {
 	const cJSON *stream, *times;
@@ -377,13 +389,7 @@ static void test_client(void **state)
 	client->notices_dropped = 6;
 	client->page->account = (struct lumaring_account){ UINT64_MAX, (UINT64_C(1) << 53) + 1, 3, 1, { 0 } };
 	publish_some(main_stream);
-	for (uint64_t sequence = 2; sequence < 10; sequence++) {
-		struct lumaring_descriptor d = { .width = 16, .height = 8, .stride = 64 };
-		uint32_t slot;
-
-		assert_int_equal(ring_take(main_stream->ring, sequence, NULL, 0, &slot), 0);
-		ring_publish(main_stream->ring, slot, sequence, &d);
-	}
+	publish_more(main_stream, 9);
 	shown = cJSON_GetArrayItem(get(look(), "clients"), 0);
 	expect(shown, "pid", 100);
 	expect(shown, "uid", 1000);
@@ -398,11 +404,36 @@ static void test_client(void **state)
 	expect(shown, "copied", 3);
 	expect(shown, "lag", 8);
 	expect(shown, "notices_dropped", 6);
-	/* Nothing taken yet, and more taken than there is: not behind. */
-	client->page->account.publication = 0;
-	expect(cJSON_GetArrayItem(get(look(), "clients"), 0), "lag", 0);
+	/* More taken than there is: not behind. */
 	client->page->account.publication = UINT64_MAX;
 	expect(cJSON_GetArrayItem(get(look(), "clients"), 0), "lag", 0);
+}
+
+/* Before it takes a frame a client is behind by what was published since its WELCOME, and by nothing before that. */
+static void test_lag_before_the_first_frame(void **state)
+{
+	static const struct {
+		enum client_state state;
+		uint64_t published, publication, lag;
+	} cases[] = {
+		{ CLIENT_READING, 0, 0, 9 }, { CLIENT_READING, 3, 0, 6 },   { CLIENT_READING, 9, 0, 0 },
+		{ CLIENT_READING, 3, 8, 1 }, { CLIENT_ATTACHING, 0, 0, 0 }, { CLIENT_LEAVING, 0, 0, 0 },
+		{ CLIENT_LEAVING, 3, 0, 0 },
+	};
+	struct stream *main_stream;
+	struct client *client;
+
+	(void)state;
+	main_stream = add_stream("main", (struct region){ 0 }, true);
+	client = add_client(main_stream, CLIENT_READING);
+	publish_some(main_stream);
+	publish_more(main_stream, 9);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		client->state = cases[i].state;
+		client->published = cases[i].published;
+		client->page->account.publication = cases[i].publication;
+		expect(cJSON_GetArrayItem(get(look(), "clients"), 0), "lag", cases[i].lag);
+	}
 }
 
 static void test_client_states(void **state)
@@ -493,6 +524,7 @@ int main(void)
 		TEST(test_private_region),
 		TEST(test_stream_states),
 		TEST(test_client),
+		TEST(test_lag_before_the_first_frame),
 		TEST(test_client_states),
 		TEST(test_limit_of_what_is_listed),
 		TEST(test_time),
