@@ -272,12 +272,20 @@ static int print_frames(const cJSON *status, bool all, FILE *file)
 
 /* --- clients ----------------------------------------------------------------------------------------------------- */
 
+/* Frames that it did not have, or has not had: who hangs misses none until it looks again. */
+static double not_had(const cJSON *client)
+{
+	return number(client, "missed") + number(client, "lag");
+}
+
 /* Who has trouble stands in front. */
 static int compare_clients(const void *a, const void *b)
 {
-	static const char *const keys[] = { "missed", "copied", "notices_dropped" };
+	static const char *const keys[] = { "copied", "notices_dropped" };
 	const cJSON *x = *(const cJSON *const *)a, *y = *(const cJSON *const *)b;
 
+	if (not_had(x) != not_had(y))
+		return not_had(x) < not_had(y) ? 1 : -1;
 	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
 		if (number(x, keys[i]) != number(y, keys[i]))
 			return number(x, keys[i]) < number(y, keys[i]) ? 1 : -1;

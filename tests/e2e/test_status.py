@@ -578,6 +578,43 @@ def test_tool():
         assert code == 2 and "'status' takes no 'main'" in talk, talk
 
 
+def test_stopped_reader():
+    """Who is stopped stands in front of all who are not, the longest first."""
+    with Feed("--wait-clients", 1) as feed:
+        daemon = feed.daemon.wait_ready()
+        feed.write(WIDTH, HEIGHT, 3)
+        readers = Client(daemon, "count", "--handles", 24)
+        readers.expect("attached")
+        stopped = daemon.tool("watch", "--futex", stdout=subprocess.DEVNULL)
+        status_when(daemon, lambda s: [c["state"] for c in clients_of(s, stopped.pid)] == ["reading"], "it waits")
+        feed.write(WIDTH, HEIGHT, 1)
+        status_when(daemon, lambda s: [c["seen"] for c in clients_of(s, stopped.pid)] == [1], "it has a frame")
+        stopped.send_signal(signal.SIGSTOP)
+
+        def pids_after(frames, behind):
+            feed.write(WIDTH, HEIGHT, frames)
+            status_when(daemon, lambda s: sorted(c["lag"] for c in s["clients"])[-len(behind) - 1:] == [0, *behind],
+                        f"{behind} behind, and nobody else")
+            code, output, talk = run(daemon)
+            assert (code, talk) == (0, ""), talk
+            words = [line.split() for line in output.splitlines()]
+            at = next(i for i, line in enumerate(words) if line[:2] == ["PID", "PROCESS"])
+            return [int(line[0]) for line in words[at + 1:at + 21]]
+
+        pids = pids_after(30, [30])
+        assert pids == [stopped.pid] + [readers.pid] * 19, pids
+        with raw.Client(daemon) as never:
+            never.attach()
+            pids = pids_after(20, [20, 50])
+            assert pids == [stopped.pid, os.getpid()] + [readers.pid] * 18, pids
+        stopped.send_signal(signal.SIGCONT)
+        feed.close()
+        assert stopped.wait(DEADLINE_S) == 0
+        assert readers.result()["handles"] == 24
+        readers.process.stdin.close()
+        readers.process.wait()  # it finds another source's pictures bad
+
+
 def sockets_of(pid):
     return [link for link in (os.readlink(entry.path) for entry in os.scandir(f"/proc/{pid}/fd"))
             if link.startswith("socket:")]

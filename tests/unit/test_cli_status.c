@@ -208,11 +208,13 @@ static void test_order_of_clients(void **state)
 	const char *last;
 
 	(void)state;
-	print("{'clients':[{'pid':3000000005},{'pid':3000000004},{'pid':3000000003,'notices_dropped':1},"
-	      "{'pid':3000000002,'copied':1},{'pid':3000000001,'missed':1}]}",
+	print("{'clients':[{'pid':3000000008},{'pid':3000000007},{'pid':3000000006,'notices_dropped':9},"
+	      "{'pid':3000000005,'copied':1},{'pid':3000000004,'lag':1,'copied':0},"
+	      "{'pid':3000000003,'lag':1,'copied':1},{'pid':3000000002,'missed':50},"
+	      "{'pid':3000000001,'missed':1,'lag':50}]}",
 	      false);
 	last = printed;
-	for (unsigned pid = 1; pid <= 5; pid++) {
+	for (unsigned pid = 1; pid <= 8; pid++) {
 		char text[16];
 		const char *at;
 
