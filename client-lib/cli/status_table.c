@@ -14,6 +14,10 @@
 
 #include "table.h"
 
+#define LINE_BYTES 4400u /* a path and more */
+#define COLUMNS 80u      /* of a terminal */
+#define LOST_WIDTH 44    /* of the causes on one line, so that it fits a terminal */
+
 /* --- reading ----------------------------------------------------------------------------------------------------- */
 
 static const cJSON *get(const cJSON *object, const char *key)
@@ -86,6 +90,23 @@ static struct words in_days(double us)
 	return words;
 }
 
+/* A time of microseconds, with three digits. */
+static struct words in_time(double us)
+{
+	static const char *const units[] = { "us", "ms", "s" };
+	struct words words;
+	unsigned unit = 0;
+
+	if (us < 1000) {
+		snprintf(words.text, sizeof(words.text), "%.0f us", us);
+		return words;
+	}
+	for (; us >= 999.5 && unit < 2; unit++)
+		us /= 1000;
+	snprintf(words.text, sizeof(words.text), "%.*f %s", us < 9.995 ? 2 : us < 99.95, us, units[unit]);
+	return words;
+}
+
 /* Decimals of a rate: none that nobody measured. */
 static int decimals(double hertz)
 {
@@ -107,17 +128,47 @@ static struct words in_pixels(const cJSON *region, const cJSON *source)
 
 /* --- the head ---------------------------------------------------------------------------------------------------- */
 
+/* A line that may hold what others said. */
+static void print_safe(const char *line, FILE *file)
+{
+	char safe[LINE_BYTES];
+
+	table_safe(safe, sizeof(safe), line);
+	fprintf(file, "%s\n", safe);
+}
+
+/* On as many lines as it takes, broken between words. */
+static void print_sentence(const char *sentence, FILE *file)
+{
+	char line[LINE_BYTES];
+
+	while (strlen(sentence) > COLUMNS) {
+		size_t end = COLUMNS;
+
+		while (end > 0 && sentence[end] != ' ')
+			end--;
+		if (end == 0)
+			break; /* one word */
+		snprintf(line, sizeof(line), "%.*s", (int)end, sentence);
+		print_safe(line, file);
+		sentence += end + 1;
+	}
+	print_safe(sentence, file);
+}
+
+/* What may be long stands on lines of its own. */
 static void print_daemon(const cJSON *status, FILE *file)
 {
 	const cJSON *loop = get(status, "loop");
 	const char *fallback = text(loop, "fallback_reason");
-	char line[1024], safe[1024];
+	char line[LINE_BYTES];
 
-	snprintf(line, sizeof(line), "%s: lumaringd %s, pid %.0f, up %s, loop %s%s%s%s", text(status, "camera"),
+	snprintf(line, sizeof(line), "%s: lumaringd %s, pid %.0f, up %s, loop %s", text(status, "camera"),
 		 text(status, "version"), number(status, "pid"), in_days(number(status, "uptime_us")).text,
-		 text(loop, "main"), fallback[0] ? " (" : "", fallback, fallback[0] ? ")" : "");
-	table_safe(safe, sizeof(safe), line);
-	fprintf(file, "%s\n", safe);
+		 text(loop, "main"));
+	print_safe(line, file);
+	if (fallback[0])
+		print_sentence(fallback, file);
 }
 
 /* ", 50.0 frames/s of 56.0": as measured, and as asked for; "" when neither is known. */
@@ -143,23 +194,25 @@ static struct words in_rates(const cJSON *source)
 static void print_source(const cJSON *source, FILE *file)
 {
 	const char *path = text(source, "path");
-	char line[4400], safe[4400];
+	char line[LINE_BYTES];
 
-	snprintf(line, sizeof(line), "source %s%s%s: %s, %.0fx%.0f%s, %.0f captured", text(source, "name"),
-		 path[0] ? " " : "", path, text(source, "state"), number(source, "width"), number(source, "height"),
-		 in_rates(source).text, number(source, "captured"));
-	table_safe(safe, sizeof(safe), line);
-	fprintf(file, "%s\n", safe);
+	snprintf(line, sizeof(line), "source %s: %s, %.0fx%.0f%s, %.0f captured", text(source, "name"),
+		 text(source, "state"), number(source, "width"), number(source, "height"), in_rates(source).text,
+		 number(source, "captured"));
+	print_safe(line, file);
+	if (!path[0])
+		return;
+	snprintf(line, sizeof(line), "from %s", path);
+	print_safe(line, file);
 }
 
 static void print_limits(const cJSON *status, FILE *file)
 {
 	const cJSON *bytes = get(status, "bytes"), *limits = get(status, "limits");
 
-	fprintf(file, "rings %s, private ones %s of %s; connections %.0f of %.0f\n",
-		in_bytes(number(bytes, "rings")).text, in_bytes(number(bytes, "private_rings")).text,
-		in_bytes(number(bytes, "private_rings_max")).text, number(limits, "connections"),
-		number(limits, "clients_max"));
+	fprintf(file, "rings %s, private %s of %s; connections %.0f of %.0f\n", in_bytes(number(bytes, "rings")).text,
+		in_bytes(number(bytes, "private_rings")).text, in_bytes(number(bytes, "private_rings_max")).text,
+		number(limits, "connections"), number(limits, "clients_max"));
 }
 
 /* --- streams ----------------------------------------------------------------------------------------------------- */
@@ -184,66 +237,67 @@ static double each_stream(const cJSON *status, struct table *table, bool all, st
 	return (all || private < STATUS_SHOWN ? 0 : private - STATUS_SHOWN) + number(status, "streams_omitted");
 }
 
-static void add_stream(struct table *table, const cJSON *stream, const cJSON *status)
+static void add_use(struct table *table, const cJSON *stream, const cJSON *status)
 {
 	table_cell(table, "%s", text(stream, "name"));
 	table_cell(table, "%s", text(stream, "state"));
-	table_cell(table, "%s", in_pixels(get(stream, "region"), get(status, "source")).text);
-	table_cell(table, "%.0fx%.0f", number(stream, "width_max"), number(stream, "height_max"));
-	table_cell(table, "%.0f", number(stream, "slots"));
-	table_cell(table, "%s", in_bytes(number(stream, "bytes")).text);
-	table_cell(table, "%.0f/%.0f", number(stream, "cursors_granted"), number(stream, "cursors_max"));
-	table_cell(table, "%.0f", number(stream, "clients"));
-	table_cell(table, "%s", text(stream, "epoch"));
-	table_cell(table, "%.0f", number(stream, "generation"));
 	if (is_true(stream, "private"))
 		table_cell(table, "of pid %.0f", number(stream, "owner_pid"));
 	else
 		table_cell(table, "%s", is_true(stream, "always") ? "always" : "shared");
+	table_cell(table, "%s", in_pixels(get(stream, "region"), get(status, "source")).text);
+	table_cell(table, "%.0f/%.0f", number(stream, "cursors_granted"), number(stream, "cursors_max"));
+	table_cell(table, "%.0f", number(stream, "clients"));
 }
 
-static int print_streams(const cJSON *status, bool all, FILE *file)
+static void add_ring(struct table *table, const cJSON *stream, const cJSON *status)
 {
-	static const char *const heads[] = { "STREAM", "STATE",    ">REGION", ">CAPACITY",   ">SLOTS", ">SIZE",
-					     ">PINS",  ">CLIENTS", ">EPOCH",  ">GENERATION", "KIND",   NULL };
-	struct table table;
-	double more;
-	int r;
-
-	table_begin(&table, heads);
-	more = each_stream(status, &table, all, add_stream);
-	fputc('\n', file);
-	r = table_end(&table, file);
-	if (r == 0 && more > 0)
-		fprintf(file, "... and %.0f more private ones%s\n", more, all ? "" : " (--all)");
-	return r;
+	(void)status;
+	table_cell(table, "%s", text(stream, "name"));
+	table_cell(table, "%s", in_bytes(number(stream, "bytes")).text);
+	table_cell(table, "%.0f", number(stream, "slots"));
+	table_cell(table, "%.0fx%.0f", number(stream, "width_max"), number(stream, "height_max"));
+	table_cell(table, "%s", text(stream, "epoch"));
+	table_cell(table, "%.0f", number(stream, "generation"));
 }
 
-static void add_times(struct table *table, const cJSON *times)
+static void add_percentiles(struct table *table, const cJSON *times)
 {
 	static const char *const keys[] = { "p50", "p99", "max" };
 
-	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
-		if (number(times, "count") > 0)
-			table_cell(table, "%.0f", number(times, keys[i]));
-		else
-			table_cell(table, "-");
-	}
+	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
+		table_cell(table, "%s", number(times, "count") > 0 ? in_time(number(times, keys[i])).text : "-");
 }
 
-/* "30 unread, 4 copy_late", or "none". */
-static void add_losses(struct table *table, const cJSON *stream)
+/* Of the copy, and from the frame complete in the capture buffer to its publication. */
+static void add_times(struct table *table, const cJSON *stream, const cJSON *status)
 {
-	char line[TABLE_CELL_BYTES] = "none";
-	size_t used = 0;
+	(void)status;
+	table_cell(table, "%s", text(stream, "name"));
+	add_percentiles(table, get(stream, "copy_us"));
+	add_percentiles(table, get(stream, "ready_to_published_us"));
+}
+
+/* "30 unread, 4 copy_late", or "none"; what does not fit goes on in a row below, whose `before` cells are empty. */
+static void add_losses(struct table *table, const cJSON *stream, unsigned before)
+{
+	char line[TABLE_CELL_BYTES] = "", loss[TABLE_CELL_BYTES];
 
 	for (const cJSON *cause = first(stream, "lost"); cause; cause = cause->next) {
-		if (!cJSON_IsNumber(cause) || !cause->string || cause->valuedouble <= 0 || used >= sizeof(line))
+		if (!cJSON_IsNumber(cause) || !cause->string || cause->valuedouble <= 0)
 			continue;
-		used += (size_t)snprintf(line + used, sizeof(line) - used, "%s%.0f %s", used ? ", " : "",
-					 cause->valuedouble, cause->string);
+		snprintf(loss, sizeof(loss), "%.0f %s", cause->valuedouble, cause->string);
+		if (line[0] && strlen(line) + strlen(", ") + strlen(loss) > LOST_WIDTH) {
+			table_cell(table, "%s,", line);
+			for (unsigned i = 0; i < before; i++)
+				table_cell(table, "%s", "");
+			line[0] = '\0';
+		}
+		if (line[0])
+			strncat(line, ", ", sizeof(line) - strlen(line) - 1);
+		strncat(line, loss, sizeof(line) - strlen(line) - 1);
 	}
-	table_cell(table, "%s", line);
+	table_cell(table, "%s", line[0] ? line : "none");
 }
 
 static void add_frames(struct table *table, const cJSON *stream, const cJSON *status)
@@ -251,23 +305,36 @@ static void add_frames(struct table *table, const cJSON *stream, const cJSON *st
 	(void)status;
 	table_cell(table, "%s", text(stream, "name"));
 	table_cell(table, "%.0f", number(stream, "published"));
-	add_times(table, get(stream, "copy_us"));
-	add_times(table, get(stream, "ready_to_published_us"));
 	table_cell(table, "%.0f", number(stream, "notices_dropped"));
-	add_losses(table, stream);
+	add_losses(table, stream, 3);
 }
 
-/* Microseconds: of the copy, and from the frame complete in the capture buffer to its publication. */
-static int print_frames(const cJSON *status, bool all, FILE *file)
+/* Tables below each other, each narrow enough for a terminal of 80 columns. */
+static int print_streams(const cJSON *status, bool all, FILE *file)
 {
-	static const char *const heads[] = { "STREAM", ">PUBLISHED", ">COPY us p50", ">p99", ">max", ">READY us p50",
-					     ">p99",   ">max",       ">DROPPED",     "LOST", NULL };
-	struct table table;
+	static const struct {
+		stream_row row;
+		const char *heads[8];
+	} tables[] = {
+		{ add_use, { "STREAM", "STATE", "KIND", ">REGION px", ">PINS", ">CLIENTS", NULL } },
+		{ add_ring, { "STREAM", ">RING", ">SLOTS", ">CAPACITY px", ">EPOCH", ">GENERATION", NULL } },
+		{ add_times, { "STREAM", ">COPY p50", ">p99", ">max", ">READY p50", ">p99", ">max", NULL } },
+		{ add_frames, { "STREAM", ">PUBLISHED", ">DROPPED", "LOST", NULL } },
+	};
+	double more = 0;
+	int r = 0;
 
-	table_begin(&table, heads);
-	each_stream(status, &table, all, add_frames);
-	fputc('\n', file);
-	return table_end(&table, file);
+	for (size_t i = 0; r == 0 && i < sizeof(tables) / sizeof(tables[0]); i++) {
+		struct table table;
+
+		table_begin(&table, tables[i].heads);
+		more = each_stream(status, &table, all, tables[i].row);
+		fputc('\n', file);
+		r = table_end(&table, file);
+	}
+	if (r == 0 && more > 0)
+		fprintf(file, "... and %.0f more private ones%s\n", more, all ? "" : " (--all)");
+	return r;
 }
 
 /* --- clients ----------------------------------------------------------------------------------------------------- */
@@ -311,32 +378,56 @@ static struct words process_name(double pid)
 	return words;
 }
 
-static void add_client(struct table *table, const cJSON *client)
-{
-	static const char *const counts[] = { "cursors", "seen", "missed", "copied", "lag", "notices_dropped" };
+typedef void (*client_row)(struct table *table, const cJSON *client);
 
+static void add_process(struct table *table, const cJSON *client)
+{
 	table_cell(table, "%.0f", number(client, "pid"));
 	table_cell(table, "%s", process_name(number(client, "pid")).text);
-	table_cell(table, "%.0f", number(client, "uid"));
-	table_cell(table, "%s", text(client, "stream"));
-	table_cell(table, "%s", text(client, "state"));
-	table_cell(table, "%s", text(client, "manner"));
+}
+
+static void add_account(struct table *table, const cJSON *client)
+{
+	static const char *const counts[] = { "seen", "missed", "lag", "copied", "notices_dropped" };
+
+	add_process(table, client);
 	for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++)
 		table_cell(table, "%.0f", number(client, counts[i]));
 }
 
+static void add_reading(struct table *table, const cJSON *client)
+{
+	add_process(table, client);
+	table_cell(table, "%.0f", number(client, "uid"));
+	table_cell(table, "%s", text(client, "stream"));
+	table_cell(table, "%s", text(client, "state"));
+	table_cell(table, "%s", text(client, "manner"));
+	table_cell(table, "%.0f", number(client, "cursors"));
+}
+
+/* How each fares, then what it is, in the same order. */
 static int print_sorted_clients(const cJSON **clients, size_t count, size_t shown, FILE *file)
 {
-	static const char *const heads[] = { ">PID",  "PROCESS", ">UID",    "STREAM",  "STATE",    "WOKEN BY", ">PINS",
-					     ">SEEN", ">MISSED", ">COPIED", ">BEHIND", ">DROPPED", NULL };
-	struct table table;
+	static const struct {
+		client_row row;
+		const char *heads[8];
+	} tables[] = {
+		{ add_account, { ">PID", "PROCESS", ">SEEN", ">MISSED", ">BEHIND", ">COPIED", ">DROPPED", NULL } },
+		{ add_reading, { ">PID", "PROCESS", ">UID", "STREAM", "STATE", "WOKEN BY", ">PINS", NULL } },
+	};
+	int r = 0;
 
 	qsort(clients, count, sizeof(*clients), compare_clients);
-	table_begin(&table, heads);
-	for (size_t i = 0; i < shown; i++)
-		add_client(&table, clients[i]);
-	fputc('\n', file);
-	return table_end(&table, file);
+	for (size_t i = 0; r == 0 && i < sizeof(tables) / sizeof(tables[0]); i++) {
+		struct table table;
+
+		table_begin(&table, tables[i].heads);
+		for (size_t n = 0; n < shown; n++)
+			tables[i].row(&table, clients[n]);
+		fputc('\n', file);
+		r = table_end(&table, file);
+	}
+	return r;
 }
 
 static int print_clients(const cJSON *status, bool all, FILE *file)
@@ -371,8 +462,6 @@ int status_table_print(const char *json, bool all, FILE *file)
 		print_limits(status, file);
 		r = print_streams(status, all, file);
 	}
-	if (r == 0)
-		r = print_frames(status, all, file);
 	if (r == 0)
 		r = print_clients(status, all, file);
 	cJSON_Delete(status);

@@ -556,11 +556,12 @@ def test_tool():
         assert lines[0].startswith(f"{daemon.camera}: lumaringd ") and f", pid {daemon.pid}, up " in lines[0]
         assert lines[1].startswith("source synthetic: live, 64x48, ")
         starts = [line.split()[0] if line else "" for line in lines]
-        assert starts.count("main") == starts.count("part") == starts.count("private-1") == 2
-        assert starts.count(str(os.getpid())) == 20 and lines[-1] == "... and 3 more (--all)"
+        assert starts.count("main") == starts.count("part") == starts.count("private-1") == 4
+        assert starts.count(str(os.getpid())) == 40 and lines[-1] == "... and 3 more (--all)"
+        assert max(len(line) for line in lines) <= 80, output
         assert f"of pid {os.getpid()}" in output and " python" in output
         code, output, talk = run(daemon, "--all")
-        assert (code, talk) == (0, "") and output.count(f"{os.getpid()}  python") == 23
+        assert (code, talk) == (0, "") and output.count(f"{os.getpid()}  python") == 46
         for client in clients:
             client.close()
         reader, writer = os.pipe()

@@ -94,7 +94,7 @@ static void test_whole(void **state)
 	      "'streams':[{'name':'private-1','private':true,'owner_pid':99,'state':'live','slots':4,'bytes':4096,"
 	      "'width_max':16,'height_max':8,'epoch':'18446744073709551615','generation':3,'cursors_granted':1,"
 	      "'cursors_max':2,'clients':1,'region':{'x':5,'y':6,'width':16,'height':8},'published':10,"
-	      "'copy_us':{'count':10,'p50':1,'p90':2,'p99':3,'max':4},"
+	      "'copy_us':{'count':10,'p50':1,'p90':2,'p99':3,'max':4000},"
 	      "'ready_to_published_us':{'count':10,'p50':50,'p90':51,'p99':52,'max':53},'notices_dropped':8,"
 	      "'lost':{'unread':30,'no_slot':0,'copy_late':4,'new_cause':1}},"
 	      "{'name':'main','private':false,'always':true,'state':'paused','region':{'width':640,'height':480},"
@@ -102,25 +102,99 @@ static void test_whole(void **state)
 	      "'clients':[{'pid':4294967290,'uid':1000,'stream':'main','state':'reading','manner':'futex','cursors':2,"
 	      "'seen':100,'missed':3,'copied':4,'lag':5,'notices_dropped':6}]}",
 	      false);
-	expect("cam0: lumaringd 1.2.3, pid 77, up 2 h 3 min, loop epoll\n");
-	expect("source replay a b.y4m: live, 640x480, 50.0 frames/s of 56.0, 1234567 captured\n");
-	expect("rings 23.0 MiB, private ones 1.5 KiB of 512.0 MiB; connections 3 of 512\n");
+	expect("cam0: lumaringd 1.2.3, pid 77, up 2 h 3 min, loop epoll\n"
+	       "source replay: live, 640x480, 50.0 frames/s of 56.0, 1234567 captured\n"
+	       "from a b.y4m\n"
+	       "rings 23.0 MiB, private 1.5 KiB of 512.0 MiB; connections 3 of 512\n\n");
 	/* The shared one first. */
-	expect("STREAM     STATE     REGION  CAPACITY  SLOTS     SIZE  PINS  CLIENTS                 EPOCH  GENERATION "
-	       " "
-	       "KIND\n"
-	       "main       paused   640x480       0x0      0      0 B   0/0        0                                 0 "
-	       " "
-	       "always\n"
-	       "private-1  live    16x8+5+6      16x8      4  4.0 KiB   1/2        1  18446744073709551615           3 "
-	       " "
-	       "of pid 99\n");
-	expect("STREAM     PUBLISHED  COPY us p50  p99  max  READY us p50  p99  max  DROPPED  LOST\n"
-	       "main               0            -    -    -             -    -    -        0  none\n"
-	       "private-1         10            1    3    4            50   52   53        8  30 unread, 4 copy_late, "
-	       "1 new_cause\n");
-	expect("       PID  PROCESS   UID  STREAM  STATE    WOKEN BY  PINS  SEEN  MISSED  COPIED  BEHIND  DROPPED\n"
-	       "4294967290  ?        1000  main    reading  futex        2   100       3       4       5        6\n");
+	expect("\n\n"
+	       "STREAM     STATE   KIND       REGION px  PINS  CLIENTS\n"
+	       "main       paused  always       640x480   0/0        0\n"
+	       "private-1  live    of pid 99   16x8+5+6   1/2        1\n\n");
+	expect("\n\n"
+	       "STREAM        RING  SLOTS  CAPACITY px                 EPOCH  GENERATION\n"
+	       "main           0 B      0          0x0                                 0\n"
+	       "private-1  4.0 KiB      4         16x8  18446744073709551615           3\n\n");
+	expect("\n\n"
+	       "STREAM     COPY p50   p99      max  READY p50    p99    max\n"
+	       "main              -     -        -          -      -      -\n"
+	       "private-1      1 us  3 us  4.00 ms      50 us  52 us  53 us\n\n");
+	expect("\n\n"
+	       "STREAM     PUBLISHED  DROPPED  LOST\n"
+	       "main               0        0  none\n"
+	       "private-1         10        8  30 unread, 4 copy_late, 1 new_cause\n\n");
+	expect("\n\n"
+	       "       PID  PROCESS  SEEN  MISSED  BEHIND  COPIED  DROPPED\n"
+	       "4294967290  ?         100       3       5       4        6\n\n");
+	expect("\n\n"
+	       "       PID  PROCESS   UID  STREAM  STATE    WOKEN BY  PINS\n"
+	       "4294967290  ?        1000  main    reading  futex        2\n");
+}
+
+/* Causes that do not fit a line go on in the next, each whole. */
+static void test_many_losses(void **state)
+{
+	(void)state;
+	print("{'streams':[{'name':'main','published':5,'lost':{'unread':1234567,'no_slot':123456789,'copy_late':"
+	      "1234567,"
+	      "'reconfigure':12,'startup':0,'camera':1}},{'name':'b','lost':{'error':1}}]}",
+	      false);
+	expect("STREAM  PUBLISHED  DROPPED  LOST\n"
+	       "main            5        0  1234567 unread, 123456789 no_slot,\n"
+	       "                            1234567 copy_late, 12 reconfigure, 1 camera\n"
+	       "b               0        0  1 error\n");
+}
+
+static void check_width(void)
+{
+	for (const char *line = printed; *line; line += strcspn(line, "\n") + 1)
+		if (strcspn(line, "\n") > 80)
+			fail_msg("%zu columns: %.*s", strcspn(line, "\n"), (int)strcspn(line, "\n"), line);
+}
+
+#define TIMES "{'count':9,'p50':99940,'p99':999999,'max':99940000}"
+#define LOST                                                                                                           \
+	"{'unread':4567890,'no_slot':4567890,'copy_late':4567890,'reconfigure':4567890,'error':4567890,"               \
+	"'sensor':4567890,'camera':4567890,'cancelled':4567890,'startup':4567890}"
+#define LARGE                                                                                                          \
+	"'slots':65535,'bytes':1072693248,'width_max':16384,'height_max':16384,'epoch':'18446744073709551615',"        \
+	"'generation':1234567890,'cursors_granted':100,'cursors_max':100,'clients':9999,'published':1234567890,"       \
+	"'notices_dropped':1234567,'copy_us':" TIMES ",'ready_to_published_us':" TIMES ",'lost':" LOST                 \
+	",'region':{'x':1920,'y':1088,'width':1920,'height':1088}"
+
+/* All large, names of 12 letters: what a terminal of 80 columns shows without a broken line. */
+static void test_width(void **state)
+{
+	char json[256];
+
+	(void)state;
+	print("{'version':'1.22.333','camera':'camera-front','pid':4194304,'uptime_us':86399000000,"
+	      "'loop':{'main':'io_uring','fallback_reason':'io_uring cannot be used: this kernel has none, or a "
+	      "system call filter hides it; using epoll'},"
+	      "'source':{'name':'synthetic','path':'/home/somebody/footage/a-day-in-the-life-of-a-camera.y4m',"
+	      "'state':'paused','width':1920,'height':1088,'frame_duration_us':17857,"
+	      "'measured_frame_duration_ns':17857000,'captured':1234567890},"
+	      "'bytes':{'rings':1072693248,'private_rings':1072693248,'private_rings_max':1072693248},"
+	      "'limits':{'connections':4096,'clients_max':4096},"
+	      "'streams':[{'name':'foveal-left1','state':'source_lost'," LARGE "},"
+	      "{'name':'private-1234','private':true,'owner_pid':4194304,'state':'live'," LARGE "}],"
+	      "'clients':[{'pid':3000000000,'uid':4294967294,'stream':'foveal-left1','state':'attaching',"
+	      "'manner':'notice','cursors':100,'seen':1234567890,'missed':123456789,'copied':123456789,"
+	      "'lag':123456789,'notices_dropped':123456789}]}",
+	      false);
+	check_width();
+	expect("\nio_uring cannot be used: this kernel has none, or a system call filter hides it;\nusing epoll\n"
+	       "source ");
+	/* As long as a line, one more, and what cannot be broken. */
+	snprintf(json, sizeof(json), "{'loop':{'fallback_reason':'%071d 345678 0'}}", 1);
+	print(json, false);
+	expect("1 345678 0\nsource");
+	snprintf(json, sizeof(json), "{'loop':{'fallback_reason':'%071d 345678 01'}}", 1);
+	print(json, false);
+	expect("1 345678\n01\nsource");
+	snprintf(json, sizeof(json), "{'loop':{'fallback_reason':'%0100d 2'}}", 1);
+	print(json, false);
+	expect("00001 2\nsource");
 }
 
 static void test_rates(void **state)
@@ -141,7 +215,7 @@ static void test_rates(void **state)
 	print("{'source':{'name':'synthetic','state':'ended'}}", false);
 	expect("source synthetic: ended, 0x0, 0 captured\n");
 	print("{'loop':{'main':'epoll','fallback_reason':'io_uring is forbidden'}}", false);
-	expect("loop epoll (io_uring is forbidden)\n");
+	expect("loop epoll\nio_uring is forbidden\n");
 }
 
 static void test_words(void **state)
@@ -162,13 +236,18 @@ static void test_words(void **state)
 		     { 3599e6, "59 min 59 s" },
 		     { 3600e6, "1 h 0 min" },
 		     { 86399e6, "23 h 59 min" },
-		     { 86400e6, "1 d 0 h" } };
+		     { 86400e6, "1 d 0 h" } },
+	  times[] = { { 0, "0 us" },        { 999, "999 us" },    { 1000, "1.00 ms" }, { 9994, "9.99 ms" },
+		      { 9995, "10.0 ms" },  { 99949, "99.9 ms" }, { 99950, "100 ms" }, { 999499, "999 ms" },
+		      { 999500, "1.00 s" }, { 3600e6, "3600 s" } };
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(bytes) / sizeof(bytes[0]); i++)
 		assert_string_equal(in_bytes(bytes[i].value).text, bytes[i].words);
 	for (size_t i = 0; i < sizeof(days) / sizeof(days[0]); i++)
 		assert_string_equal(in_days(days[i].value).text, days[i].words);
+	for (size_t i = 0; i < sizeof(times) / sizeof(times[0]); i++)
+		assert_string_equal(in_time(times[i].value).text, times[i].words);
 }
 
 /* So many clients, of which each has a pid of no process and its number as `missed`. */
@@ -188,16 +267,16 @@ static void test_limit_of_clients(void **state)
 {
 	(void)state;
 	print_clients_of(STATUS_SHOWN, false);
-	assert_int_equal(lines_with("reading"), STATUS_SHOWN);
+	assert_int_equal(lines_with("\n300"), 2 * STATUS_SHOWN);
 	assert_int_equal(lines_with("more"), 0);
 	print_clients_of(STATUS_SHOWN + 1, false);
-	assert_int_equal(lines_with("reading"), STATUS_SHOWN);
+	assert_int_equal(lines_with("\n300"), 2 * STATUS_SHOWN);
 	expect("... and 1 more (--all)\n");
 	/* The one without trouble is left out, and the worst is the first. */
 	assert_null(strstr(printed, "3000000000"));
 	assert_true(strstr(printed, "3000000020") < strstr(printed, "3000000019"));
 	print_clients_of(STATUS_SHOWN + 1, true);
-	assert_int_equal(lines_with("reading"), STATUS_SHOWN + 1);
+	assert_int_equal(lines_with("\n300"), 2 * (STATUS_SHOWN + 1));
 	assert_int_equal(lines_with("more"), 0);
 	print("{'clients':[],'clients_omitted':5}", true);
 	expect("\nno clients\n... and 5 more\n");
@@ -237,14 +316,14 @@ static void test_limit_of_streams(void **state)
 			used += (size_t)snprintf(json + used, sizeof(json) - used, "{'name':'p%u','private':true},", i);
 		snprintf(json + used, sizeof(json) - used, "{'name':'main'}],'streams_omitted':%u}", count % 2);
 		print(json, false);
-		/* A line in each of both tables. */
-		assert_int_equal(lines_with("\np"), 2 * STATUS_SHOWN);
-		assert_int_equal(lines_with("\nmain"), 2);
+		/* A line in each of four tables. */
+		assert_int_equal(lines_with("\np"), 4 * STATUS_SHOWN);
+		assert_int_equal(lines_with("\nmain"), 4);
 		assert_int_equal(lines_with("more"), count > STATUS_SHOWN);
 		if (count > STATUS_SHOWN)
 			expect("... and 2 more private ones (--all)\n");
 		print(json, true);
-		assert_int_equal(lines_with("\np"), 2 * count);
+		assert_int_equal(lines_with("\np"), 4 * count);
 	}
 }
 
@@ -268,8 +347,8 @@ static void test_nothing_but_letters(void **state)
 	      "'streams':[{'name':'\\u001b[2J','state':'\\u007f','epoch':'\\u001b','lost':{'\\u001b[31m':1}}],"
 	      "'clients':[{'pid':3000000000,'stream':'\\u001b','state':'\\u001b','manner':'\\n'}]}",
 	      false);
-	expect("source ??");
-	expect("/tmp/???]0;x");
+	expect("source ?");
+	expect("from /tmp/???]0;x");
 	expect("1 ?[31m");
 }
 
@@ -309,6 +388,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_table),
 		TEST(test_whole),
+		TEST(test_many_losses),
+		TEST(test_width),
 		TEST(test_rates),
 		TEST(test_words),
 		TEST(test_limit_of_clients),
