@@ -167,8 +167,10 @@ static void print_daemon(const cJSON *status, FILE *file)
 		 text(status, "version"), number(status, "pid"), in_days(number(status, "uptime_us")).text,
 		 text(loop, "main"));
 	print_safe(line, file);
-	if (fallback[0])
-		print_sentence(fallback, file);
+	if (fallback[0]) {
+		snprintf(line, sizeof(line), "no io_uring: %s", fallback);
+		print_sentence(line, file);
+	}
 }
 
 /* ", 50.0 frames/s of 56.0": as measured, and as asked for; "" when neither is known. */

@@ -13,6 +13,7 @@
 #define LIMIT_PRIVATE_STREAMS 64u                 /* private ones, unless --private-streams says else */
 #define LIMIT_PRIVATE_BYTES (UINT64_C(512) << 20) /* all private rings together */
 #define LIMIT_STATUS_REQUESTS 16u                 /* being answered at once */
+#define LIMIT_STATUS_REQUESTS_UID 4u              /* of these, one uid's; root has as many more */
 #define LIMIT_STATUS_LISTED 2048u                 /* clients, and private streams, that a status lists */
 #define LIMIT_CONFIG_BYTES (64u << 10)            /* size of a configuration file */
 #define LIMIT_FRAMERATE 10000.0                   /* frames per second of a paced stand-in source */

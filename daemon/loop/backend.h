@@ -45,7 +45,7 @@ struct loop {
 	struct loop_queue due;  /* but for sends and wakes of words */
 	struct loop_queue sent; /* told first, and by loop_flush() */
 	bool stopped;
-	char fallback[320]; /* see loop_fallback() */
+	char fallback[256]; /* see loop_fallback() */
 	int *owned;         /* descriptors made for signals and doorbells */
 	unsigned owned_count;
 };

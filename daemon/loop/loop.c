@@ -20,15 +20,16 @@
 
 #include "loop/backend.h"
 
-/* The best back-end that is asked for. */
-static int create_backend(enum loop_backend backend, struct loop **ret_loop, char *text, size_t text_bytes)
+#define WHY_BYTES sizeof(((struct loop *)NULL)->fallback)
+
+/* The best back-end that is asked for. `why`: what forbids io_uring, "" where nothing does or nobody asked. */
+static int create_backend(enum loop_backend backend, struct loop **ret_loop, char *why, char *text, size_t text_bytes)
 {
-	char why[256];
 	int r;
 
-	text[0] = '\0';
+	why[0] = text[0] = '\0';
 	if (backend != LOOP_EPOLL) {
-		r = loop_uring_create(0, ret_loop, why, sizeof(why));
+		r = loop_uring_create(0, ret_loop, why, WHY_BYTES);
 		if (r == 0)
 			return 0;
 		snprintf(text, text_bytes, "io_uring cannot be used: %s; %s", why,
@@ -56,12 +57,13 @@ void loop_init(struct loop *loop)
 int loop_create(enum loop_backend backend, struct loop **ret_loop, char *text, size_t text_bytes)
 {
 	struct loop *loop;
-	int r = create_backend(backend, &loop, text, text_bytes);
+	char why[WHY_BYTES];
+	int r = create_backend(backend, &loop, why, text, text_bytes);
 
 	if (r < 0)
 		return r;
 	loop_init(loop);
-	snprintf(loop->fallback, sizeof(loop->fallback), "%s", text);
+	snprintf(loop->fallback, sizeof(loop->fallback), "%s", why);
 	*ret_loop = loop;
 	return 0;
 }

@@ -71,17 +71,34 @@ static void on_room(struct loop_op *op, int result)
 		send_piece(client);
 }
 
+/* Who does not read its answer keeps a place for PUBLISH_GREETING_MS: one uid must not have all of them, but root may.
+ */
+static bool may_ask(struct client *client)
+{
+	const struct publish *publish = client->publish;
+	unsigned own = 0;
+
+	for (const struct client *c = publish->clients; c; c = c->next)
+		own += c->report && c->uid == client->uid;
+	if (client->uid != 0 && own >= LIMIT_STATUS_REQUESTS_UID)
+		publish_refuse(client, -EBUSY, "%u status requests of uid %u are being answered already, its limit",
+			       own, (unsigned)client->uid);
+	else if (publish->report_count >= LIMIT_STATUS_REQUESTS + (client->uid == 0 ? LIMIT_STATUS_REQUESTS_UID : 0))
+		publish_refuse(client, -EBUSY, "%u status requests are being answered already, the limit",
+			       publish->report_count);
+	else
+		return true;
+	return false;
+}
+
 void report_begin(struct client *client)
 {
 	struct publish *publish = client->publish;
 	struct report *report;
 
 	client->state = CLIENT_REPORTING; /* the status knows it from the others by that */
-	if (publish->report_count == LIMIT_STATUS_REQUESTS) {
-		publish_refuse(client, -EBUSY, "%u status requests are being answered already, the limit",
-			       LIMIT_STATUS_REQUESTS);
+	if (!may_ask(client))
 		return;
-	}
 	report = calloc(1, sizeof(*report));
 	if (report)
 		report->text = publish->handler.status(publish->handler.owner, &report->bytes);

@@ -59,6 +59,13 @@ class Somebody:
                     continue
                 client = raw.Client(self.daemon)
                 try:
+                    if verb == "ask":   # and read no more than the first piece
+                        client.send(raw.STATUS_REQUEST_PACKET)
+                        message, _ = client.receive()
+                        if message.type == raw.REFUSAL:
+                            raise raw.Refused(message)
+                        clients.append(client)
+                        continue
                     client.attach_private((0, 0, 16, 16)) if verb == "private" else client.attach(cursors=0)
                     clients.append(client)
                 except raw.Refused as refused:
@@ -191,3 +198,20 @@ def test_oldest_private_first():
             pipe.flush()
             epochs = [client.take_welcome().ring.epoch for client in clients]
             assert epochs == sorted(epochs), epochs
+
+
+def test_status_requests():
+    """Who does not read its answers keeps four places at most, and root always gets one."""
+    with limited() as daemon:
+        crowd = [raw.Client(daemon).attach(cursors=0) for _ in range(64)]  # a status that fills a socket's buffer
+        some = [Somebody(daemon, SOMEBODY - i) for i in range(4)]
+        for i, somebody in enumerate(some):
+            assert somebody("ask", 4) == (4, None)
+            clients, (code, text) = somebody("ask", 1)
+            assert (clients, code) == (4, errno.EBUSY)
+            assert text == f"4 status requests of uid {SOMEBODY - i} are being answered already, its limit", text
+        last = Somebody(daemon, SOMEBODY - 4)
+        assert last("ask", 1)[1] == (errno.EBUSY, "16 status requests are being answered already, the limit")
+        assert status_of(daemon)["limits"]["connections"] >= len(crowd)
+        for somebody in (*some, last):
+            somebody.end()

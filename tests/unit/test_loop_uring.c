@@ -368,7 +368,7 @@ static void check_refused(long call, int forbidden_error, const char *cause)
 	r = loop_create(LOOP_AUTO, &loop, text, sizeof(text));
 	snprintf(expected, sizeof(expected), "io_uring cannot be used: %s; using epoll", cause);
 	if (r < 0 || strcmp(text, expected) != 0 || loop_backend(loop) != LOOP_EPOLL ||
-	    strcmp(loop_fallback(loop), expected) != 0 || loop_turn(loop, 0) < 0)
+	    strcmp(loop_fallback(loop), cause) != 0 || loop_turn(loop, 0) < 0)
 		_exit(3);
 	loop_destroy(loop);
 	_exit(0);
