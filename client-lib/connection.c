@@ -13,6 +13,7 @@
 #include <sys/time.h>
 #include <unistd.h>
 
+#include "dial.h"
 #include "packet.h"
 #include "reader.h"
 
@@ -143,53 +144,47 @@ static struct lumaring_hello make_hello(const struct lumaring *l)
 }
 
 /* An attempt failed: 0 when it is tried again later without a word, else the error for the caller. */
-static int connect_failed(struct lumaring *l, int error)
+static int connect_failed(struct lumaring *l, int r, const struct lr_error *error)
 {
-	const char *path = l->settings.address.sun_path;
-
 	try_later(&l->connection);
-	switch (error) {
-	case EAGAIN: /* the daemon's queue of connections is full */
+	if (r == -EAGAIN || (r == -ECONNREFUSED && !l->connection.opening))
 		return 0;
-	case EACCES:
-	case EPERM:
-		return lr_text_fail(&l->error, -EACCES, "you may not connect to %s: join the daemon's group", path);
-	case EMFILE:
-	case ENFILE:
-	case ENOMEM:
-	case ENOBUFS:
-		return lr_text_fail(&l->error, error == ENOBUFS ? -ENOMEM : -error, "cannot make a socket: %s",
-				    strerror(error));
-	default:
-		if (!l->connection.opening)
-			return 0;
-		return lr_text_fail(&l->error, -ECONNREFUSED, "no daemon serves %s: %s", path, strerror(error));
-	}
+	l->error = *error;
+	return r;
+}
+
+/* The first word on a new connection. Fails as lr_dial() does. */
+static int greet(struct lumaring *l, struct lr_error *error)
+{
+	struct lr_connection *c = &l->connection;
+	const struct lumaring_hello hello = make_hello(l);
+	int r;
+
+	c->receive_ms = 0;
+	/* It was connected without waiting for a place in the daemon's queue; a receive with a time may wait. */
+	if (fcntl(c->socket, F_SETFL, 0) < 0)
+		return -EAGAIN;
+	r = lr_watch_socket(&c->watch, c->socket);
+	if (r < 0)
+		return r == -ENOMEM ? lr_text_fail(error, r, "cannot make a socket: %s", strerror(-r)) : -EAGAIN;
+	/* A daemon that refuses without a look at the hello has closed already: its words are still to be read. */
+	if (send(c->socket, &hello, sizeof(hello), MSG_DONTWAIT | MSG_NOSIGNAL) < 0 && errno != EPIPE &&
+	    errno != ECONNRESET)
+		return -EAGAIN;
+	return 0;
 }
 
 static int connect_now(struct lumaring *l)
 {
 	struct lr_connection *c = &l->connection;
-	const struct lumaring_hello hello = make_hello(l);
-	int error = 0;
+	struct lr_error error;
+	int r = lr_dial(&l->settings.address, &c->socket, &error);
 
-	c->socket = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (c->socket < 0)
-		return connect_failed(l, errno);
-	c->receive_ms = 0;
-	/* Connected without waiting for a place in the daemon's queue; only a receive with a time may wait. */
-	if (connect(c->socket, (const struct sockaddr *)&l->settings.address, sizeof(l->settings.address)) < 0 ||
-	    fcntl(c->socket, F_SETFL, 0) < 0)
-		error = errno;
-	else
-		error = -lr_watch_socket(&c->watch, c->socket);
-	/* A daemon that refuses without a look at the hello has closed already: its words are still to be read. */
-	if (error == 0 && send(c->socket, &hello, sizeof(hello), MSG_DONTWAIT | MSG_NOSIGNAL) < 0 && errno != EPIPE &&
-	    errno != ECONNRESET)
-		error = EAGAIN;
-	if (error > 0) {
+	if (r == 0)
+		r = greet(l, &error);
+	if (r < 0) {
 		disconnect(l);
-		return connect_failed(l, error);
+		return connect_failed(l, r, &error);
 	}
 	c->state = LR_GREETING;
 	lr_watch_set_time(&c->watch, 0);
@@ -315,27 +310,9 @@ static int put_off(struct lumaring *l, int r)
 
 static int refused(struct lumaring *l, const struct lumaring_refusal *refusal)
 {
-	static const struct {
-		int code;
-		bool passes; /* by itself, so the daemon is asked again */
-	} known[] = {
-		{ EINVAL, false }, { ENOENT, false }, { EACCES, false },          { EUSERS, false },
-		{ EDQUOT, false }, { ENOSPC, false }, { EPROTONOSUPPORT, false }, { ENOMEM, false },
-		{ EBUSY, true },   { EMFILE, true },  { ENFILE, true },
-	};
-	char text[sizeof(refusal->text) + 1];
-	int r;
+	const int r = lr_dial_refused(refusal, &l->error);
 
-	lr_text_from_peer(text, sizeof(text), refusal->text, sizeof(refusal->text));
-	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
-		if (refusal->code != (uint32_t)known[i].code)
-			continue;
-		r = lr_text_fail(&l->error, -known[i].code, "%s", text[0] ? text : lumaring_strerror(-known[i].code));
-		return known[i].passes ? put_off(l, r) : r;
-	}
-	return lr_text_fail(&l->error, -EBADMSG,
-			    "the daemon refused with code %u, which this library does not know: %s", refusal->code,
-			    text);
+	return lr_dial_passes(r) ? put_off(l, r) : r;
 }
 
 static int replaced(struct lumaring *l, const struct lr_packet *packet)

@@ -13,6 +13,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "dial.h"
 #include "options.h"
 #include "packet.h"
 #include "wait.h"
@@ -107,19 +108,15 @@ static int add_piece(struct answer *a, const struct lr_packet *packet, struct lr
 
 static int refused(const struct lumaring_refusal *refusal, struct lr_error *error)
 {
-	static const int known[] = { EACCES, EBUSY, EUSERS, ENOMEM, EMFILE, ENFILE };
-	char text[sizeof(refusal->text) + 1];
+	struct lr_error words;
+	const int r = lr_dial_refused(refusal, &words);
 
-	lr_text_from_peer(text, sizeof(text), refusal->text, sizeof(refusal->text));
 	/* Nothing is wrong with the question, so this daemon does not know it. */
-	if (refusal->code == EINVAL)
+	if (r == -EINVAL)
 		return lr_text_fail(error, -EPROTONOSUPPORT, "the daemon is older and tells no status: update it (%s)",
-				    text);
-	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
-		if (refusal->code == (uint32_t)known[i])
-			return lr_text_fail(error, -known[i], "%s", text[0] ? text : lumaring_strerror(-known[i]));
-	return lr_text_fail(error, -EBADMSG, "the daemon refused with code %u, which this library does not know: %s",
-			    refusal->code, text);
+				    words.text);
+	*error = words;
+	return r;
 }
 
 static int handle(struct answer *a, const struct lr_packet *packet, struct lr_error *error)
@@ -132,29 +129,6 @@ static int handle(struct answer *a, const struct lr_packet *packet, struct lr_er
 	default: /* of a later version */
 		return 0;
 	}
-}
-
-static int dial(const struct sockaddr_un *address, int *ret_socket, struct lr_error *error)
-{
-	const int s = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	int r;
-
-	if (s < 0)
-		return lr_text_fail(error, errno == ENOBUFS ? -ENOMEM : -errno, "cannot make a socket: %s",
-				    strerror(errno));
-	if (connect(s, (const struct sockaddr *)address, sizeof(*address)) == 0) {
-		*ret_socket = s;
-		return 0;
-	}
-	if (errno == EAGAIN)
-		r = lr_text_fail(error, -EAGAIN, "the daemon's queue of connections is full");
-	else if (errno == EACCES || errno == EPERM)
-		r = lr_text_fail(error, -EACCES, "you may not connect to %s: join the daemon's group",
-				 address->sun_path);
-	else
-		r = lr_text_fail(error, -ECONNREFUSED, "no daemon serves %s: %s", address->sun_path, strerror(errno));
-	close(s);
-	return r;
 }
 
 static int time_is_over(const struct lr_settings *s, struct lr_error *error)
@@ -207,7 +181,7 @@ static int gather(const struct lr_settings *s, struct lr_wait *wait, int socket,
 static int ask(const struct lr_settings *s, struct lr_wait *wait, struct answer *a, struct lr_error *error)
 {
 	const struct lumaring_message request = { .type = LUMARING_MESSAGE_STATUS_REQUEST, .size = sizeof(request) };
-	int socket = -1, r = dial(&s->address, &socket, error);
+	int socket = -1, r = lr_dial(&s->address, &socket, error);
 
 	if (r < 0)
 		return r;
