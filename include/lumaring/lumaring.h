@@ -69,7 +69,7 @@
  * Functions return 0 (or a positive event) or a negative errno; outputs are untouched on failure. The codes are listed
  * at each function. lumaring_strerror() has a general sentence for each; lumaring_error_text() says what happened this
  * time, in the daemon's own words where it refused something. -EINTR is returned when a signal interrupts a wait and no
- * frame was there; a stop and a continue of the process count as one.
+ * frame was there; a stop and a continue of the process may count as one.
  */
 #ifndef LUMARING_H
 #define LUMARING_H
