@@ -229,6 +229,28 @@ static void test_put_off_until_the_time_is_over(void **state)
 	lumaring_close(ring);
 }
 
+/* Each connection has its own time that a receive may wait: the next one begins without. */
+static void test_time_of_a_receive_after_a_restart(void **state)
+{
+	struct fake *f = *state;
+	struct lumaring *ring = fake_open(f, 0, 16);
+	const struct lumaring_frame *frame = NULL;
+	int r;
+
+	assert_int_equal(lumaring_next(ring, 400, &frame), -ETIMEDOUT);
+	fake_hang_up(f);
+	expect_next(ring, LUMARING_EVENT_DISCONNECTED);
+	assert_int_equal(pthread_create(&f->thread, NULL, fake_thread, f), 0);
+	/* For about as long as before, so that the time of the old connection would do. */
+	do
+		r = lumaring_next(ring, 500, &frame);
+	while (r == -ETIMEDOUT);
+	assert_int_equal(r, LUMARING_EVENT_RESTARTED);
+	assert_int_equal(pthread_join(f->thread, NULL), 0);
+	assert_int_equal(lumaring_next(ring, 500, &frame), -ETIMEDOUT); /* and not for ever */
+	lumaring_close(ring);
+}
+
 /* Call without waiting until the library has connected, and waits for an answer. */
 static int connect_by_fd(struct fake *f, struct lumaring *ring)
 {
@@ -384,6 +406,7 @@ int main(void)
 		FAKE_BOTH(test_closed_then_restarted),
 		FAKE_BOTH(test_oldest_after_a_restart),
 		FAKE_BOTH(test_refused_after_a_restart),
+		TEST(test_time_of_a_receive_after_a_restart),
 		TEST(test_put_off),
 		TEST(test_put_off_until_the_time_is_over),
 		FAKE_BOTH(test_refused_before_the_hello_was_read),
