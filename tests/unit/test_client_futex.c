@@ -228,6 +228,34 @@ static void test_message_with_the_welcome(void **state)
 	lumaring_close(ring);
 }
 
+/* A new daemon counts from the start: a count that the old one ended with is news from the new one. */
+static void test_messages_of_a_new_daemon(void **state)
+{
+	struct fake *f = *state;
+	struct lumaring *ring = fake_open(f, 0, 16);
+	const struct lumaring_message nonsense = { .type = LUMARING_MESSAGE_HELLO, .size = sizeof(nonsense) };
+	const struct lumaring_frame *frame = NULL;
+
+	fake_tell_state(f);
+	expect_next(ring, -EAGAIN);
+	fake_hang_up(f);
+	expect_next(ring, LUMARING_EVENT_DISCONNECTED);
+	fake_page_destroy(f);
+	fake_page_create(f);
+	fake_answer_welcome(f);
+	assert_int_equal(pthread_create(&f->thread, NULL, fake_thread, f), 0);
+	assert_int_equal(lumaring_next(ring, -1, &frame), LUMARING_EVENT_RESTARTED);
+	assert_int_equal(pthread_join(f->thread, NULL), 0);
+	expect_next(ring, -EAGAIN);
+	fake_send(f->socket, &nonsense, sizeof(nonsense), NULL, 0);
+	assert_int_equal(pthread_create(&f->thread, NULL, publish_when_awaited, f), 0);
+	fake_count_message(f); /* the first, as before */
+	assert_int_equal(lumaring_next(ring, -1, &frame), -EBADMSG);
+	say_waiting(f);
+	assert_int_equal(pthread_join(f->thread, NULL), 0);
+	lumaring_close(ring);
+}
+
 /* A daemon that is killed adds to no word: found by time, also by a caller who never waits long. */
 static void test_killed_daemon(void **state)
 {
@@ -290,6 +318,7 @@ int main(void)
 		TEST_BY_FUTEX(test_words_are_gone_after_a_restart),
 		TEST_BY_FUTEX(test_socket_is_left_alone),
 		TEST_BY_FUTEX(test_message_with_the_welcome),
+		TEST_BY_FUTEX(test_messages_of_a_new_daemon),
 		TEST_BY_FUTEX(test_killed_daemon),
 		TEST_BY_FUTEX(test_word_that_never_rests),
 	};
