@@ -2,6 +2,10 @@
 /* test_client_open.c - lumaring_open(): arguments, options, the hello, refusals, absent and silent daemons. */
 #include "fake_daemon.h"
 
+#include <semaphore.h>
+
+#include "own_calls.h"
+
 /* lumaring_open() that fails before or while it connects, without an answer; the handle stays untouched. */
 static void expect_open(struct fake *f, const char *camera, const char *stream, const struct lumaring_options *options,
 			int result, const char *text)
@@ -355,6 +359,46 @@ static void test_refusals(void **state)
 	assert_int_equal(strlen(f->text), 240);
 }
 
+static sem_t has_hung_up;
+
+static void await_hang_up(void)
+{
+	sem_wait(&has_hung_up);
+	before_recvmsg = NULL;
+}
+
+static void *refuse_unread(void *fake)
+{
+	struct fake *f = fake;
+	int socket;
+
+	wait_readable(f->listener);
+	socket = accept4(f->listener, NULL, NULL, SOCK_CLOEXEC);
+	wait_readable(socket);
+	fake_send(socket, f->answer, f->answer_bytes, NULL, 0);
+	close(socket);
+	sem_post(&has_hung_up);
+	return NULL;
+}
+
+/* A daemon that closes with the hello unread: there is a reset in front of its words. */
+static void test_refused_before_the_hello_was_read(void **state)
+{
+	struct fake *f = *state;
+	struct lumaring_options options = fake_options(f);
+	struct lumaring *ring;
+
+	fake_answer_refusal(f, EUSERS, "full");
+	options.timeout_ms = 2000; /* who overlooks the words asks again, and nobody answers */
+	assert_int_equal(sem_init(&has_hung_up, 0, 0), 0);
+	assert_int_equal(pthread_create(&f->thread, NULL, refuse_unread, f), 0);
+	before_recvmsg = await_hang_up;
+	assert_int_equal(lumaring_open("cam0", "main", &options, &ring), -EUSERS);
+	assert_int_equal(pthread_join(f->thread, NULL), 0);
+	assert_string_equal(f->text, "full");
+	sem_destroy(&has_hung_up);
+}
+
 static void *refuse_twice_then_welcome(void *fake)
 {
 	struct fake *f = fake;
@@ -443,6 +487,7 @@ int main(void)
 		TEST(test_daemon_closes_without_a_word),
 		TEST(test_full_queue_is_waited_for),
 		TEST(test_refusals),
+		TEST(test_refused_before_the_hello_was_read),
 		TEST(test_put_off),
 
 		cmocka_unit_test(test_words),

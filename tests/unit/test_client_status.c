@@ -6,8 +6,11 @@
 #include "fake_daemon.h"
 
 #include <limits.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <sys/time.h>
+
+#include "own_calls.h"
 
 #define STATUS_MAX ((size_t)4 << 20)
 #define PIECES_MAX 8400u /* one more than the largest text takes, and some */
@@ -308,46 +311,66 @@ static void test_says_nothing(void **state)
 	assert_int_equal(connections, 2);
 }
 
-static void *talk_without_end(void *argument)
+#define TALKS_MAX 5000000u /* far more than there is time for: the talk has an end only for who never gives up */
+
+static int talker; /* the daemon's socket */
+static unsigned talks;
+static sem_t talks_already;
+
+static void talk(void)
 {
 	const struct lumaring_message noise = { .type = 4711, .size = sizeof(noise) };
 
-	while (send(*(int *)argument, &noise, sizeof(noise), MSG_NOSIGNAL) > 0)
-		;
-	return NULL;
+	fake_send(talker, &noise, sizeof(noise), NULL, 0);
 }
 
-#define TALKERS 4 /* so that the queue is hardly ever empty */
+static void await_talk(void)
+{
+	sem_wait(&talks_already);
+	before_send = NULL;
+}
 
-static void *serve_talkers(void *argument)
+/* One more behind each that is received, so that the socket is never empty. */
+static void talk_on(void)
+{
+	if (talks++ < TALKS_MAX)
+		talk();
+}
+
+static void *serve_talk(void *argument)
 {
 	struct fake *f = argument;
-	int socket = accept4(f->listener, NULL, NULL, SOCK_CLOEXEC);
-	pthread_t threads[TALKERS];
 
-	for (int i = 0; i < TALKERS; i++)
-		pthread_create(&threads[i], NULL, talk_without_end, &socket);
-	for (int i = 0; i < TALKERS; i++)
-		pthread_join(threads[i], NULL);
-	close(socket);
+	talker = accept4(f->listener, NULL, NULL, SOCK_CLOEXEC);
+	talk();
+	sem_post(&talks_already);
 	return NULL;
 }
 
 static void test_talks_without_end(void **state)
 {
-	static const int timeouts[] = { 0, 50 };
+	static const int timeouts[] = { 0, 200 };
 	struct fake *f = *state;
 
+	assert_int_equal(sem_init(&talks_already, 0, 0), 0);
 	for (size_t i = 0; i < sizeof(timeouts) / sizeof(timeouts[0]); i++) {
 		struct lumaring_options options = fake_options(f);
 		char *json = NULL;
 
 		options.timeout_ms = timeouts[i];
-		assert_int_equal(pthread_create(&f->thread, NULL, serve_talkers, f), 0);
+		talks = 0;
+		before_send = await_talk;
+		before_recvmsg = talk_on;
+		assert_int_equal(pthread_create(&f->thread, NULL, serve_talk, f), 0);
 		assert_int_equal(lumaring_status("cam0", &options, &json), -ETIMEDOUT);
+		before_recvmsg = NULL;
 		assert_int_equal(pthread_join(f->thread, NULL), 0);
+		close(talker);
 		assert_null(json);
+		assert_non_null(strstr(f->text, "did not tell its status within"));
+		assert_in_range(talks, 1, timeouts[i] == 0 ? 1 : TALKS_MAX);
 	}
+	sem_destroy(&talks_already);
 }
 
 static void add_refusal(uint32_t code, const char *sentence)
@@ -377,6 +400,50 @@ static void test_refused(void **state)
 		       "the daemon is older and tells no status: update it (bad hello: the first");
 	add_refusal(12345, "what");
 	expect_failure(*state, FAKE_WAIT_MS, -EBADMSG, "refused with code 12345");
+}
+
+static sem_t has_hung_up;
+static bool waits_for_the_question;
+
+static void await_hang_up(void)
+{
+	sem_wait(&has_hung_up);
+	before_send = before_recvmsg = NULL;
+}
+
+static void *refuse_unread(void *argument)
+{
+	struct fake *f = argument;
+	const int socket = accept4(f->listener, NULL, NULL, SOCK_CLOEXEC);
+
+	if (waits_for_the_question)
+		wait_readable(socket);
+	fake_send(socket, script.pieces, script.sizes[0], NULL, 0);
+	close(socket);
+	sem_post(&has_hung_up);
+	return NULL;
+}
+
+/* A daemon that closes without a look at the question, before it is asked or after: its words still come through. */
+static void test_refused_unread(void **state)
+{
+	struct fake *f = *state;
+
+	add_refusal(EUSERS, "full");
+	assert_int_equal(sem_init(&has_hung_up, 0, 0), 0);
+	for (int i = 0; i < 2; i++) {
+		struct lumaring_options options = fake_options(f);
+		char *json = NULL;
+
+		options.timeout_ms = GIVE_UP_MS; /* who overlooks the words asks again, and nobody answers */
+		waits_for_the_question = i > 0;
+		*(i > 0 ? &before_recvmsg : &before_send) = await_hang_up;
+		assert_int_equal(pthread_create(&f->thread, NULL, refuse_unread, f), 0);
+		assert_int_equal(lumaring_status("cam0", &options, &json), -EUSERS);
+		assert_int_equal(pthread_join(f->thread, NULL), 0);
+		assert_string_equal(f->text, "full");
+	}
+	sem_destroy(&has_hung_up);
 }
 
 /* What passes by itself is asked for again, and told when the time is over. */
@@ -464,10 +531,14 @@ static void test_signal(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_one_piece),    TEST(test_many_pieces),       TEST(test_largest), TEST(test_unknown_messages),
-		TEST(test_bad_pieces),   TEST(test_too_long_packet),   TEST(test_text),    TEST(test_leaves),
-		TEST(test_says_nothing), TEST(test_talks_without_end), TEST(test_refused), TEST(test_busy),
-		TEST(test_no_daemon),    TEST(test_full_queue),        TEST(test_signal),
+		TEST(test_one_piece),      TEST(test_many_pieces),
+		TEST(test_largest),        TEST(test_unknown_messages),
+		TEST(test_bad_pieces),     TEST(test_too_long_packet),
+		TEST(test_text),           TEST(test_leaves),
+		TEST(test_says_nothing),   TEST(test_talks_without_end),
+		TEST(test_refused),        TEST(test_busy),
+		TEST(test_refused_unread), TEST(test_no_daemon),
+		TEST(test_full_queue),     TEST(test_signal),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
