@@ -26,11 +26,10 @@ struct target {
 	enum snap_format format;
 };
 
-/* By the end of the name, after at least one other character. */
 static enum snap_format format_of(const char *path)
 {
 	size_t length = strlen(path);
-	const char *end = length > 4 ? path + length - 4 : "";
+	const char *end = length >= 4 ? path + length - 4 : "";
 
 	if (strcmp(end, ".png") == 0)
 		return SNAP_PNG;
@@ -61,6 +60,10 @@ static int check_usage(const struct options *options, struct target *ret_target)
 	format = format_of(path);
 	if (format == SNAP_NONE) {
 		talk("the file '%s' ends neither in .png nor in .pgm, the formats of 'snap'", path);
+		return -EINVAL;
+	}
+	if (strlen(path) == 4 || path[strlen(path) - 5] == '/') {
+		talk("the file '%s' is an ending without a name: a name must stand before the ending", path);
 		return -EINVAL;
 	}
 	if (options->picture != SNAP_NONE && options->picture != format) {

@@ -186,7 +186,9 @@ def test_no_such_place():
 def test_wrong_usage():
     wrong = {
         ("now.jpg",): "the file 'now.jpg' ends neither in .png nor in .pgm, the formats of 'snap'",
-        (".png",): "the file '.png' ends neither in .png nor in .pgm, the formats of 'snap'",
+        ("png",): "the file 'png' ends neither in .png nor in .pgm, the formats of 'snap'",
+        (".png",): "the file '.png' is an ending without a name: a name must stand before the ending",
+        ("./.pgm",): "the file './.pgm' is an ending without a name: a name must stand before the ending",
         ("now.PNG",): "the file 'now.PNG' ends neither in .png nor in .pgm, the formats of 'snap'",
         ("now.pgm", "--format", "png"): "the name of 'now.pgm' and --format contradict each other: leave --format out",
         ("-", "--format", "jpg"): "--format is 'jpg'; it must be png or pgm",
@@ -196,4 +198,4 @@ def test_wrong_usage():
     with footage(33, 17) as daemon:
         for arguments, sentence in wrong.items():
             assert snap(daemon, *arguments, code=2) == (b"", f"lumaring: {sentence}\n"), arguments
-        snap(daemon, "now.png", "--format", "png")
+        snap(daemon, "n.png", "--format", "png")
