@@ -16,6 +16,7 @@
 
 #define SLICE_MS 250
 #define RETRY_MS 50
+#define ANSWER_MS 2000 /* what a daemon that is there has at least for its answer */
 #define NS_PER_MS UINT64_C(1000000)
 #define TEXT_BYTES 320
 
@@ -68,11 +69,13 @@ static int attempt_patiently(const struct options *options, struct lumaring_opti
 	int r;
 
 	for (;;) {
-		how->timeout_ms = left_ms(since_ns, options->wait_ms);
+		const int left = left_ms(since_ns, options->wait_ms);
+
+		how->timeout_ms = left > ANSWER_MS ? left : ANSWER_MS;
 		r = attempt(options, how, result);
 		if (stop_signal() || (r != -ECONNREFUSED && r != -EINTR))
 			return r;
-		if (r == -ECONNREFUSED && how->timeout_ms == 0)
+		if (r == -ECONNREFUSED && left == 0)
 			return r;
 		if (r == -ECONNREFUSED)
 			nanosleep(&pause, NULL);

@@ -30,7 +30,10 @@ typedef int (*session_take)(struct lumaring *ring, int timeout_ms, const struct 
 /* One question to the daemon, within how->timeout_ms: 0 and the answer in `result`, or a negative errno. */
 typedef int (*session_attempt)(const struct options *options, const struct lumaring_options *how, void *result);
 
-/* Ask until there is a daemon, as long as --wait says. CODE_OK, or another exit code after a sentence. */
+/*
+ * Ask until there is a daemon, as long as --wait says; one that is there has 2 seconds for its answer also when that is
+ * less. CODE_OK, or another exit code after a sentence.
+ */
 int session_ask(const struct options *options, struct lumaring_options *how, session_attempt attempt, void *result);
 
 /* CODE_OK with a session to close, or another exit code after a sentence. */
