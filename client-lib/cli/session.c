@@ -160,6 +160,7 @@ int session_release(struct session *session, const struct lumaring_frame *frame)
 	return r;
 }
 
+/* NULL: there is no reason. */
 static const char *why_no_frame(const struct lumaring_info *info)
 {
 	if (!info->connected)
@@ -175,7 +176,16 @@ static const char *why_no_frame(const struct lumaring_info *info)
 	case LUMARING_RING_REPLACED:
 		break;
 	}
-	return "although the daemon says that they come";
+	return NULL;
+}
+
+static void tell_no_frame(const struct session *session, const char *why)
+{
+	if (session->timeout_ms > 0)
+		talk("no frame came for %g s (%s)", session->timeout_ms / 1000.0,
+		     why ? why : "although the daemon says that they come");
+	else
+		talk("no frame is there%s%s%s", why ? " (" : "", why ? why : "", why ? ")" : "");
 }
 
 int session_failure(struct session *session, int error)
@@ -185,8 +195,7 @@ int session_failure(struct session *session, int error)
 	if (error == -EINTR)
 		return exit_code(error);
 	if (error == -ETIMEDOUT) {
-		talk("no frame came for %g s (%s)", session->timeout_ms / 1000.0,
-		     why_no_frame(lumaring_info(session->ring)));
+		tell_no_frame(session, why_no_frame(lumaring_info(session->ring)));
 		return exit_code(error);
 	}
 	text = lumaring_error_text(session->ring);

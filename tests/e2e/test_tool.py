@@ -3,6 +3,8 @@
 import signal
 
 from lib import DEADLINE_S, Daemon
+from test_replace import Feed
+from test_status import captured
 
 TIMEOUT = 6
 
@@ -25,3 +27,14 @@ def test_a_daemon_that_is_there_is_not_hurried():
         for verb in verbs:
             code, talk = end_of(daemon.tool(*verb, "--wait", 0))
             assert code == 3 and "no daemon serves" in talk, (verb, talk)
+
+
+def test_no_frame_is_there():
+    with Feed() as feed:
+        feed.write(64, 48, 1)
+        feed.daemon.wait_ready()
+        captured(feed.daemon, 1)
+        code, talk = end_of(feed.daemon.tool("watch", "--timeout", 0))
+        assert code == TIMEOUT and talk.startswith("lumaring: no frame is there\n"), talk
+        code, talk = end_of(feed.daemon.tool("snap", "now.png", "--timeout", 0.01))
+        assert code == TIMEOUT and talk.startswith("lumaring: no frame came for 0.01 s (although "), talk
