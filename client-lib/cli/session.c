@@ -46,10 +46,13 @@ static int exit_code(int error)
 		return CODE_NO_DAEMON;
 	case EACCES:
 	case EBUSY:
+	case EMFILE: /* as a daemon refuses; that this short program itself has none left is not worth a code */
+	case ENFILE:
 	case ENOENT:
 	case EUSERS:
 	case EDQUOT:
 	case ENOSPC:
+	case ENOTSUP:
 	case EPROTONOSUPPORT:
 		return CODE_REFUSED;
 	case ETIMEDOUT:

@@ -1,12 +1,55 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """What the tool says, and its exit codes, where a daemon is there and has nothing, or refuses."""
+import contextlib
+import errno
+import os
 import signal
+import socket
+import struct
+import subprocess
+import threading
 
-from lib import DEADLINE_S, Daemon
+import raw
+from lib import BUILD, DEADLINE_S, Daemon
 from test_replace import Feed
 from test_status import captured
 
-TIMEOUT = 6
+REFUSED, TIMEOUT = 4, 6
+
+
+class Answerer:
+    """Says the same to every client, by hand, and hangs up."""
+
+    def __init__(self, name, answer):
+        self.name, self.answer = name, answer
+        os.mkdir(name)
+        self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.listener.bind(f"{name}/frames")
+        self.listener.listen(8)
+        self.thread = threading.Thread(target=self.serve)
+        self.thread.start()
+
+    def serve(self):
+        try:
+            while True:
+                client, _ = self.listener.accept()
+                with client:
+                    client.recv(raw.MESSAGE_MAX)
+                    client.send(self.answer)
+        except OSError:  # the listener was shut down
+            pass
+
+    def tool(self, *arguments):
+        return subprocess.Popen([str(BUILD / "lumaring"), "--runtime-dir", ".", "--camera", self.name, *arguments],
+                                stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *why):
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.thread.join()
+        self.listener.close()
 
 
 def end_of(tool):
@@ -38,3 +81,23 @@ def test_no_frame_is_there():
         assert code == TIMEOUT and talk.startswith("lumaring: no frame is there\n"), talk
         code, talk = end_of(feed.daemon.tool("snap", "now.png", "--timeout", 0.01))
         assert code == TIMEOUT and talk.startswith("lumaring: no frame came for 0.01 s (although "), talk
+
+
+def test_busy_daemons_refuse():
+    with contextlib.ExitStack() as stack:
+        tools = []
+        for code in (errno.EBUSY, errno.EMFILE, errno.ENFILE):
+            refusal = struct.pack("<HHIII240s", raw.REFUSAL, 256, 0, code, 0, f"no more ({code})".encode())
+            answerer = stack.enter_context(Answerer(f"busy{code}", refusal))
+            tools += [(code, answerer.tool("watch")), (code, answerer.tool("status"))]
+        ends = [(code, end_of(tool)) for code, tool in tools]
+        assert ends == [(code, (REFUSED, f"lumaring: no more ({code})\n")) for code, _ in tools], ends
+
+
+def test_a_daemon_without_wake_words():
+    layout, welcome = raw.MESSAGES[raw.WELCOME]
+    fields = dict.fromkeys(welcome._fields, 0)
+    fields.update(type=raw.WELCOME, size=104, version=raw.VERSION, stream=b"main")
+    with Answerer("old", layout.pack(*welcome(**fields))[:104]) as answerer:
+        code, talk = end_of(answerer.tool("watch", "--futex"))
+        assert code == REFUSED and "this daemon offers no word to wait on" in talk, talk
