@@ -56,7 +56,7 @@ struct lr_connection {
 	uint64_t retry_at_ns;            /* DOWN: CLOCK_MONOTONIC of the next attempt */
 	uint32_t backoff_ms;             /* how long after a failed attempt the next one is due */
 	bool opening;                    /* lumaring_open() still runs: an absent daemon is an error */
-	int put_off;                     /* what the last attempt was refused with, when that passes by itself; else 0 */
+	int put_off; /* what the last attempt was refused with, when that passes by itself; else 0 */
 	struct lr_error put_off_text;
 };
 

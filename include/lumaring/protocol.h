@@ -12,7 +12,8 @@
  *                                or REFUSAL, after which the daemon closes
  *                            <-  NOTICE, one for each published frame; dropped when the client's queue is full, so a
  *                                client looks at the ring before it waits; none with LUMARING_HELLO_FUTEX
- *                            <-  STATE when the ring's state or generation changed without a frame; never dropped
+ *                            <-  STATE when the ring's state or generation changed without a frame, and when there is
+ *                                room again after a notice was dropped; never dropped itself
  *                            <-  REPLACED + descriptor of the new ring; never dropped
  *   close                    ->  cursors, page and private stream are gone with the connection
  *
