@@ -132,6 +132,8 @@ void publish_notify_begin(struct publish_teller *teller)
 {
 	teller->began_ns = cpu_ns();
 	teller->told = 0;
+	teller->costly = teller->costly_now;
+	teller->costly_now = 0;
 }
 
 void publish_notify(struct publish_teller *teller, struct client *const *clients, unsigned client_count,
@@ -158,20 +160,17 @@ void publish_notify_flush(struct publish_teller *teller)
 void publish_notify_costly(struct publish_teller *teller, struct client *const *clients, unsigned client_count,
 			   const struct msghdr *notice)
 {
-	unsigned costly = 0;
-
 	for (unsigned i = 0; i < client_count; i++) {
 		/* From another one each time, so that each has its turn. */
 		struct client *client = clients[(i + teller->turn) % client_count];
 
 		if (client->probation == 0)
 			continue;
-		costly++;
+		teller->costly_now++;
 		if (rests(teller, client))
 			drop_notice(client);
 		else
 			judge(teller, client, tell_measured(teller->loop, client, notice));
 	}
 	teller->turn++;
-	teller->costly = costly;
 }

@@ -138,7 +138,8 @@ struct publish_teller {
 	unsigned told;          /* since then */
 	bool audit;             /* the last frame's telling took too long: find out whose */
 	uint64_t rest_until_ns; /* CLOCK_MONOTONIC: no very costly client is told before */
-	unsigned costly;        /* how many there were the last time */
+	unsigned costly;        /* how many there were at the last frame */
+	unsigned costly_now;    /* and so far at this one */
 	unsigned turn;          /* with which of the costly ones to begin */
 };
 
