@@ -62,11 +62,6 @@ void quota_destroy(struct quota *quota)
 	free(quota);
 }
 
-unsigned quota_uids(const struct quota *quota)
-{
-	return quota->entry_count;
-}
-
 static bool is_exempt(const struct quota *quota, uid_t uid)
 {
 	return uid == 0 || uid == quota->own_uid;

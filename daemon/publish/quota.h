@@ -40,7 +40,4 @@ void quota_give(struct quota *quota, uid_t uid);
 /* How many connections a uid may open at once when it has opened none for a while. */
 unsigned quota_burst(const struct quota_limits *limits);
 
-/* How many uids are remembered now. */
-unsigned quota_uids(const struct quota *quota);
-
 #endif

@@ -38,7 +38,7 @@
  *       and its state is not WRITING, the copy is good. Otherwise throw the copy away.
  *
  * How to wait for a frame without the socket (N1..N4 are the steps of a client that said LUMARING_HELLO_FUTEX, N5..N7
- * the daemon's in daemon/publish/events.c; the words are in struct lumaring_wake of the client page):
+ * the daemon's in daemon/publish/notify.c; the words are in struct lumaring_wake of the client page):
  *
  *   N1  seen = load-seq_cst(word). Then look at the ring (R1), and at the socket if load-acquire(events) is not what it
  *       was when the socket was found empty.
@@ -48,7 +48,8 @@
  *   N4  When N3 ended by its time, look at the socket all the same: a daemon that was killed adds to no word.
  *
  *   N5  After each publication: word += 1, seq_cst.
- *   N6  load-seq_cst(waiting): if it is not 0, futex(word, FUTEX_WAKE, 1).
+ *   N6  load-seq_cst(waiting): if it is not 0, futex(word, FUTEX_WAKE, 1). Only now and then for a client that makes this
+ *       cost the daemon too much, with thousands of waiters: it has the time of N3.
  *   N7  After each message on the socket: events += 1, release; then N5 and N6.
  *
  *   No frame is slept over: in the one order of the seq_cst steps either N2 comes before N6, and the daemon wakes; or N6

@@ -10,8 +10,9 @@
  *   HELLO                    ->
  *                            <-  WELCOME + descriptors of the ring (read-only) and of the client page (read-write),
  *                                or REFUSAL, after which the daemon closes
- *                            <-  NOTICE, one for each published frame; dropped when the client's queue is full, so a
- *                                client looks at the ring before it waits; none with LUMARING_HELLO_FUTEX
+ *                            <-  NOTICE, one for each published frame; dropped when the client's queue is full, or when
+ *                                telling it has come to cost the daemon too much, so a client looks at the ring before
+ *                                it waits; none with LUMARING_HELLO_FUTEX
  *                            <-  STATE when the ring's state or generation changed without a frame, and when there is
  *                                room again after a notice was dropped; never dropped itself
  *                            <-  REPLACED + descriptor of the new ring; never dropped
