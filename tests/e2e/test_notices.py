@@ -80,7 +80,7 @@ def test_many_full_queues():
 
 
 def test_replaced_while_full():
-    """An event that finds no room is not lost: it follows when there is some."""
+    """An event that comes up while the queue is full follows when there is room."""
     pipe = Pipe()
     with Daemon("--source", "replay:pipe", "--unpaced", "--slots", 8) as daemon, raw.Client(daemon.wait_ready()) as client:
         pipe.open()

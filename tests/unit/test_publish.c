@@ -18,6 +18,7 @@ struct world {
 	struct iovec iov;
 	struct msghdr msg;
 	int ring_fd, peer;
+	uint64_t epoch;
 };
 
 static void on_attach(void *owner, struct client *client, const struct lumaring_hello *hello)
@@ -42,7 +43,7 @@ static void on_facts(void *owner, const struct client *client, struct publish_fa
 	struct world *w = owner;
 
 	(void)client;
-	*ret_facts = (struct publish_facts){ .ring_fd = w->ring_fd, .epoch = 1, .stream = "main" };
+	*ret_facts = (struct publish_facts){ .ring_fd = w->ring_fd, .epoch = w->epoch, .stream = "main" };
 }
 
 /* Turn until it is true. */
@@ -75,7 +76,7 @@ static void set_up(struct world *w)
 	struct sockaddr_un address;
 	socklen_t bytes;
 
-	*w = (struct world){ .loop = make_loop(), .ring_fd = memfd_create("ring", MFD_CLOEXEC) };
+	*w = (struct world){ .loop = make_loop(), .ring_fd = memfd_create("ring", MFD_CLOEXEC), .epoch = 1 };
 	w->teller.loop = make_loop();
 	w->notice.message = (struct lumaring_message){ LUMARING_MESSAGE_NOTICE, sizeof(w->notice), 0 };
 	w->iov = (struct iovec){ &w->notice, sizeof(w->notice) };
@@ -112,12 +113,14 @@ static unsigned next_message(const struct world *w)
 	return recv(w->peer, m, sizeof(m), MSG_DONTWAIT) > 0 ? m[0].type : 0;
 }
 
-static void tell_state(struct probe *probe, int result)
+static void replace_ring(struct probe *probe, int result)
 {
-	struct client *client = (struct client *)(void *)probe->other;
+	struct world *w = (struct world *)(void *)probe->other;
 
-	if (result == 0)
-		publish_tell_state(client);
+	if (result != 0)
+		return;
+	w->epoch++;
+	publish_tell_replaced(w->client);
 }
 
 /*
@@ -132,8 +135,8 @@ static void test_event_meets_full_queue(void **state)
 
 	(void)state;
 	set_up(&w);
-	probe_init(&early, w.loop, tell_state);
-	early.other = (void *)w.client;
+	probe_init(&early, w.loop, replace_ring);
+	early.other = (void *)&w;
 	assert_int_equal(loop_doorbell(w.loop, &early.op), 0);
 	turn_idle(w.loop);
 	loop_wake(&early.op); /* before the other one rings */
@@ -149,6 +152,8 @@ static void test_event_meets_full_queue(void **state)
 		notices += type == LUMARING_MESSAGE_NOTICE;
 	assert_true(notices > 0);
 	TURN_UNTIL(&w, !w.client->full && !loop_op_active(&w.client->event));
+	assert_int_equal(next_message(&w), LUMARING_MESSAGE_REPLACED);
+	TURN_UNTIL(&w, w.client->pending == 0 && !loop_op_active(&w.client->event));
 	assert_int_equal(next_message(&w), LUMARING_MESSAGE_STATE);
 	publish_frame(&w);
 	while ((type = next_message(&w)) == LUMARING_MESSAGE_STATE)
