@@ -82,7 +82,8 @@ struct source_operations {
 	int (*start)(struct source *source);
 	/* A descriptor that is readable while source_fetch() has something; it stays the same for the source's life. */
 	int (*fd)(const struct source *source);
-	/* Take the next event: 0, or -EAGAIN when there is none (the descriptor is then not readable). Never blocks. */
+	/* Take the next event: 0, or -EAGAIN when there is none. The descriptor is then not readable, but for a ring that
+	 * comes late of an event that was fetched already: it costs one more look. Never blocks. */
 	int (*fetch)(struct source *source, struct source_event *ret_event);
 	/* Give a frame's buffer back, in any order. Never blocks. */
 	void (*release)(struct source *source, unsigned buffer);

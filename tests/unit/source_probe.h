@@ -80,13 +80,19 @@ static inline void expect_failure(struct source *source, const char *sentence)
 		fail_msg("\"%s\" came instead of \"%s\"", event.text, sentence);
 }
 
-/* Nothing is there, and the descriptor says so. */
+/*
+ * Nothing is there, and the descriptor says so. An event is in the queue before its bell rings, so one that was fetched
+ * in between rings once more, for nothing: each event fetched so far may do so.
+ */
 static inline void expect_nothing(struct source *source)
 {
 	struct source_event event;
+	unsigned rings = 0;
 
-	assert_int_equal(source_fetch(source, &event), -EAGAIN);
-	assert_false(is_readable(source_fd(source)));
+	do
+		assert_int_equal(source_fetch(source, &event), -EAGAIN);
+	while (is_readable(source_fd(source)) && rings++ < FEEDER_EVENTS);
+	assert_true(rings <= FEEDER_EVENTS);
 }
 
 /* Wait until a stand-in source's thread waits for its consumer or for source_start(). */
