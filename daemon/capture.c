@@ -110,7 +110,7 @@ static void describe(const struct capture *capture, const struct source_frame *f
 		.sensor_ns = frame->sensor_ns,
 		.ready_ns = frame->ready_ns,
 		.camera_sequence = frame->camera_sequence,
-		.fourcc = capture->plan->format.fourcc,
+		.fourcc = LUMARING_FORMAT_R8,
 		.width = region->width,
 		.height = region->height,
 		.stride = ring_stride(region->width, 1),
@@ -158,8 +158,9 @@ static void copy_frame(const struct capture *capture, struct plan_stream *stream
 	}
 	describe(capture, frame, &region, &d);
 	assert((uint64_t)d.stride * d.height <= ring_slot_bytes(stream->ring));
-	copy_plane(ring_pixels(stream->ring, slot), d.stride, frame->luma + (size_t)region.y * source_stride + region.x,
-		   source_stride, region.width, region.height);
+	copy_plane(ring_pixels(stream->ring, slot), d.stride,
+		   frame->image + (size_t)region.y * source_stride + region.x, source_stride, region.width,
+		   region.height);
 	ring_publish(stream->ring, slot, sequence, &d);
 	stats_published(stream->stats, began_ns, &d);
 	fill_notice(stream, slot, sequence, &d);

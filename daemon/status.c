@@ -21,13 +21,6 @@ static void write_loop(struct json *json, const struct status_view *view)
 	json_close(json);
 }
 
-static void write_fourcc(struct json *json, uint32_t fourcc)
-{
-	char text[5] = { (char)fourcc, (char)(fourcc >> 8), (char)(fourcc >> 16), (char)(fourcc >> 24), '\0' };
-
-	json_string(json, "format", text);
-}
-
 static void write_source(struct json *json, const struct status_view *view)
 {
 	static const char *const states[] = { "paused", "live", "lost", "ended", "failed" };
@@ -42,7 +35,7 @@ static void write_source(struct json *json, const struct status_view *view)
 	json_number(json, "width", format->width);
 	json_number(json, "height", format->height);
 	json_number(json, "stride", format->stride);
-	write_fourcc(json, format->fourcc);
+	json_string(json, "format", view->format ? pixels_facts(format->pixels)->name : "");
 	json_number(json, "frame_duration_us", format->frame_duration_us);
 	json_number(json, "measured_frame_duration_us", (measured_ns + NS_PER_US / 2) / NS_PER_US);
 	json_number(json, "measured_frame_duration_ns", measured_ns);

@@ -26,6 +26,8 @@ struct stream_config {
 	struct region region;           /* width or height 0: up to the edge */
 	uint32_t width_max, height_max; /* capacity, 0: the first region's size */
 	uint32_t slot_count;            /* 0: the default */
+	uint32_t fourcc;                /* of its frames: LUMARING_FORMAT_R8 or _R16, 0: R8 */
+	uint32_t bin;                   /* 1, or 2: 2x2 pixels averaged to one; 0: 1 */
 	bool always;                    /* copy also when nobody reads, for history */
 };
 

@@ -210,22 +210,22 @@ int feeder_post(struct feeder *feeder, enum source_event_kind kind)
 	return feeder_push(feeder, &event);
 }
 
-int feeder_set_format(struct feeder *feeder, const char *where, uint32_t width, uint32_t height, uint64_t period_ns,
-		      enum lumaring_luma_range luma_range)
+int feeder_set_format(struct feeder *feeder, const char *where, uint32_t width, uint32_t height, enum pixels pixels,
+		      uint64_t period_ns, enum lumaring_luma_range luma_range)
 {
 	struct source_event event = {
 		.kind = SOURCE_FORMAT,
 		.format = {
 			.width = width,
 			.height = height,
-			.fourcc = LUMARING_FORMAT_R8,
-			.stride = FEEDER_STRIDE(width),
+			.pixels = pixels,
+			.stride = FEEDER_STRIDE((uint32_t)pixels_row_bytes(pixels, width)),
 			.luma_range = luma_range,
 			.sensor_clock = LUMARING_CLOCK_MONOTONIC,
 			.frame_duration_us = (uint32_t)((period_ns + NS_PER_US / 2) / NS_PER_US),
 		},
 	};
-	uint64_t bytes = (uint64_t)FEEDER_STRIDE(width) * height * feeder->buffer_count;
+	uint64_t bytes = (uint64_t)event.format.stride * height * feeder->buffer_count;
 
 	if (bytes > FEEDER_POOL_BYTES_MAX)
 		return feeder_fail(
@@ -256,7 +256,8 @@ static int feeder_fit(struct feeder *feeder, struct feeder_buffer *buffer)
 	size_t bytes = (size_t)format->stride * format->height;
 	void *pixels;
 
-	if (buffer->pixels && buffer->width == format->width && buffer->height == format->height)
+	if (buffer->pixels && buffer->format.width == format->width && buffer->format.height == format->height &&
+	    buffer->format.pixels == format->pixels)
 		return 0;
 	feeder_unmap(buffer);
 	pixels = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -264,7 +265,7 @@ static int feeder_fit(struct feeder *feeder, struct feeder_buffer *buffer)
 		return feeder_fail(feeder, -ENOMEM, "no memory for a capture buffer of %zu bytes (%ux%u pixels)", bytes,
 				   format->width, format->height);
 	memset(pixels, FEEDER_PADDING, bytes);
-	*buffer = (struct feeder_buffer){ pixels, bytes, format->width, format->height };
+	*buffer = (struct feeder_buffer){ pixels, bytes, *format };
 	return 0;
 }
 
@@ -315,7 +316,7 @@ int feeder_deliver(struct feeder *feeder, unsigned buffer, struct source_frame f
 {
 	struct source_event event = { .kind = SOURCE_FRAME, .frame = frame };
 
-	event.frame.luma = feeder->buffers[buffer].pixels;
+	event.frame.image = feeder->buffers[buffer].pixels;
 	event.frame.buffer = buffer;
 	event.frame.frame_duration_us = feeder->format.frame_duration_us;
 	return feeder_push(feeder, &event);

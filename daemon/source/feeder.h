@@ -21,7 +21,7 @@
 #include "source/source.h"
 
 #define FEEDER_PADDING 0xa5
-#define FEEDER_STRIDE(width) (((width) + 32u + 63u) & ~63u)
+#define FEEDER_STRIDE(row_bytes) (((row_bytes) + 32u + 63u) & ~63u)
 
 /* Events that fit the queue, a power of two: every buffer, and as much again for what happens between frames. */
 #define FEEDER_EVENTS (2u * SOURCE_BUFFERS_MAX)
@@ -36,7 +36,7 @@
 struct feeder_buffer {
 	uint8_t *pixels; /* NULL: not used yet */
 	size_t bytes;
-	uint32_t width, height; /* that its padding lies around */
+	struct source_format format; /* that its padding lies around */
 };
 
 struct feeder {
@@ -96,8 +96,8 @@ void feeder_release(struct source *source, unsigned buffer);
  * Announce what the frames after this call look like, if that differs. `where` begins the sentence of a failure: -EFBIG
  * when the buffers would take more than FEEDER_POOL_BYTES_MAX. The owner may call it before feeder_launch().
  */
-int feeder_set_format(struct feeder *feeder, const char *where, uint32_t width, uint32_t height, uint64_t period_ns,
-		      enum lumaring_luma_range luma_range);
+int feeder_set_format(struct feeder *feeder, const char *where, uint32_t width, uint32_t height, enum pixels pixels,
+		      uint64_t period_ns, enum lumaring_luma_range luma_range);
 
 /* Wait until source_start() was called. */
 int feeder_wait_start(struct feeder *feeder);
@@ -130,7 +130,7 @@ uint64_t feeder_next_due(struct feeder *feeder, uint64_t period_ns, uint64_t now
  */
 uint64_t feeder_next_tick(struct feeder *feeder, uint64_t period_ns, uint64_t now_ns, uint64_t *ret_skipped);
 
-/* Hand a taken buffer to the consumer; luma and buffer of *frame are filled in. */
+/* Hand a taken buffer to the consumer; image and buffer of *frame are filled in. */
 int feeder_deliver(struct feeder *feeder, unsigned buffer, struct source_frame frame);
 
 /* Post an event that carries nothing. */

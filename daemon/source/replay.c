@@ -103,7 +103,7 @@ static int replay_header(struct replay *replay, const char *line, size_t bytes, 
 	if (rc)
 		return rc;
 	replay->header = header;
-	return feeder_set_format(&replay->feeder, replay->name, header.width, header.height, replay->period_ns,
+	return feeder_set_format(&replay->feeder, replay->name, header.width, header.height, PIXELS_R8, replay->period_ns,
 				 header.luma_range);
 }
 

@@ -15,13 +15,16 @@
 
 #include <lumaring/layout.h>
 
+#include "base/pixels.h"
+
 struct source;
 
 /* What every frame looks like until the next format event. */
 struct source_format {
 	uint32_t width, height;     /* pixels, 1..LUMARING_EXTENT_MAX */
-	uint32_t fourcc;            /* of the luma plane: LUMARING_FORMAT_* */
-	uint32_t stride;            /* bytes between rows of the luma plane in the capture buffer, always > width */
+	enum pixels pixels;         /* how they lie in the capture buffer; planar: its luma plane */
+	uint32_t stride;            /* bytes between rows in the capture buffer, more than a row has */
+	bool uncached;              /* the CPU reads capture buffers past its caches */
 	uint32_t luma_range;        /* enum lumaring_luma_range */
 	uint32_t sensor_clock;      /* enum lumaring_clock */
 	uint32_t frame_duration_us; /* 0: unpaced */
@@ -29,11 +32,11 @@ struct source_format {
 
 /* One captured frame. The buffer belongs to the fetcher until source_release(). */
 struct source_frame {
-	const uint8_t *luma; /* height rows of stride bytes, format as announced */
-	unsigned buffer;     /* for source_release() */
-	unsigned behind;     /* frames of the same format that were complete and waiting when this one was fetched */
-	uint64_t sensor_ns;  /* 0: none */
-	uint64_t ready_ns;   /* CLOCK_MONOTONIC when it was complete in the buffer */
+	const uint8_t *image; /* height rows of stride bytes, format as announced; page-aligned */
+	unsigned buffer;      /* for source_release() */
+	unsigned behind;      /* frames of the same format that were complete and waiting when this one was fetched */
+	uint64_t sensor_ns;   /* 0: none */
+	uint64_t ready_ns;    /* CLOCK_MONOTONIC when it was complete in the buffer */
 	uint64_t camera_sequence;
 	uint32_t frame_duration_us, exposure_us, analogue_gain_milli; /* 0: unknown */
 	uint32_t lost[LUMARING_LOST_CAUSES]; /* lost between the frame before and this one, by cause; only causes that
@@ -82,8 +85,8 @@ struct source_operations {
 	int (*start)(struct source *source);
 	/* A descriptor that is readable while source_fetch() has something; it stays the same for the source's life. */
 	int (*fd)(const struct source *source);
-	/* Take the next event: 0, or -EAGAIN when there is none. The descriptor is then not readable, but for a ring that
-	 * comes late of an event that was fetched already: it costs one more look. Never blocks. */
+	/* Take the next event: 0, or -EAGAIN when there is none. The descriptor is then not readable, but for a ring
+	 * that comes late of an event that was fetched already: it costs one more look. Never blocks. */
 	int (*fetch)(struct source *source, struct source_event *ret_event);
 	/* Give a frame's buffer back, in any order. Never blocks. */
 	void (*release)(struct source *source, unsigned buffer);

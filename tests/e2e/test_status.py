@@ -86,7 +86,7 @@ def test_frames_and_losses():
             assert answer["loop"]["main"] in ("epoll", "io_uring") and answer["loop"]["main"] in daemon.log()
             source = answer["source"]
             assert (source["name"], source["path"]) == ("replay", "-"), source
-            assert (source["width"], source["height"], source["format"]) == (WIDTH, HEIGHT, "R8  "), source
+            assert (source["width"], source["height"], source["format"]) == (WIDTH, HEIGHT, "R8"), source
             main, part, past = answer["streams"]
             assert [s["published"] for s in answer["streams"]] == [10, 0, 10]
             assert all(set(s["lost"]) == CAUSES for s in answer["streams"])

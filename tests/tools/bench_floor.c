@@ -151,7 +151,7 @@ static void take_frame(struct floor *floor, const struct source_frame *frame)
 		source_release(floor->source, frame->buffer);
 		return;
 	}
-	copy_plane(floor->ring + notice.slot * floor->slot_bytes, floor->stride, frame->luma, floor->format.stride,
+	copy_plane(floor->ring + notice.slot * floor->slot_bytes, floor->stride, frame->image, floor->format.stride,
 		   floor->format.width, floor->format.height);
 	source_release(floor->source, frame->buffer);
 	for (unsigned i = 0; i < floor->client_count; i++)

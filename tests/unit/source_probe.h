@@ -66,7 +66,7 @@ static inline void expect_format(struct source *source, uint32_t width, uint32_t
 
 	assert_int_equal(event.format.width, width);
 	assert_int_equal(event.format.height, height);
-	assert_int_equal(event.format.fourcc, LUMARING_FORMAT_R8);
+	assert_int_equal(event.format.pixels, PIXELS_R8);
 	assert_int_equal(event.format.sensor_clock, LUMARING_CLOCK_MONOTONIC);
 	assert_true(event.format.stride > width);
 	assert_int_equal(event.format.stride % 64, 0);
@@ -227,9 +227,9 @@ static inline void check_pixels(const struct source_frame *frame, uint32_t width
 
 		if (column < width)
 			expected = clip_byte(clip_number, clip_frame_number, 0, row * width + column);
-		if (frame->luma[i] != expected)
+		if (frame->image[i] != expected)
 			fail_msg("clip %u frame %u: row %zu column %zu is %02x, not %02x", clip_number,
-				 clip_frame_number, row, column, frame->luma[i], expected);
+				 clip_frame_number, row, column, frame->image[i], expected);
 	}
 }
 

@@ -19,7 +19,7 @@
 #define STREAMS 20u
 #define CLIENTS 300u
 
-static const struct source_format format = { .width = 64, .height = 48, .fourcc = LUMARING_FORMAT_R8, .stride = 128 };
+static const struct source_format format = { .width = 64, .height = 48, .pixels = PIXELS_R8, .stride = 128 };
 static char camera[LUMARING_NAME_MAX];
 
 static struct {

@@ -54,7 +54,7 @@ static int make_frame(struct feeder *feeder, uint64_t number)
 static bool shows(const struct source_frame *frame, uint32_t width, uint32_t height, uint64_t number)
 {
 	for (uint32_t y = 0; y < height; y++) {
-		const uint8_t *row = frame->luma + (size_t)y * FEEDER_STRIDE(width);
+		const uint8_t *row = frame->image + (size_t)y * FEEDER_STRIDE(width);
 
 		for (uint32_t x = 0; x < FEEDER_STRIDE(width); x++) {
 			if (row[x] != (x < width ? (number & 0xff) : FEEDER_PADDING))
@@ -66,7 +66,7 @@ static bool shows(const struct source_frame *frame, uint32_t width, uint32_t hei
 
 static int set_size(struct feeder *feeder, uint32_t width, uint32_t height)
 {
-	return feeder_set_format(feeder, "test", width, height, 0, LUMARING_RANGE_FULL);
+	return feeder_set_format(feeder, "test", width, height, PIXELS_R8, 0, LUMARING_RANGE_FULL);
 }
 
 #define MANY 20000

@@ -146,11 +146,11 @@ static void check_frame(const struct source_event *event, uint32_t width, uint32
 {
 	uint32_t stride = FEEDER_STRIDE(width);
 
-	assert_true(synthetic_verify(event->frame.luma, stride, event->frame.camera_sequence, 0, 0, width, height, NULL,
+	assert_true(synthetic_verify(event->frame.image, stride, event->frame.camera_sequence, 0, 0, width, height, NULL,
 				     NULL));
 	for (uint32_t y = 0; y < height; y++) {
 		for (uint32_t x = width; x < stride; x++)
-			assert_int_equal(event->frame.luma[(size_t)y * stride + x], FEEDER_PADDING);
+			assert_int_equal(event->frame.image[(size_t)y * stride + x], FEEDER_PADDING);
 	}
 	assert_true(event->frame.ready_ns >= event->frame.sensor_ns);
 }

@@ -46,7 +46,7 @@ static int set_up(void **state)
 	world.config.clients_max = 512;
 	world.config.private_bytes_max = UINT64_MAX;
 	world.format = (struct source_format){
-		.width = 64, .height = 48, .fourcc = LUMARING_FORMAT_R8, .stride = 128, .frame_duration_us = 17857
+		.width = 64, .height = 48, .pixels = PIXELS_R8, .stride = 128, .frame_duration_us = 17857
 	};
 	world.stats = (struct camera_stats){ .captured = (UINT64_C(1) << 53) + 1, .frame_duration_ns = 17900500 };
 	world.view = (struct status_view){ .config = &world.config,
@@ -183,7 +183,7 @@ static void test_daemon_and_source(void **state)
 	expect(get(status, "source"), "width", 64);
 	expect(get(status, "source"), "height", 48);
 	expect(get(status, "source"), "stride", 128);
-	expect_text(get(status, "source"), "format", "R8  ");
+	expect_text(get(status, "source"), "format", "R8");
 	expect(get(status, "source"), "frame_duration_us", 17857);
 	expect(get(status, "source"), "measured_frame_duration_us", 17901);
 	expect(get(status, "source"), "measured_frame_duration_ns", 17900500);

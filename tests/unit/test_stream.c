@@ -120,7 +120,7 @@ static struct source_format format_of(uint32_t width, uint32_t height)
 	return (struct source_format){
 		.width = width,
 		.height = height,
-		.fourcc = LUMARING_FORMAT_R8,
+		.pixels = PIXELS_R8,
 		.stride = width + 64,
 		.luma_range = LUMARING_RANGE_LIMITED,
 		.sensor_clock = LUMARING_CLOCK_MONOTONIC,

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * pixels.h - how pixels lie in a capture buffer: one table of the formats that luma can be taken from.
+ *
+ * Names are libcamera's and V4L2's where these agree; where they do not (the order of red and blue), the bytes as they
+ * lie in memory decide and are told beside each row. Pure functions for any thread.
+ */
+#ifndef LUMARING_BASE_PIXELS_H
+#define LUMARING_BASE_PIXELS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum pixels {
+	PIXELS_R8,        /* a byte a pixel: mono sensors, and the luma plane of NV12, NV21, YUV420, YVU420, NV16 ... */
+	PIXELS_R10,       /* 16 bits a pixel, little endian, the low 10 used, the others zero */
+	PIXELS_R12,       /* the same with 12 */
+	PIXELS_R16,       /* the same with all 16 */
+	PIXELS_R10_CSI2P, /* MIPI CSI-2 RAW10: 4 pixels in 5 bytes, 4 times bits 9..2, then the bits 1..0 of all four,
+			     pixel 0 in the lowest two */
+	PIXELS_R12_CSI2P, /* RAW12: 2 pixels in 3 bytes, 2 times bits 11..4, then bits 3..0 of both, pixel 0 in the
+			     lower */
+	PIXELS_YUYV,      /* 2 pixels in 4 bytes: Y U Y V */
+	PIXELS_YVYU,      /* Y V Y U */
+	PIXELS_UYVY,      /* U Y V Y */
+	PIXELS_VYUY,      /* V Y U Y */
+	PIXELS_RGB24,     /* 3 bytes a pixel: R G B (libcamera's BGR888, ffmpeg's rgb24) */
+	PIXELS_BGR24,     /* B G R (libcamera's RGB888, ffmpeg's bgr24) */
+	PIXELS_XRGB8888,  /* 4 bytes a pixel: B G R and one unused (ffmpeg's bgr0) */
+	PIXELS_XBGR8888,  /* R G B and one unused (ffmpeg's rgb0) */
+	PIXELS_COUNT,
+};
+
+struct pixels_facts {
+	const char *name;
+	unsigned group_pixels; /* pixels that share ... */
+	unsigned group_bytes;  /* ... these bytes */
+	unsigned depth;        /* significant bits of its luma: 8, 10, 12 or 16 */
+};
+
+/* Never NULL for a value of the enum. */
+const struct pixels_facts *pixels_facts(enum pixels pixels);
+
+/* Find by name, as spelled above without PIXELS_, in either case. False: there is none. */
+bool pixels_find(const char *name, enum pixels *ret_pixels);
+
+/* Bytes of a row of so many pixels: whole groups. */
+static inline size_t pixels_row_bytes(enum pixels pixels, size_t width)
+{
+	const struct pixels_facts *facts = pixels_facts(pixels);
+
+	return (width + facts->group_pixels - 1) / facts->group_pixels * facts->group_bytes;
+}
+
+#endif
