@@ -70,11 +70,9 @@ static int fit_private(struct attach *attach, struct stream *stream, char *text,
 	uint64_t room = attach->config->private_bytes_max - attach->private_bytes;
 	int r;
 
-	if (!region_is_inside(&stream->config.region, format->width, format->height))
-		return snprintf(text, text_bytes, "region %u,%u,%u,%u does not lie inside the image of %ux%u",
-				stream->config.region.x, stream->config.region.y, stream->config.region.width,
-				stream->config.region.height, format->width, format->height),
-		       -EINVAL;
+	r = stream_check_region(stream, format, text, text_bytes);
+	if (r < 0)
+		return r;
 	if (needed > room)
 		return snprintf(text, text_bytes,
 				"a private ring of %llu bytes is beyond what is left of private-bytes %llu: %llu; ask "

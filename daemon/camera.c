@@ -134,16 +134,10 @@ static void take_format(struct camera *camera)
 				stream_fit(s, format, text, sizeof(text)); /* its capacity stays: cannot fail */
 			continue;
 		}
-		if (!region_is_inside(&s->config.region, format->width, format->height)) {
-			snprintf(text, sizeof(text),
-				 "stream %s: region %u,%u,%u,%u does not lie inside the image of %ux%u", s->config.name,
-				 s->config.region.x, s->config.region.y, s->config.region.width,
-				 s->config.region.height, format->width, format->height);
-			r = -EINVAL;
-		} else {
+		r = stream_check_region(s, format, text, sizeof(text));
+		if (r == 0)
 			r = stream_fit(s, format, text, sizeof(text));
-			s->retired_plan = next_plan_number(camera);
-		}
+		s->retired_plan = next_plan_number(camera);
 		if (r < 0) {
 			log_error("%s", text);
 			give_up(camera, r == -EINVAL                   ? EXIT_USAGE

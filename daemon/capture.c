@@ -99,8 +99,7 @@ static struct region region_for(const struct capture *capture, const struct plan
 		return stream->region;
 	/* Pairs with lr_page_set_region() of the library: may change at any time, and stands alone: relaxed. */
 	return region_clamp(region_from_word(__atomic_load_n(stream->wanted_region, __ATOMIC_RELAXED)),
-			    capture->plan->format.width, capture->plan->format.height, ring_width_max(stream->ring),
-			    ring_height_max(stream->ring));
+			    capture->plan->format.width, capture->plan->format.height, &stream->limits);
 }
 
 static void describe(const struct capture *capture, const struct source_frame *frame, const struct region *region,

@@ -76,9 +76,13 @@ static void fill_streams(struct plan *plan, struct stream *streams)
 		if (!is_served(s))
 			continue;
 		p = &plan->streams[s->plan_index];
-		p->wanted = p->client_count > 0 || s->config.always;
-		p->region = region_clamp(s->config.region, plan->format.width, plan->format.height,
-					 ring_width_max(s->ring), ring_height_max(s->ring));
+		p->limits = stream_limits(s);
+		p->region = region_clamp(s->config.region, plan->format.width, plan->format.height, &p->limits);
+		p->fourcc = s->config.fourcc;
+		p->bytes_per_pixel = stream_bytes_per_pixel(s);
+		/* A private stream outlives formats, also one of an image too small to be binned. */
+		p->wanted = (p->client_count > 0 || s->config.always) && plan->format.width >= p->limits.bin &&
+			    plan->format.height >= p->limits.bin;
 	}
 }
 

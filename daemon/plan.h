@@ -27,10 +27,13 @@ struct plan_notice {
 
 struct plan_stream {
 	struct ring *ring;
-	struct stream_stats *stats;     /* the stream's */
-	struct region region;           /* of a shared stream, clamped to the image and the ring */
+	struct stream_stats *stats;  /* the stream's */
+	struct region region;        /* of a shared stream, clamped to the image and the ring */
+	struct region_limits limits; /* what a wanted region is clamped to; its `bin` is the stream's */
+	uint32_t fourcc;             /* LUMARING_FORMAT_* */
+	uint32_t bytes_per_pixel;
 	const uint64_t *wanted_region;  /* of a private stream: the word in its client page, else NULL */
-	bool wanted;                    /* somebody reads, or `always` */
+	bool wanted;                    /* somebody reads, or `always`, and there is a picture to be made */
 	const uint64_t *const *cursors; /* granted, in client pages */
 	uint32_t cursor_count;
 	struct client *const *clients; /* to be told of each frame */

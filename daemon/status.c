@@ -127,9 +127,11 @@ static void write_region(struct json *json, const struct stream *stream, const s
 	/* Pairs with lr_page_set_region() of the library, as in region_for() of capture.c: relaxed. */
 	if (stream->owner && stream->owner->page)
 		region = region_from_word(__atomic_load_n(&stream->owner->page->region, __ATOMIC_RELAXED));
-	if (format && stream->ring)
-		region = region_clamp(region, format->width, format->height, ring_width_max(stream->ring),
-				      ring_height_max(stream->ring));
+	if (format && stream->ring) {
+		const struct region_limits limits = stream_limits(stream);
+
+		region = region_clamp(region, format->width, format->height, &limits);
+	}
 	json_object(json, "region");
 	json_number(json, "x", region.x);
 	json_number(json, "y", region.y);

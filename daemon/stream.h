@@ -24,7 +24,7 @@ struct client;
 struct stream_config {
 	char name[LUMARING_NAME_MAX + 1];
 	struct region region;           /* width or height 0: up to the edge */
-	uint32_t width_max, height_max; /* capacity, 0: the first region's size */
+	uint32_t width_max, height_max; /* largest region it has room for, 0: the first one's size */
 	uint32_t slot_count;            /* 0: the default */
 	uint32_t fourcc;                /* of its frames: LUMARING_FORMAT_R8 or _R16, 0: R8 */
 	uint32_t bin;                   /* 1, or 2: 2x2 pixels averaged to one; 0: 1 */
@@ -52,18 +52,37 @@ struct stream {
 struct stream *stream_create(const struct stream_config *config, const char *camera, gid_t group, uint64_t bytes_max);
 void stream_destroy(struct stream *stream); /* and its rings; NULL is allowed */
 
+/* What regions of a stream are clamped to: its capacity in pixels of the image, and multiples of `bin` in size. */
+struct region_limits {
+	uint32_t width_max, height_max; /* at least `bin` */
+	uint32_t bin;                   /* at least 1 */
+};
+
 /*
  * The region within an image of that size: a size of 0 reaches up to the edge, then the size is limited to the capacity
- * and the image, then the position is moved so that all of it lies inside. Never empty.
+ * and the image and cut down to whole multiples of `bin`, at least one, then the position is moved so that all of it
+ * lies inside. Never empty; of an image smaller than `bin` it is what there is.
  */
-struct region region_clamp(struct region wanted, uint32_t image_width, uint32_t image_height, uint32_t width_max,
-			   uint32_t height_max);
+struct region region_clamp(struct region wanted, uint32_t image_width, uint32_t image_height,
+			   const struct region_limits *limits);
 
 /* The region a word of a client page stands for, see lumaring_region_word(). */
 struct region region_from_word(uint64_t word);
 
 /* True when the region, as configured, lies wholly inside the image. */
 bool region_is_inside(const struct region *region, uint32_t image_width, uint32_t image_height);
+
+/* Bytes of a sample of the stream's frames. */
+uint32_t stream_bytes_per_pixel(const struct stream *stream);
+
+/* What its regions are limited to; the stream has a ring. */
+struct region_limits stream_limits(const struct stream *stream);
+
+/*
+ * 0, or -EINVAL and a sentence in `text` when the region, as configured, does not lie inside the format's image, or the
+ * stream bins and it has less than 2x2 pixels (a private stream: the image has).
+ */
+int stream_check_region(const struct stream *stream, const struct source_format *format, char *text, size_t text_bytes);
 
 /*
  * Make the stream's ring fit a format: 0 when the ring it has will do, 1 when it got a (new) one and the old one is in

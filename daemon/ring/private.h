@@ -29,7 +29,7 @@ struct ring {
 	bool named;
 	char name[RING_NAME_BYTES];
 	uint64_t epoch;
-	uint32_t width_max, height_max;
+	uint32_t width_max, height_max, bytes_per_pixel;
 
 	struct ring_account account; /* .published is stored atomically: main reads it */
 	uint32_t generation;

@@ -122,6 +122,7 @@ int ring_create(const struct ring_config *config, struct ring **ret_ring, char *
 	ring->fd = -1;
 	ring->width_max = config->width_max;
 	ring->height_max = config->height_max;
+	ring->bytes_per_pixel = config->bytes_per_pixel;
 	ring->account = config->account;
 	if (!ring_shape_compute(config, &ring->shape)) {
 		snprintf(text, text_bytes,
@@ -386,6 +387,11 @@ uint32_t ring_width_max(const struct ring *ring)
 uint32_t ring_height_max(const struct ring *ring)
 {
 	return ring->height_max;
+}
+
+uint32_t ring_bytes_per_pixel(const struct ring *ring)
+{
+	return ring->bytes_per_pixel;
 }
 
 uint64_t ring_published(const struct ring *ring)

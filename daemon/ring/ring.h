@@ -54,6 +54,7 @@ uint64_t ring_epoch(const struct ring *ring);
 uint64_t ring_bytes(const struct ring *ring);
 uint32_t ring_width_max(const struct ring *ring);
 uint32_t ring_height_max(const struct ring *ring);
+uint32_t ring_bytes_per_pixel(const struct ring *ring);                /* that a slot has room for */
 uint64_t ring_published(const struct ring *ring);                      /* any thread */
 uint64_t ring_lost(const struct ring *ring, enum lumaring_lost cause); /* any thread */
 struct ring_account ring_account(const struct ring *ring);

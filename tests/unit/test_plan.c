@@ -29,17 +29,24 @@ static struct {
 	unsigned stream_count, client_count;
 } world;
 
+static void give_ring(struct stream *stream)
+{
+	char text[512] = "";
+
+	if (stream_fit(stream, &format, text, sizeof(text)) < 0)
+		fail_msg("%s", text);
+}
+
 static struct stream *add_stream(struct region region, bool with_ring)
 {
 	struct stream_config config = { .region = region, .slot_count = 4 };
 	struct stream *stream;
-	char text[512] = "";
 
 	snprintf(config.name, sizeof(config.name), "s%u", world.stream_count);
 	stream = stream_create(&config, camera, (gid_t)-1, 0);
 	assert_non_null(stream);
-	if (with_ring && stream_fit(stream, &format, text, sizeof(text)) < 0)
-		fail_msg("%s", text);
+	if (with_ring)
+		give_ring(stream);
 	if (world.stream_count)
 		world.streams[world.stream_count - 1]->next = stream;
 	world.streams[world.stream_count++] = stream;
@@ -52,8 +59,9 @@ static struct client *add_client(struct stream *stream, uint32_t cursors)
 	unsigned n = world.client_count++;
 	struct client *client = &world.clients[n];
 
-	*client = (struct client){ .state = CLIENT_READING, .stream = stream, .plan = 1, .cursors = cursors,
-				   .page = &world.pages[n] };
+	*client = (struct client){
+		.state = CLIENT_READING, .stream = stream, .plan = 1, .cursors = cursors, .page = &world.pages[n]
+	};
 	if (n)
 		world.clients[n - 1].next = client;
 	return client;
@@ -194,6 +202,46 @@ static void test_private(void **state)
 	plan_destroy(plan);
 }
 
+/* What the capture thread needs to know of a picture that is not the region as it is. */
+static void test_picture(void **state)
+{
+	struct stream *plain, *binned, *wide;
+	const struct plan_stream *p;
+	struct plan *plan;
+
+	(void)state;
+	plain = add_stream((struct region){ 8, 4, 15, 0 }, true);
+	binned = add_stream((struct region){ 8, 4, 15, 0 }, false);
+	binned->config.bin = 2;
+	binned->config.fourcc = LUMARING_FORMAT_R16;
+	give_ring(binned);
+	wide = add_stream((struct region){ 8, 4, 15, 0 }, false);
+	wide->config.bin = 2;
+	give_ring(wide);
+	add_client(binned, 1);
+	wide->owner = add_client(wide, 1);
+	plan = build();
+	p = of(plan, plain);
+	assert_int_equal(p->fourcc, LUMARING_FORMAT_R8);
+	assert_int_equal(p->bytes_per_pixel, 1);
+	assert_memory_equal(&p->limits, (&(struct region_limits){ 15, 44, 1 }), sizeof(p->limits));
+	p = of(plan, binned);
+	assert_int_equal(p->fourcc, LUMARING_FORMAT_R16);
+	assert_int_equal(p->bytes_per_pixel, 2);
+	assert_memory_equal(&p->limits, (&(struct region_limits){ 14, 44, 2 }), sizeof(p->limits));
+	assert_memory_equal(&p->region, (&(struct region){ 8, 4, 14, 44 }), sizeof(struct region));
+	plan_destroy(plan);
+	/* Nothing can be made of an image with a side of 1, and a private stream is not ended by it. */
+	plan = plan_build(8, 4, &(struct source_format){ .width = 64, .height = 1 }, world.streams[0], world.clients);
+	assert_non_null(plan);
+	assert_false(of(plan, wide)->wanted);
+	plan_destroy(plan);
+	plan = plan_build(8, 4, &(struct source_format){ .width = 64, .height = 2 }, world.streams[0], world.clients);
+	assert_non_null(plan);
+	assert_true(of(plan, wide)->wanted);
+	plan_destroy(plan);
+}
+
 /* When the owner leaves, the plan without it is the last to need its stream, so that has to be left out as well. */
 static void test_private_ends(void **state)
 {
@@ -268,6 +316,7 @@ int main(void)
 		cmocka_unit_test_teardown(test_who_reads, tear_down),
 		cmocka_unit_test_teardown(test_private, tear_down),
 		cmocka_unit_test_teardown(test_private_ends, tear_down),
+		cmocka_unit_test_teardown(test_picture, tear_down),
 		cmocka_unit_test_teardown(test_many, tear_down),
 	};
 

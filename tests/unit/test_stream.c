@@ -21,10 +21,11 @@ static char camera[LUMARING_NAME_MAX];
 
 /* --- regions --- */
 
-static void check_clamp(struct region wanted, uint32_t width, uint32_t height, uint32_t width_max,
-			uint32_t height_max, struct region expected)
+static void check_clamp(struct region wanted, uint32_t width, uint32_t height, uint32_t width_max, uint32_t height_max,
+			struct region expected)
 {
-	struct region r = region_clamp(wanted, width, height, width_max, height_max);
+	const struct region_limits limits = { width_max, height_max, 1 };
+	struct region r = region_clamp(wanted, width, height, &limits);
 
 	if (memcmp(&r, &expected, sizeof(r)))
 		fail_msg("%u,%u,%u,%u in %ux%u up to %ux%u: %u,%u,%u,%u", wanted.x, wanted.y, wanted.width,
@@ -56,6 +57,34 @@ static void test_clamp(void **state)
 	check_clamp((struct region){ 7, 7, 7, 7 }, 1, 1, 64, 48, (struct region){ 0, 0, 1, 1 });
 }
 
+/* Binned, a region is whole pairs of rows and columns: the odd one at the edge is left out. */
+static void test_clamp_bin(void **state)
+{
+	static const struct {
+		struct region wanted;
+		uint32_t width_max, height_max;
+		struct region expected;
+	} cases[] = {
+		{ { 0, 0, 0, 0 }, 640, 480, { 0, 0, 640, 480 } },
+		{ { 1, 1, 0, 0 }, 640, 480, { 1, 1, 638, 478 } }, /* it may begin anywhere */
+		{ { 10, 20, 31, 41 }, 640, 480, { 10, 20, 30, 40 } },
+		{ { 10, 20, 31, 41 }, 21, 11, { 10, 20, 20, 10 } },
+		{ { 10, 20, 1, 1 }, 640, 480, { 10, 20, 2, 2 } },
+		{ { 639, 479, 0, 0 }, 640, 480, { 638, 478, 2, 2 } },
+		{ { 638, 478, 3, 3 }, 640, 480, { 638, 478, 2, 2 } },
+		{ { 65535, 65535, 65535, 65535 }, 2, 2, { 638, 478, 2, 2 } },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		const struct region_limits limits = { cases[i].width_max, cases[i].height_max, 2 };
+		struct region r = region_clamp(cases[i].wanted, 640, 480, &limits);
+
+		if (memcmp(&r, &cases[i].expected, sizeof(r)))
+			fail_msg("case %zu: %u,%u,%u,%u", i, r.x, r.y, r.width, r.height);
+	}
+}
+
 /* Whatever is asked for: never empty, inside the image, not above the capacity. */
 static void test_clamp_any(void **state)
 {
@@ -63,7 +92,8 @@ static void test_clamp_any(void **state)
 
 	(void)state;
 	for (unsigned i = 0; i < 200000; i++) {
-		uint32_t v[8];
+		struct region_limits limits = { .bin = 1 + i % 2 };
+		uint32_t v[8], fits;
 		struct region r;
 
 		for (unsigned k = 0; k < 8; k++) {
@@ -71,13 +101,20 @@ static void test_clamp_any(void **state)
 			v[k] = (uint32_t)(seed >> 32) >> (seed >> 20 & 31);
 			if (k >= 4)
 				v[k] = v[k] % LUMARING_EXTENT_MAX + 1;
+			if (k >= 6 && v[k] < limits.bin)
+				v[k] = limits.bin;
 		}
-		r = region_clamp((struct region){ v[0], v[1], v[2], v[3] }, v[4], v[5], v[6], v[7]);
+		limits.width_max = v[6];
+		limits.height_max = v[7];
+		r = region_clamp((struct region){ v[0], v[1], v[2], v[3] }, v[4], v[5], &limits);
 		assert_true(r.width >= 1 && r.height >= 1 && r.width <= v[6] && r.height <= v[7]);
 		assert_true((uint64_t)r.x + r.width <= v[4] && (uint64_t)r.y + r.height <= v[5]);
+		assert_true(r.width % limits.bin == 0 || v[4] < limits.bin);
+		assert_true(r.height % limits.bin == 0 || v[5] < limits.bin);
 		/* As much of what was asked for as there can be, and as near to it. */
-		if (v[2] && v[2] <= v[4] && v[2] <= v[6])
-			assert_int_equal(r.width, v[2]);
+		fits = v[2] - v[2] % limits.bin;
+		if (fits && v[2] <= v[4] && v[2] <= v[6])
+			assert_int_equal(r.width, fits);
 		if (v[0] < v[4] && r.x != v[0])
 			assert_int_equal(r.x + r.width, v[4]);
 		assert_true(region_is_inside(&r, v[4], v[5]));
@@ -102,10 +139,12 @@ static void test_inside(void **state)
 		struct region region;
 		bool inside;
 	} cases[] = {
-		{ { 0, 0, 64, 48 }, true },  { { 63, 47, 1, 1 }, true },  { { 63, 47, 0, 0 }, true },
-		{ { 0, 0, 65, 48 }, false }, { { 0, 0, 64, 49 }, false }, { { 1, 0, 64, 48 }, false },
-		{ { 64, 0, 0, 0 }, false },  { { 0, 48, 0, 0 }, false },  { { UINT32_MAX, 0, 2, 1 }, false },
-		{ { 1, 0, UINT32_MAX, 1 }, false }, { { 0, 1, 1, UINT32_MAX }, false },
+		{ { 0, 0, 64, 48 }, true },         { { 63, 47, 1, 1 }, true },
+		{ { 63, 47, 0, 0 }, true },         { { 0, 0, 65, 48 }, false },
+		{ { 0, 0, 64, 49 }, false },        { { 1, 0, 64, 48 }, false },
+		{ { 64, 0, 0, 0 }, false },         { { 0, 48, 0, 0 }, false },
+		{ { UINT32_MAX, 0, 2, 1 }, false }, { { 1, 0, UINT32_MAX, 1 }, false },
+		{ { 0, 1, 1, UINT32_MAX }, false },
 	};
 
 	(void)state;
@@ -204,6 +243,85 @@ static void test_fit_region(void **state)
 	stream_destroy(stream);
 }
 
+/* A ring has room for pictures: half as wide and tall as the region where it is binned, two bytes a pixel as R16. */
+static void test_fit_format(void **state)
+{
+	struct stream *stream = make((struct stream_config){ .bin = 2, .width_max = 100, .height_max = 81 });
+	struct region_limits limits;
+
+	(void)state;
+	assert_int_equal(stream->config.fourcc, LUMARING_FORMAT_R8);
+	assert_int_equal(stream_bytes_per_pixel(stream), 1);
+	fit(stream, 65, 49, 1, 50, 40);
+	limits = stream_limits(stream);
+	assert_memory_equal(&limits, (&(struct region_limits){ 100, 80, 2 }), sizeof(limits));
+	fit(stream, 101, 80, 0, 50, 40); /* its odd column is left out */
+	fit(stream, 102, 80, 1, 51, 40);
+	stream_destroy(stream);
+	stream = make((struct stream_config){ .fourcc = LUMARING_FORMAT_R16 });
+	assert_int_equal(stream->config.bin, 1);
+	fit(stream, 33, 10, 1, 33, 10);
+	assert_int_equal(ring_bytes_per_pixel(stream->ring), 2);
+	assert_true(ring_slot_bytes(stream->ring) >= 128 * 10);
+	stream->config.fourcc = LUMARING_FORMAT_R8;
+	fit(stream, 33, 10, 0, 33, 10); /* more room than it takes */
+	stream_destroy(stream);
+}
+
+/* As many pixels do not fit any more when each takes twice the bytes. */
+static void test_fit_wider_pixels(void **state)
+{
+	struct stream *stream = make((struct stream_config){ .slot_count = 4 });
+
+	(void)state;
+	fit(stream, 64, 48, 1, 64, 48);
+	stream->config.fourcc = LUMARING_FORMAT_R16;
+	fit(stream, 64, 48, 1, 64, 48);
+	assert_int_equal(ring_bytes_per_pixel(stream->ring), 2);
+	stream_destroy(stream);
+}
+
+static void check_region(struct stream_config config, bool is_private, uint32_t width, uint32_t height,
+			 const char *expected)
+{
+	static char somebody;
+	struct source_format format = format_of(width, height);
+	struct stream *stream = make(config);
+	char text[512] = "";
+	int r;
+
+	stream->owner = is_private ? (struct client *)&somebody : NULL;
+	r = stream_check_region(stream, &format, text, sizeof(text));
+	stream->owner = NULL;
+	assert_string_equal(text, expected);
+	assert_int_equal(r, expected[0] ? -EINVAL : 0);
+	stream_destroy(stream);
+}
+
+static void test_region_refused(void **state)
+{
+	struct stream_config edge = { .region = { 63, 47, 1, 1 } }, binned = { .region = { 62, 46, 2, 2 }, .bin = 2 };
+	const char *few =
+		"stream main: bin 2 needs at least 2x2 pixels, region 63,46,0,2 of the image of 64x48 has fewer";
+
+	(void)state;
+	check_region(edge, false, 64, 48, "");
+	check_region(edge, false, 63, 48, "stream main: region 63,47,1,1 does not lie inside the image of 63x48");
+	check_region(binned, false, 64, 48, "");
+	binned.region = (struct region){ 63, 46, 0, 2 };
+	check_region(binned, false, 64, 48, few);
+	check_region(binned, true, 64, 48, ""); /* clamped to 62,46,2,2 */
+	binned.region = (struct region){ 62, 46, 0, 1 };
+	check_region(binned, false, 64, 47,
+		     "stream main: bin 2 needs at least 2x2 pixels, region 62,46,0,1 of the image of 64x47 has fewer");
+	binned.region = (struct region){ 0 };
+	check_region(binned, true, 2, 2, "");
+	check_region(binned, true, 1, 2,
+		     "stream main: bin 2 needs at least 2x2 pixels, region 0,0,0,0 of the image of 1x2 has fewer");
+	check_region(binned, true, 2, 1,
+		     "stream main: bin 2 needs at least 2x2 pixels, region 0,0,0,0 of the image of 2x1 has fewer");
+}
+
 /* A private ring keeps its capacity for life. */
 static void test_fit_private(void **state)
 {
@@ -214,6 +332,10 @@ static void test_fit_private(void **state)
 	stream->owner = (struct client *)&somebody;
 	fit(stream, 64, 48, 1, 32, 24); /* also below the region */
 	fit(stream, 640, 480, 0, 32, 24);
+	stream_destroy(stream);
+	stream = make((struct stream_config){ .width_max = 1, .height_max = 3, .bin = 2 });
+	stream->owner = (struct client *)&somebody;
+	fit(stream, 64, 48, 1, 1, 1);
 	stream_destroy(stream);
 }
 
@@ -291,11 +413,20 @@ static void test_grant(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_clamp),	     cmocka_unit_test(test_clamp_any),
-		cmocka_unit_test(test_word),	     cmocka_unit_test(test_inside),
-		cmocka_unit_test(test_fit),	     cmocka_unit_test(test_fit_capacity),
-		cmocka_unit_test(test_fit_region),   cmocka_unit_test(test_fit_private),
-		cmocka_unit_test(test_fit_account),  cmocka_unit_test(test_fit_refused),
+		cmocka_unit_test(test_clamp),
+		cmocka_unit_test(test_clamp_any),
+		cmocka_unit_test(test_clamp_bin),
+		cmocka_unit_test(test_fit_format),
+		cmocka_unit_test(test_fit_wider_pixels),
+		cmocka_unit_test(test_region_refused),
+		cmocka_unit_test(test_word),
+		cmocka_unit_test(test_inside),
+		cmocka_unit_test(test_fit),
+		cmocka_unit_test(test_fit_capacity),
+		cmocka_unit_test(test_fit_region),
+		cmocka_unit_test(test_fit_private),
+		cmocka_unit_test(test_fit_account),
+		cmocka_unit_test(test_fit_refused),
 		cmocka_unit_test(test_grant),
 	};
 
