@@ -46,7 +46,16 @@ say = $(if $(V),,@printf '  %-7s %s\n' '$(1)' '$(2)')
 
 # --- what there is -------------------------------------------------------------------------------------------------
 
-DAEMON_SRC := $(wildcard daemon/*.c daemon/*/*.c)
+# Kernels: one file and one set of flags for each instruction set, built for its own machine only.
+MACHINE := $(firstword $(subst -, ,$(shell $(CC) -dumpmachine)))
+KERNELS_x86_64 := sse41 avx2 avx512
+KERNELS_aarch64 := neon
+KERNELS_OTHERS := $(filter-out $(KERNELS_$(MACHINE)),$(KERNELS_x86_64) $(KERNELS_aarch64))
+KERNEL_FLAGS_sse41 := -msse4.1
+KERNEL_FLAGS_avx2 := -mavx2
+KERNEL_FLAGS_avx512 := -mavx512f -mavx512bw -mavx512vl
+
+DAEMON_SRC := $(filter-out $(KERNELS_OTHERS:%=daemon/copy/kernels_%.c),$(wildcard daemon/*.c daemon/*/*.c))
 CLIENT_SRC := $(wildcard client-lib/*.c)
 CLI_SRC := $(wildcard client-lib/cli/*.c)
 EXAMPLE_SRC := $(wildcard client-lib/examples/*.c)
@@ -69,7 +78,8 @@ all: $(PRODUCTS) $(EXAMPLES) ## Build daemon, library, tool and examples
 # --- rules ---------------------------------------------------------------------------------------------------------
 
 # Rebuilt only when the flags change, so that a build with others does not mix objects.
-FLAGS := $(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) $(LUMARING_CFLAGS) $(LUMARING_LDFLAGS)
+FLAGS := $(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) $(LUMARING_CFLAGS) $(LUMARING_LDFLAGS) \
+	$(foreach set,$(KERNELS_$(MACHINE)),$(KERNEL_FLAGS_$(set)))
 $(BUILD)/flags: force
 	$(Q)mkdir -p $(@D)
 	$(Q)printf '%s\n' '$(subst ','\'',$(FLAGS))' | cmp -s - $@ || printf '%s\n' '$(subst ','\'',$(FLAGS))' > $@
@@ -78,7 +88,15 @@ $(BUILD)/flags: force
 $(BUILD)/obj/%.o: %.c $(BUILD)/flags
 	$(call say,CC,$<)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(CPPFLAGS) $(LUMARING_CFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+	$(Q)$(CC) $(CPPFLAGS) $(LUMARING_CFLAGS) $(CFLAGS) $(KERNEL_FLAGS) -MMD -MP -c -o $@ $<
+
+# Nothing of such a file may run on a machine that lacks the instructions: it is entered through the table alone.
+define kernel_flags
+$(BUILD)/obj/daemon/copy/kernels_$(1).o: KERNEL_FLAGS := $(KERNEL_FLAGS_$(1))
+endef
+$(foreach set,$(KERNELS_$(MACHINE)),$(eval $(call kernel_flags,$(set))))
+# The reference has no vectors of its own: leave it to the compiler, which makes many of them at -O3 only.
+$(BUILD)/obj/daemon/copy/kernels_c.o: CFLAGS := $(patsubst -O2,-O3,$(CFLAGS))
 
 $(BUILD)/libdaemon.a: $(DAEMON_PARTS)
 	$(call say,AR,$@)
