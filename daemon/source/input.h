@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * input.h - bytes of a file or a pipe, as lines and as rows of pixels, for the replay source.
+ * input.h - bytes of a file or a pipe, as lines and as rows of pixels, for sources that read footage.
  *
  * Used by one thread at a time: the owner of the feeder while a regular file is opened, then the feeder's thread. Reads
  * from a pipe wait in the feeder, so that finishing it ends them at once (-ECANCELED). Pixels go straight to where they

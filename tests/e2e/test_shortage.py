@@ -188,7 +188,7 @@ def test_bad_footage():
             assert sentence in said, (name, said)
             assert len(said) < 300, said
     os.mkdir("directory")
-    for path, sentence in (("directory", "directory: is a directory; name one Y4M file"),
+    for path, sentence in (("directory", "directory: is a directory; name a Y4M file"),
                            ("nowhere.y4m", "nowhere.y4m: cannot be opened: No such file or directory"),
                            ("/dev/null", "/dev/null: ")):
         with Daemon("--source", f"replay:{path}") as daemon:

@@ -339,7 +339,7 @@ static void test_refused_when_opened(void **state)
 	config.height = 0;
 	source_destroy(open_source(&config));
 	config.path = directory;
-	expect_refusal(&config, -EISDIR, ": is a directory; name one Y4M file");
+	expect_refusal(&config, -EISDIR, ": is a directory; name a Y4M file");
 	config.path = "/dev/null";
 	config.loop = true;
 	expect_refusal(&config, -EINVAL, "/dev/null: cannot be read again; --loop is for files and named pipes");
