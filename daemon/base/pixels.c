@@ -36,3 +36,20 @@ bool pixels_find(const char *name, enum pixels *ret_pixels)
 	}
 	return false;
 }
+
+uint64_t pixels_chroma_bytes(enum pixels_chroma chroma, uint32_t width, uint32_t height, unsigned sample_bytes)
+{
+	uint64_t half_width = ((uint64_t)width + 1) / 2, half_height = ((uint64_t)height + 1) / 2;
+
+	switch (chroma) {
+	case PIXELS_CHROMA_420:
+		return 2 * half_width * half_height * sample_bytes;
+	case PIXELS_CHROMA_422:
+		return 2 * half_width * height * sample_bytes;
+	case PIXELS_CHROMA_444:
+		return UINT64_C(2) * width * height * sample_bytes;
+	case PIXELS_CHROMA_NONE:
+		break;
+	}
+	return 0;
+}

@@ -14,7 +14,8 @@
 
 enum pixels {
 	PIXELS_R8,        /* a byte a pixel: mono sensors, and the luma plane of NV12, NV21, YUV420, YVU420, NV16 ... */
-	PIXELS_R10,       /* 16 bits a pixel, little endian, the low 10 used, the others zero */
+	PIXELS_R10,       /* 16 bits a pixel, little endian, the low 10 used, the others zero: if they are not, such a
+			     pixel's value is anything, and no other's is */
 	PIXELS_R12,       /* the same with 12 */
 	PIXELS_R16,       /* the same with all 16 */
 	PIXELS_R10_CSI2P, /* MIPI CSI-2 RAW10: 4 pixels in 5 bytes, 4 times bits 9..2, then the bits 1..0 of all four,
@@ -32,6 +33,14 @@ enum pixels {
 	PIXELS_COUNT,
 };
 
+/* Planes of colour that follow a plane of luma where frames lie one behind the other, in a file or a pipe. */
+enum pixels_chroma {
+	PIXELS_CHROMA_NONE,
+	PIXELS_CHROMA_420, /* half the width and the height, both rounded up; twice */
+	PIXELS_CHROMA_422, /* half the width */
+	PIXELS_CHROMA_444, /* as many as luma */
+};
+
 struct pixels_facts {
 	const char *name;
 	unsigned group_pixels; /* pixels that share ... */
@@ -44,6 +53,9 @@ const struct pixels_facts *pixels_facts(enum pixels pixels);
 
 /* Find by name, as spelled above without PIXELS_, in either case. False: there is none. */
 bool pixels_find(const char *name, enum pixels *ret_pixels);
+
+/* Bytes of the colour behind the luma of an image of so many pixels, each sample of sample_bytes. */
+uint64_t pixels_chroma_bytes(enum pixels_chroma chroma, uint32_t width, uint32_t height, unsigned sample_bytes);
 
 /* Bytes of a row of so many pixels: whole groups. */
 static inline size_t pixels_row_bytes(enum pixels pixels, size_t width)

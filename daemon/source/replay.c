@@ -48,10 +48,11 @@ static int replay_header(struct footage *footage, const char *line, size_t bytes
 	rc = replay_set_period(footage, &header, offset);
 	if (rc)
 		return rc;
-	footage->row_bytes = header.width;
+	footage->row_bytes = pixels_row_bytes(header.pixels, header.width);
 	footage->rows = header.height;
-	footage->rest_bytes = y4m_chroma_bytes(&header);
-	return feeder_set_format(&footage->feeder, footage->name, header.width, header.height, PIXELS_R8,
+	footage->rest_bytes = pixels_chroma_bytes(header.chroma, header.width, header.height,
+						  pixels_facts(header.pixels)->group_bytes);
+	return feeder_set_format(&footage->feeder, footage->name, header.width, header.height, header.pixels,
 				 footage->period_ns, header.luma_range);
 }
 

@@ -151,22 +151,31 @@ static int parse_colourspace(struct parse *parse, const struct field *field)
 {
 	static const struct {
 		const char *name;
-		enum y4m_chroma chroma;
+		enum pixels pixels;
+		enum pixels_chroma chroma;
 	} accepted[] = {
-		{ "420jpeg", Y4M_CHROMA_420 }, { "420mpeg2", Y4M_CHROMA_420 }, { "420paldv", Y4M_CHROMA_420 },
-		{ "420", Y4M_CHROMA_420 },     { "422", Y4M_CHROMA_422 },      { "444", Y4M_CHROMA_444 },
-		{ "mono", Y4M_CHROMA_NONE },
+		{ "420jpeg", PIXELS_R8, PIXELS_CHROMA_420 },  { "420mpeg2", PIXELS_R8, PIXELS_CHROMA_420 },
+		{ "420paldv", PIXELS_R8, PIXELS_CHROMA_420 }, { "420", PIXELS_R8, PIXELS_CHROMA_420 },
+		{ "422", PIXELS_R8, PIXELS_CHROMA_422 },      { "444", PIXELS_R8, PIXELS_CHROMA_444 },
+		{ "mono", PIXELS_R8, PIXELS_CHROMA_NONE },    { "420p10", PIXELS_R10, PIXELS_CHROMA_420 },
+		{ "422p10", PIXELS_R10, PIXELS_CHROMA_422 },  { "444p10", PIXELS_R10, PIXELS_CHROMA_444 },
+		{ "mono10", PIXELS_R10, PIXELS_CHROMA_NONE }, { "420p12", PIXELS_R12, PIXELS_CHROMA_420 },
+		{ "422p12", PIXELS_R12, PIXELS_CHROMA_422 },  { "444p12", PIXELS_R12, PIXELS_CHROMA_444 },
+		{ "mono12", PIXELS_R12, PIXELS_CHROMA_NONE }, { "420p16", PIXELS_R16, PIXELS_CHROMA_420 },
+		{ "422p16", PIXELS_R16, PIXELS_CHROMA_422 },  { "444p16", PIXELS_R16, PIXELS_CHROMA_444 },
+		{ "mono16", PIXELS_R16, PIXELS_CHROMA_NONE },
 	};
 
 	for (size_t i = 0; i < sizeof(accepted) / sizeof(accepted[0]); i++) {
 		if (is(field, accepted[i].name)) {
+			parse->header.pixels = accepted[i].pixels;
 			parse->header.chroma = accepted[i].chroma;
 			return 0;
 		}
 	}
 	return refuse(parse, field, "colourspace",
-		      "is none of 420jpeg, 420mpeg2, 420paldv, 420, 422, 444 and mono, 8 bits a sample; convert it, "
-		      "with ffmpeg: -pix_fmt yuv420p");
+		      "is none of 420, 422, 444, their p10, p12 and p16, mono, mono10, mono12, mono16, 420jpeg, "
+		      "420mpeg2 and 420paldv; ffmpeg -pix_fmt yuv420p converts it");
 }
 
 /* Extensions belong to whoever wrote them; this one is ffmpeg's. A range of another name is a range not known. */
@@ -285,7 +294,7 @@ static int check_magic(const char *line, size_t bytes, uint64_t offset, char *te
 int y4m_parse_header(const char *line, size_t bytes, uint64_t offset, struct y4m_header *ret_header, char *text,
 		     size_t text_bytes)
 {
-	struct parse parse = { .header = { .chroma = Y4M_CHROMA_420 }, .text = text, .text_bytes = text_bytes };
+	struct parse parse = { .header = { .chroma = PIXELS_CHROMA_420 }, .text = text, .text_bytes = text_bytes };
 	int rc = check_magic(line, bytes, offset, text, text_bytes);
 
 	if (rc)
@@ -321,27 +330,5 @@ int y4m_parse_frame(const char *line, size_t bytes, uint64_t offset, char *text,
 	}
 	if (!bytes || line[bytes - 1] != '\n')
 		return refuse_endless(bytes, offset, "frame header", text, text_bytes);
-	return 0;
-}
-
-uint64_t y4m_luma_bytes(const struct y4m_header *header)
-{
-	return (uint64_t)header->width * header->height;
-}
-
-uint64_t y4m_chroma_bytes(const struct y4m_header *header)
-{
-	uint64_t half_width = (header->width + 1) / 2, half_height = (header->height + 1) / 2;
-
-	switch (header->chroma) {
-	case Y4M_CHROMA_420:
-		return 2 * half_width * half_height;
-	case Y4M_CHROMA_422:
-		return 2 * half_width * header->height;
-	case Y4M_CHROMA_444:
-		return 2 * y4m_luma_bytes(header);
-	case Y4M_CHROMA_NONE:
-		break;
-	}
 	return 0;
 }

@@ -15,24 +15,20 @@
 
 #include <lumaring/layout.h>
 
+#include "base/pixels.h"
+
 /* Longest stream or frame header line, its newline included. */
 #define Y4M_LINE_MAX 1024u
 
 /* Width and height, pixels. */
 #define Y4M_EXTENT_MAX LUMARING_EXTENT_MAX
 
-enum y4m_chroma {
-	Y4M_CHROMA_420,
-	Y4M_CHROMA_422,
-	Y4M_CHROMA_444,
-	Y4M_CHROMA_NONE,
-};
-
 struct y4m_header {
 	uint32_t width, height;                    /* pixels, 1..Y4M_EXTENT_MAX */
 	uint32_t rate_numerator, rate_denominator; /* frames per second, 0:0 when not told */
-	enum y4m_chroma chroma;
+	enum pixels_chroma chroma;
 	enum lumaring_luma_range luma_range;
+	enum pixels pixels; /* PIXELS_R8, _R10, _R12 or _R16 */
 };
 
 /* True when the line is meant to be a stream header, of whatever version, also when it is cut off. */
@@ -48,9 +44,5 @@ int y4m_parse_header(const char *line, size_t bytes, uint64_t offset, struct y4m
 
 /* The same for the line before each frame; its parameters are skipped. */
 int y4m_parse_frame(const char *line, size_t bytes, uint64_t offset, char *text, size_t text_bytes);
-
-/* Bytes of one frame's luma plane, and of the chroma planes behind it. */
-uint64_t y4m_luma_bytes(const struct y4m_header *header);
-uint64_t y4m_chroma_bytes(const struct y4m_header *header);
 
 #endif

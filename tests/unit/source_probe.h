@@ -60,16 +60,21 @@ static inline struct source_event expect_event(struct source *source, enum sourc
 	return event;
 }
 
-static inline void expect_format(struct source *source, uint32_t width, uint32_t height)
+static inline void expect_format_of(struct source *source, uint32_t width, uint32_t height, enum pixels pixels)
 {
 	struct source_event event = expect_event(source, SOURCE_FORMAT);
 
 	assert_int_equal(event.format.width, width);
 	assert_int_equal(event.format.height, height);
-	assert_int_equal(event.format.pixels, PIXELS_R8);
+	assert_int_equal(event.format.pixels, pixels);
 	assert_int_equal(event.format.sensor_clock, LUMARING_CLOCK_MONOTONIC);
-	assert_true(event.format.stride > width);
+	assert_true(event.format.stride > pixels_row_bytes(pixels, width));
 	assert_int_equal(event.format.stride % 64, 0);
+}
+
+static inline void expect_format(struct source *source, uint32_t width, uint32_t height)
+{
+	expect_format_of(source, width, height, PIXELS_R8);
 }
 
 static inline void expect_failure(struct source *source, const char *sentence)
@@ -175,12 +180,20 @@ static inline void clip_plane(struct bytes *bytes, unsigned clip, unsigned frame
 	free(data);
 }
 
+/* 2 for "420p10", "mono16" ... */
+static inline size_t clip_sample_bytes(const char *colour)
+{
+	size_t length = strlen(colour);
+
+	return length >= 2 && strstr("10 12 16", colour + length - 2) ? 2 : 1;
+}
+
 /* One frame, its first line included. `colour` is the text of the header's field C, or "" for none. */
 static inline void clip_frame(struct bytes *bytes, unsigned clip, unsigned frame, uint32_t width, uint32_t height,
 			      const char *colour)
 {
 	uint32_t half_width = (width + 1) / 2, half_height = (height + 1) / 2;
-	size_t chroma = (size_t)half_width * half_height;
+	size_t chroma = (size_t)half_width * half_height, sample = clip_sample_bytes(colour);
 
 	if (strncmp(colour, "422", 3) == 0)
 		chroma = (size_t)half_width * height;
@@ -189,9 +202,9 @@ static inline void clip_frame(struct bytes *bytes, unsigned clip, unsigned frame
 	else if (strncmp(colour, "mono", 4) == 0)
 		chroma = 0;
 	bytes_text(bytes, frame % 2 ? "FRAME\n" : "FRAME Ip Xnumber=even\n");
-	clip_plane(bytes, clip, frame, 0, (size_t)width * height);
-	clip_plane(bytes, clip, frame, 1, chroma);
-	clip_plane(bytes, clip, frame, 2, chroma);
+	clip_plane(bytes, clip, frame, 0, sample * width * height);
+	clip_plane(bytes, clip, frame, 1, sample * chroma);
+	clip_plane(bytes, clip, frame, 2, sample * chroma);
 }
 
 static inline void clip_header(struct bytes *bytes, uint32_t width, uint32_t height, const char *more)

@@ -63,7 +63,7 @@ static struct source *start(const struct source_config *config)
 	return source;
 }
 
-static void check_clip(uint32_t width, uint32_t height, const char *colour, unsigned buffers)
+static void check_clip(uint32_t width, uint32_t height, const char *colour, enum pixels pixels, unsigned buffers)
 {
 	struct source_config config = unpaced();
 	struct bytes bytes = { 0 };
@@ -73,9 +73,9 @@ static void check_clip(uint32_t width, uint32_t height, const char *colour, unsi
 	clip(&bytes, 7, 5, width, height, colour);
 	save(&bytes);
 	source = start(&config);
-	expect_format(source, width, height);
+	expect_format_of(source, width, height, pixels);
 	for (unsigned frame = 1; frame <= 5; frame++)
-		expect_clip_frame(source, width, height, 7, frame);
+		expect_clip_frame(source, (uint32_t)pixels_row_bytes(pixels, width), height, 7, frame);
 	expect_event(source, SOURCE_ENDED);
 	expect_nothing(source);
 	source_destroy(source);
@@ -83,14 +83,23 @@ static void check_clip(uint32_t width, uint32_t height, const char *colour, unsi
 
 static void test_every_pixel(void **state)
 {
-	static const char *colours[] = { "", "420", "420jpeg", "420mpeg2", "420paldv", "422", "444", "mono" };
+	static const struct {
+		const char *name;
+		enum pixels pixels;
+	} colours[] = {
+		{ "", PIXELS_R8 },         { "420", PIXELS_R8 },      { "420jpeg", PIXELS_R8 },
+		{ "420mpeg2", PIXELS_R8 }, { "420paldv", PIXELS_R8 }, { "422", PIXELS_R8 },
+		{ "444", PIXELS_R8 },      { "mono", PIXELS_R8 },     { "420p10", PIXELS_R10 },
+		{ "422p10", PIXELS_R10 },  { "444p12", PIXELS_R12 },  { "mono10", PIXELS_R10 },
+		{ "420p16", PIXELS_R16 },  { "mono12", PIXELS_R12 },  { "mono16", PIXELS_R16 },
+	};
 	static const uint32_t sizes[][2] = { { 1, 1 },   { 2, 1 },    { 1, 2 },    { 5, 3 },    { 32, 2 },
 					     { 97, 33 }, { 3, 1000 }, { 1000, 3 }, { 320, 240 } };
 
 	(void)state;
 	for (size_t c = 0; c < COUNT(colours); c++) {
 		for (size_t s = 0; s < COUNT(sizes); s++)
-			check_clip(sizes[s][0], sizes[s][1], colours[c], (unsigned)(c % 3));
+			check_clip(sizes[s][0], sizes[s][1], colours[c].name, colours[c].pixels, (unsigned)(c % 3));
 	}
 }
 
@@ -325,8 +334,11 @@ static void test_refused_when_opened(void **state)
 	expect_refusal(&config, -ENODATA, "clip.y4m: byte 0: the data end 0 bytes into the line of the stream header");
 	save_text("P5 640 480 255\n");
 	expect_refusal(&config, -EINVAL, "clip.y4m: byte 0: found \"P5 640 480 255\\x0a\" where a Y4M stream has");
-	save_text("YUV4MPEG2 W640 H480 C420p10\n");
-	expect_refusal(&config, -EINVAL, "clip.y4m: byte 20: the colourspace \"420p10\" is none of 420jpeg");
+	save_text("YUV4MPEG2 W640 H480 C420p14\n");
+	expect_refusal(&config, -EINVAL, "clip.y4m: byte 20: the colourspace \"420p14\" is none of 420, 422");
+	save_text("YUV4MPEG2 W4 H4 Cmono10\nFRAME\n1234567890123456789012345678901");
+	expect_refusal(&config, -ENODATA,
+		       "clip.y4m: holds 61 bytes, and its header with one frame of 4x4 pixels takes 62");
 	save_text("YUV4MPEG2 W4 H4 Cmono\nFRAME\n123456789012345");
 	expect_refusal(&config, -ENODATA,
 		       "clip.y4m: holds 43 bytes, and its header with one frame of 4x4 pixels takes 44");

@@ -36,27 +36,45 @@ static void test_accepts(void **state)
 		struct y4m_header header;
 		uint64_t chroma_bytes;
 	} rows[] = {
-		{ "YUV4MPEG2 W640 H480 F30:1 Ip A1:1 C420jpeg\n", { 640, 480, 30, 1, Y4M_CHROMA_420, 0 }, 153600 },
-		{ "YUV4MPEG2 W640 H480 F30:1 Ip A1:1 C420mpeg2 XYSCSS=420MPEG2 XCOLORRANGE=LIMITED\n",
-		  { 640, 480, 30, 1, Y4M_CHROMA_420, LUMARING_RANGE_LIMITED },
+		{ "YUV4MPEG2 W5 H3 C420p10 XYSCSS=420P10\n", { 5, 3, 0, 0, PIXELS_CHROMA_420, 0, PIXELS_R10 }, 24 },
+		{ "YUV4MPEG2 W5 H3 C422p10\n", { 5, 3, 0, 0, PIXELS_CHROMA_422, 0, PIXELS_R10 }, 36 },
+		{ "YUV4MPEG2 W5 H3 C444p10\n", { 5, 3, 0, 0, PIXELS_CHROMA_444, 0, PIXELS_R10 }, 60 },
+		{ "YUV4MPEG2 W5 H3 Cmono10\n", { 5, 3, 0, 0, PIXELS_CHROMA_NONE, 0, PIXELS_R10 }, 0 },
+		{ "YUV4MPEG2 W5 H3 C420p12\n", { 5, 3, 0, 0, PIXELS_CHROMA_420, 0, PIXELS_R12 }, 24 },
+		{ "YUV4MPEG2 W5 H3 C422p12\n", { 5, 3, 0, 0, PIXELS_CHROMA_422, 0, PIXELS_R12 }, 36 },
+		{ "YUV4MPEG2 W5 H3 C444p12\n", { 5, 3, 0, 0, PIXELS_CHROMA_444, 0, PIXELS_R12 }, 60 },
+		{ "YUV4MPEG2 W5 H3 Cmono12\n", { 5, 3, 0, 0, PIXELS_CHROMA_NONE, 0, PIXELS_R12 }, 0 },
+		{ "YUV4MPEG2 W5 H3 C420p16\n", { 5, 3, 0, 0, PIXELS_CHROMA_420, 0, PIXELS_R16 }, 24 },
+		{ "YUV4MPEG2 W5 H3 C422p16\n", { 5, 3, 0, 0, PIXELS_CHROMA_422, 0, PIXELS_R16 }, 36 },
+		{ "YUV4MPEG2 W5 H3 C444p16\n", { 5, 3, 0, 0, PIXELS_CHROMA_444, 0, PIXELS_R16 }, 60 },
+		{ "YUV4MPEG2 W5 H3 Cmono16\n", { 5, 3, 0, 0, PIXELS_CHROMA_NONE, 0, PIXELS_R16 }, 0 },
+		{ "YUV4MPEG2 W640 H480 F30:1 Ip A1:1 C420jpeg\n",
+		  { 640, 480, 30, 1, PIXELS_CHROMA_420, 0, PIXELS_R8 },
 		  153600 },
-		{ "YUV4MPEG2 C420paldv F25:1 H2 W4\n", { 4, 2, 25, 1, Y4M_CHROMA_420, 0 }, 4 },
-		{ "YUV4MPEG2 W4 H2 C420\n", { 4, 2, 0, 0, Y4M_CHROMA_420, 0 }, 4 },
-		{ "YUV4MPEG2 W5 H3\n", { 5, 3, 0, 0, Y4M_CHROMA_420, 0 }, 12 },
-		{ "YUV4MPEG2 W5 H3 F0:0 C422\n", { 5, 3, 0, 0, Y4M_CHROMA_422, 0 }, 18 },
+		{ "YUV4MPEG2 W640 H480 F30:1 Ip A1:1 C420mpeg2 XYSCSS=420MPEG2 XCOLORRANGE=LIMITED\n",
+		  { 640, 480, 30, 1, PIXELS_CHROMA_420, LUMARING_RANGE_LIMITED, PIXELS_R8 },
+		  153600 },
+		{ "YUV4MPEG2 C420paldv F25:1 H2 W4\n", { 4, 2, 25, 1, PIXELS_CHROMA_420, 0, PIXELS_R8 }, 4 },
+		{ "YUV4MPEG2 W4 H2 C420\n", { 4, 2, 0, 0, PIXELS_CHROMA_420, 0, PIXELS_R8 }, 4 },
+		{ "YUV4MPEG2 W5 H3\n", { 5, 3, 0, 0, PIXELS_CHROMA_420, 0, PIXELS_R8 }, 12 },
+		{ "YUV4MPEG2 W5 H3 F0:0 C422\n", { 5, 3, 0, 0, PIXELS_CHROMA_422, 0, PIXELS_R8 }, 18 },
 		{ "YUV4MPEG2 W5 H3 F30000:1001 I? C444 XCOLORRANGE=FULL\n",
-		  { 5, 3, 30000, 1001, Y4M_CHROMA_444, LUMARING_RANGE_FULL },
+		  { 5, 3, 30000, 1001, PIXELS_CHROMA_444, LUMARING_RANGE_FULL, PIXELS_R8 },
 		  30 },
-		{ "YUV4MPEG2 W5 H3 Cmono It A0:0\n", { 5, 3, 0, 0, Y4M_CHROMA_NONE, 0 }, 0 },
-		{ "YUV4MPEG2  W1   H1 Ib A \n", { 1, 1, 0, 0, Y4M_CHROMA_420, 0 }, 2 },
+		{ "YUV4MPEG2 W5 H3 Cmono It A0:0\n", { 5, 3, 0, 0, PIXELS_CHROMA_NONE, 0, PIXELS_R8 }, 0 },
+		{ "YUV4MPEG2  W1   H1 Ib A \n", { 1, 1, 0, 0, PIXELS_CHROMA_420, 0, PIXELS_R8 }, 2 },
 		{ "YUV4MPEG2 W65535 H65535 Im C444 X X XFOO=BAR\n",
-		  { 65535, 65535, 0, 0, Y4M_CHROMA_444, 0 },
+		  { 65535, 65535, 0, 0, PIXELS_CHROMA_444, 0, PIXELS_R8 },
 		  UINT64_C(8589672450) },
 		{ "YUV4MPEG2 W0640 H1 F4294967295:4294967295\n",
-		  { 640, 1, UINT32_MAX, UINT32_MAX, Y4M_CHROMA_420, 0 },
+		  { 640, 1, UINT32_MAX, UINT32_MAX, PIXELS_CHROMA_420, 0, PIXELS_R8 },
 		  640 },
-		{ "YUV4MPEG2 W2 H2 XCOLORRANGE=WIDE\n", { 2, 2, 0, 0, Y4M_CHROMA_420, LUMARING_RANGE_UNKNOWN }, 2 },
-		{ "YUV4MPEG2 W2 H2 XCOLORRANGE=FULLER\n", { 2, 2, 0, 0, Y4M_CHROMA_420, LUMARING_RANGE_UNKNOWN }, 2 },
+		{ "YUV4MPEG2 W2 H2 XCOLORRANGE=WIDE\n",
+		  { 2, 2, 0, 0, PIXELS_CHROMA_420, LUMARING_RANGE_UNKNOWN, PIXELS_R8 },
+		  2 },
+		{ "YUV4MPEG2 W2 H2 XCOLORRANGE=FULLER\n",
+		  { 2, 2, 0, 0, PIXELS_CHROMA_420, LUMARING_RANGE_UNKNOWN, PIXELS_R8 },
+		  2 },
 	};
 
 	(void)state;
@@ -73,15 +91,18 @@ static void test_accepts(void **state)
 		assert_int_equal(header.rate_denominator, rows[i].header.rate_denominator);
 		assert_int_equal(header.chroma, rows[i].header.chroma);
 		assert_int_equal(header.luma_range, rows[i].header.luma_range);
-		assert_int_equal(y4m_luma_bytes(&header), (uint64_t)header.width * header.height);
-		assert_int_equal(y4m_chroma_bytes(&header), rows[i].chroma_bytes);
+		assert_int_equal(header.pixels, rows[i].header.pixels);
+		assert_int_equal(pixels_chroma_bytes(header.chroma, header.width, header.height,
+						     pixels_facts(header.pixels)->group_bytes),
+				 rows[i].chroma_bytes);
 	}
 }
 
 static void test_refuses(void **state)
 {
-	static const char accepted[] = "is none of 420jpeg, 420mpeg2, 420paldv, 420, 422, 444 and mono, 8 bits a "
-				       "sample; convert it, with ffmpeg: -pix_fmt yuv420p";
+	static const char accepted[] =
+		"is none of 420, 422, 444, their p10, p12 and p16, mono, mono10, mono12, mono16, "
+		"420jpeg, 420mpeg2 and 420paldv; ffmpeg -pix_fmt yuv420p converts it";
 	static const struct {
 		const char *line;
 		const char *text;
@@ -130,9 +151,9 @@ static void test_refuses(void **state)
 		{ "YUV4MPEG2 W4 H4 Ipp\n", "the interlacing \"pp\" is none of", NULL },
 		{ "YUV4MPEG2 W4 H4 C411\n", "byte 1016: the colourspace \"411\" is none of", accepted },
 		{ "YUV4MPEG2 W4 H4 C444alpha\n", "the colourspace \"444alpha\" is none of", accepted },
-		{ "YUV4MPEG2 W4 H4 C420p10 XYSCSS=420P10\n", "the colourspace \"420p10\" is none of", accepted },
-		{ "YUV4MPEG2 W4 H4 C422p16\n", "the colourspace \"422p16\" is none of", accepted },
-		{ "YUV4MPEG2 W4 H4 Cmono16\n", "the colourspace \"mono16\" is none of", accepted },
+		{ "YUV4MPEG2 W4 H4 C420p9 XYSCSS=420P9\n", "the colourspace \"420p9\" is none of", accepted },
+		{ "YUV4MPEG2 W4 H4 C422p14\n", "the colourspace \"422p14\" is none of", accepted },
+		{ "YUV4MPEG2 W4 H4 C440p10\n", "the colourspace \"440p10\" is none of", accepted },
 		{ "YUV4MPEG2 W4 H4 Cmono9\n", "the colourspace \"mono9\" is none of", accepted },
 		{ "YUV4MPEG2 W4 H4 C\n", "the colourspace \"\" is none of", accepted },
 		{ "YUV4MPEG2 W4 H4 Z1\n", "byte 1016: the field \"Z1\" begins with none of the letters", NULL },

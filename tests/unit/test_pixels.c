@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* test_pixels.c - daemon/base/pixels: names, bytes of rows, and of the colour behind them. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/pixels.h"
+
+static void test_names(void **state)
+{
+	enum pixels found;
+
+	(void)state;
+	for (unsigned i = 0; i < PIXELS_COUNT; i++) {
+		const struct pixels_facts *facts = pixels_facts((enum pixels)i);
+
+		assert_non_null(facts->name);
+		found = PIXELS_COUNT;
+		assert_true(pixels_find(facts->name, &found));
+		assert_int_equal(found, i);
+	}
+	assert_true(pixels_find("uyvy", &found));
+	assert_int_equal(found, PIXELS_UYVY);
+	found = PIXELS_R12;
+	assert_false(pixels_find("", &found));
+	assert_false(pixels_find("R", &found));
+	assert_false(pixels_find("R8 ", &found));
+	assert_int_equal(found, PIXELS_R12);
+}
+
+/* Whole groups, however many pixels of the last one there are. */
+static void test_row_bytes(void **state)
+{
+	static const struct {
+		enum pixels pixels;
+		size_t bytes[9]; /* of 1 to 8 pixels, and of 65535 */
+	} rows[] = {
+		{ PIXELS_R8, { 1, 2, 3, 4, 5, 6, 7, 8, 65535 } },
+		{ PIXELS_R10, { 2, 4, 6, 8, 10, 12, 14, 16, 131070 } },
+		{ PIXELS_R10_CSI2P, { 5, 5, 5, 5, 10, 10, 10, 10, 81920 } },
+		{ PIXELS_R12_CSI2P, { 3, 3, 6, 6, 9, 9, 12, 12, 98304 } },
+		{ PIXELS_YVYU, { 4, 4, 8, 8, 12, 12, 16, 16, 131072 } },
+		{ PIXELS_BGR24, { 3, 6, 9, 12, 15, 18, 21, 24, 196605 } },
+		{ PIXELS_XRGB8888, { 4, 8, 12, 16, 20, 24, 28, 32, 262140 } },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		for (size_t width = 1; width <= 8; width++)
+			assert_int_equal(pixels_row_bytes(rows[i].pixels, width), rows[i].bytes[width - 1]);
+		assert_int_equal(pixels_row_bytes(rows[i].pixels, 65535), rows[i].bytes[8]);
+	}
+}
+
+static void test_chroma_bytes(void **state)
+{
+	(void)state;
+	assert_int_equal(pixels_chroma_bytes(PIXELS_CHROMA_NONE, 640, 480, 1), 0);
+	assert_int_equal(pixels_chroma_bytes(PIXELS_CHROMA_420, 640, 480, 1), 153600);
+	assert_int_equal(pixels_chroma_bytes(PIXELS_CHROMA_420, 5, 3, 1), 12);
+	assert_int_equal(pixels_chroma_bytes(PIXELS_CHROMA_420, 5, 3, 2), 24);
+	assert_int_equal(pixels_chroma_bytes(PIXELS_CHROMA_422, 5, 3, 1), 18);
+	assert_int_equal(pixels_chroma_bytes(PIXELS_CHROMA_422, 5, 3, 2), 36);
+	assert_int_equal(pixels_chroma_bytes(PIXELS_CHROMA_444, 5, 3, 1), 30);
+	assert_int_equal(pixels_chroma_bytes(PIXELS_CHROMA_444, 65535, 65535, 2), UINT64_C(17179344900));
+	assert_int_equal(pixels_chroma_bytes(PIXELS_CHROMA_420, 65535, 65535, 2), UINT64_C(4294967296));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_names),
+		cmocka_unit_test(test_row_bytes),
+		cmocka_unit_test(test_chroma_bytes),
+	};
+
+	return cmocka_run_group_tests_name("pixels", tests, NULL, NULL);
+}
