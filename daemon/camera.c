@@ -125,7 +125,8 @@ static void take_format(struct camera *camera)
 	const struct source_format *format = &camera->report.format;
 	char text[512];
 
-	log_info("source %s: %ux%u, stride %u", camera->config->source, format->width, format->height, format->stride);
+	log_info("source %s: %ux%u %s, stride %u", camera->config->source, format->width, format->height,
+		 pixels_facts(format->pixels)->name, format->stride);
 	for (struct stream *s = camera->attach.streams; s; s = s->next) {
 		int r;
 
@@ -254,6 +255,10 @@ static enum exit_code open_source(struct camera *camera, char *text, size_t text
 		.path = c->source_path,
 		.width = c->width,
 		.height = c->height,
+		.layout = c->layout,
+		.row_bytes = c->row_bytes,
+		.frame_bytes = c->frame_bytes,
+		.luma_range = c->luma_range,
 		.frame_duration_ns = c->frame_duration_ns,
 		.unpaced = c->unpaced,
 		.loop = c->loop,

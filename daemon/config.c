@@ -24,13 +24,14 @@ static int set_source(struct config *config, const char *what, const char *value
 {
 	const char *colon = strchr(value, ':');
 	size_t name_bytes = colon ? (size_t)(colon - value) : strlen(value);
-	bool replay = name_bytes == 6 && !strncmp(value, "replay", 6);
-	bool good = replay ? colon && colon[1] && strlen(colon + 1) < sizeof(config->source_path)
-			   : !strcmp(value, "libcamera") || !strcmp(value, "synthetic");
+	bool reads =
+		(name_bytes == 6 && !strncmp(value, "replay", 6)) || (name_bytes == 3 && !strncmp(value, "raw", 3));
+	bool good = reads ? colon && colon[1] && strlen(colon + 1) < sizeof(config->source_path)
+			  : !strcmp(value, "libcamera") || !strcmp(value, "synthetic");
 
 	if (!good)
-		return snprintf(error, error_bytes, "%s: \"%.64s\" is not libcamera, synthetic or replay:FILE", what,
-				value),
+		return snprintf(error, error_bytes,
+				"%s: \"%.64s\" is not libcamera, synthetic, replay:FILE or raw:FILE", what, value),
 		       -EINVAL;
 	snprintf(config->source, sizeof(config->source), "%.*s", (int)name_bytes, value);
 	snprintf(config->source_path, sizeof(config->source_path), "%s", colon ? colon + 1 : "");
@@ -40,6 +41,41 @@ static int set_source(struct config *config, const char *what, const char *value
 static int set_size(struct config *config, const char *what, const char *value, char *error, size_t error_bytes)
 {
 	return parse_size(what, value, &config->width, &config->height, error, error_bytes);
+}
+
+static int set_pixel_format(struct config *config, const char *what, const char *value, char *error, size_t error_bytes)
+{
+	char names[256];
+
+	if (pixels_find_layout(value, &config->layout))
+		return 0;
+	pixels_list_layouts(names, sizeof(names));
+	return snprintf(error, error_bytes, "%s: \"%.64s\" is none of %s", what, value, names), -EINVAL;
+}
+
+static int set_row_bytes(struct config *config, const char *what, const char *value, char *error, size_t error_bytes)
+{
+	uint64_t bytes;
+	int r = parse_bytes(what, value, 1, LIMIT_ROW_BYTES, &bytes, error, error_bytes);
+
+	if (r == 0)
+		config->row_bytes = (uint32_t)bytes;
+	return r;
+}
+
+static int set_frame_bytes(struct config *config, const char *what, const char *value, char *error, size_t error_bytes)
+{
+	return parse_bytes(what, value, 1, LIMIT_FRAME_BYTES, &config->frame_bytes, error, error_bytes);
+}
+
+static int set_luma_range(struct config *config, const char *what, const char *value, char *error, size_t error_bytes)
+{
+	bool full = !strcmp(value, "full");
+
+	if (!full && strcmp(value, "limited"))
+		return snprintf(error, error_bytes, "%s: \"%.64s\" is not full or limited", what, value), -EINVAL;
+	config->luma_range = full ? LUMARING_RANGE_FULL : LUMARING_RANGE_LIMITED;
+	return 0;
 }
 
 static int set_framerate(struct config *config, const char *what, const char *value, char *error, size_t error_bytes)
@@ -168,13 +204,21 @@ static int set_private_streams(struct config *config, const char *what, const ch
 
 const struct config_setting config_settings[] = {
 	{ "camera", CONFIG_VALUE, "NAME", "name of this camera: 1 to 32 of a-z 0-9 _ - (default cam0)", set_camera },
-	{ "source", CONFIG_VALUE, "SOURCE", "libcamera (default), synthetic, or replay:FILE: Y4M, a file, FIFO or -",
-	  set_source },
+	{ "source", CONFIG_VALUE, "SOURCE",
+	  "libcamera (default), synthetic, replay:FILE (Y4M) or raw:FILE; a file, FIFO or -", set_source },
 	{ "size", CONFIG_VALUE, "WxH", "size of the captured image (default: the source's own)", set_size },
+	{ "pixel-format", CONFIG_VALUE, "NAME", "raw: what the bytes are, R8, NV12, YUYV ...; synthetic can make some",
+	  set_pixel_format },
+	{ "row-bytes", CONFIG_VALUE, "N", "raw: bytes from one row to the next (default: what the pixels take)",
+	  set_row_bytes },
+	{ "frame-bytes", CONFIG_VALUE, "N", "raw: bytes from one frame to the next (default: rows and colour)",
+	  set_frame_bytes },
+	{ "luma-range", CONFIG_VALUE, "full|limited", "raw: what the samples span (default full)", set_luma_range },
 	{ "framerate", CONFIG_VALUE, "F", "frames per second, 29.97 or 30000/1001 (default: the source's own)",
 	  set_framerate },
-	{ "unpaced", CONFIG_FLAG, NULL, "replay and synthetic: as fast as frames are taken", set_unpaced },
-	{ "loop", CONFIG_FLAG, NULL, "replay: begin again at the end; a FIFO waits for its next writer", set_loop },
+	{ "unpaced", CONFIG_FLAG, NULL, "replay, raw and synthetic: as fast as frames are taken", set_unpaced },
+	{ "loop", CONFIG_FLAG, NULL, "replay, raw: begin again at the end; a FIFO waits for its next writer",
+	  set_loop },
 	{ "stream", CONFIG_VALUE, "NAME[=X,Y,W,H]",
 	  "a stream, of a region; repeatable (default: main, the whole image)", set_stream },
 	{ "slots", CONFIG_VALUE, "N", "frames a ring holds, 4 to 65535 (default 8)", set_slots },
@@ -243,10 +287,33 @@ static int finish_runtime_dir(struct config *config, char *error, size_t error_b
 	return paths_default_runtime_dir(config->runtime_dir, error, error_bytes);
 }
 
+/* What belongs to one source and not to another. */
+static int check_source(const struct config *config, char *error, size_t error_bytes)
+{
+	bool raw = !strcmp(config->source, "raw");
+
+	if (raw && (!config->width || !config->layout.name))
+		return snprintf(error, error_bytes,
+				"source raw: the frames do not say what they are: give size and pixel-format"),
+		       -EINVAL;
+	if (!raw && (config->row_bytes || config->frame_bytes || config->luma_range))
+		return snprintf(error, error_bytes,
+				"row-bytes, frame-bytes and luma-range are for the source raw alone"),
+		       -EINVAL;
+	if (config->layout.name && !strcmp(config->source, "replay"))
+		return snprintf(error, error_bytes,
+				"source replay: the footage says its pixel format itself: leave pixel-format out"),
+		       -EINVAL;
+	return 0;
+}
+
 int config_finish(struct config *config, char *error, size_t error_bytes)
 {
 	struct stream_config whole = { .name = "main" };
+	int r = check_source(config, error, error_bytes);
 
+	if (r < 0)
+		return r;
 	if (config->unpaced && config->frame_duration_ns)
 		return snprintf(error, error_bytes, "framerate and unpaced exclude each other: give one of them"),
 		       -EINVAL;

@@ -14,15 +14,20 @@
 #include "base/limits.h"
 #include "base/names.h"
 #include "base/paths.h"
+#include "base/pixels.h"
 #include "loop/loop.h"
 #include "stream.h"
 
 struct config {
 	char camera[LUMARING_NAME_MAX + 1];
-	char source[16];               /* name, see source.h */
-	char source_path[PATHS_BYTES]; /* replay: after the colon */
-	uint32_t width, height;        /* 0: the source's own */
-	uint64_t frame_duration_ns;    /* 0: the source's own */
+	char source[16];                     /* name, see source.h */
+	char source_path[PATHS_BYTES];       /* replay, raw: after the colon */
+	uint32_t width, height;              /* 0: the source's own */
+	struct pixels_layout layout;         /* name NULL: the source's own */
+	uint32_t row_bytes;                  /* raw; 0: as many as its pixels take */
+	uint64_t frame_bytes;                /* raw; 0: rows and colour */
+	enum lumaring_luma_range luma_range; /* raw; unknown: its default */
+	uint64_t frame_duration_ns;          /* 0: the source's own */
 	bool unpaced, loop;
 	struct stream_config streams[LIMIT_STREAMS];
 	unsigned stream_count;

@@ -17,5 +17,7 @@
 #define LIMIT_STATUS_LISTED 2048u                 /* clients, and private streams, that a status lists */
 #define LIMIT_CONFIG_BYTES (64u << 10)            /* size of a configuration file */
 #define LIMIT_FRAMERATE 10000.0                   /* frames per second of a paced stand-in source */
+#define LIMIT_ROW_BYTES (1u << 20)                /* that --row-bytes takes */
+#define LIMIT_FRAME_BYTES (UINT64_C(4) << 30)     /* that --frame-bytes takes */
 
 #endif

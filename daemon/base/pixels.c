@@ -2,6 +2,7 @@
 /* pixels.c - see pixels.h. */
 #include "base/pixels.h"
 
+#include <stdio.h>
 #include <strings.h>
 
 static const struct pixels_facts table[PIXELS_COUNT] = {
@@ -21,6 +22,17 @@ static const struct pixels_facts table[PIXELS_COUNT] = {
 	[PIXELS_XBGR8888] = { "XBGR8888", 1, 4, 8 },
 };
 
+static const struct pixels_layout planar[] = {
+	{ "NV12", PIXELS_R8, PIXELS_CHROMA_420 },   { "NV21", PIXELS_R8, PIXELS_CHROMA_420 },
+	{ "YUV420", PIXELS_R8, PIXELS_CHROMA_420 }, { "YVU420", PIXELS_R8, PIXELS_CHROMA_420 },
+	{ "NV16", PIXELS_R8, PIXELS_CHROMA_422 },   { "NV61", PIXELS_R8, PIXELS_CHROMA_422 },
+	{ "YUV422", PIXELS_R8, PIXELS_CHROMA_422 }, { "YVU422", PIXELS_R8, PIXELS_CHROMA_422 },
+	{ "NV24", PIXELS_R8, PIXELS_CHROMA_444 },   { "NV42", PIXELS_R8, PIXELS_CHROMA_444 },
+	{ "YUV444", PIXELS_R8, PIXELS_CHROMA_444 }, { "YVU444", PIXELS_R8, PIXELS_CHROMA_444 },
+};
+
+#define LAYOUTS (PIXELS_COUNT + sizeof(planar) / sizeof(planar[0]))
+
 const struct pixels_facts *pixels_facts(enum pixels pixels)
 {
 	return &table[pixels];
@@ -35,6 +47,34 @@ bool pixels_find(const char *name, enum pixels *ret_pixels)
 		return true;
 	}
 	return false;
+}
+
+static struct pixels_layout layout_at(size_t i)
+{
+	if (i >= PIXELS_COUNT)
+		return planar[i - PIXELS_COUNT];
+	return (struct pixels_layout){ table[i].name, (enum pixels)i, PIXELS_CHROMA_NONE };
+}
+
+bool pixels_find_layout(const char *name, struct pixels_layout *ret_layout)
+{
+	for (size_t i = 0; i < LAYOUTS; i++) {
+		struct pixels_layout layout = layout_at(i);
+
+		if (strcasecmp(layout.name, name))
+			continue;
+		*ret_layout = layout;
+		return true;
+	}
+	return false;
+}
+
+void pixels_list_layouts(char *text, size_t text_bytes)
+{
+	size_t used = 0;
+
+	for (size_t i = 0; i < LAYOUTS && used < text_bytes; i++)
+		used += (size_t)snprintf(text + used, text_bytes - used, "%s%s", i ? ", " : "", layout_at(i).name);
 }
 
 uint64_t pixels_chroma_bytes(enum pixels_chroma chroma, uint32_t width, uint32_t height, unsigned sample_bytes)

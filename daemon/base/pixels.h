@@ -48,11 +48,27 @@ struct pixels_facts {
 	unsigned depth;        /* significant bits of its luma: 8, 10, 12 or 16 */
 };
 
+/* Whole frames, one behind the other: luma in one of the formats above, then colour that nobody wants. */
+struct pixels_layout {
+	const char *name; /* static storage */
+	enum pixels pixels;
+	enum pixels_chroma chroma;
+};
+
 /* Never NULL for a value of the enum. */
 const struct pixels_facts *pixels_facts(enum pixels pixels);
 
 /* Find by name, as spelled above without PIXELS_, in either case. False: there is none. */
 bool pixels_find(const char *name, enum pixels *ret_pixels);
+
+/*
+ * Find a layout by name, in either case: each format above (without colour behind it), and with luma as R8 NV12, NV21,
+ * YUV420 and YVU420, NV16, NV61, YUV422 and YVU422, NV24, NV42, YUV444 and YVU444. False: there is none.
+ */
+bool pixels_find_layout(const char *name, struct pixels_layout *ret_layout);
+
+/* All names of layouts, with commas; at most text_bytes. */
+void pixels_list_layouts(char *text, size_t text_bytes);
 
 /* Bytes of the colour behind the luma of an image of so many pixels, each sample of sample_bytes. */
 uint64_t pixels_chroma_bytes(enum pixels_chroma chroma, uint32_t width, uint32_t height, unsigned sample_bytes);

@@ -210,29 +210,31 @@ int feeder_post(struct feeder *feeder, enum source_event_kind kind)
 	return feeder_push(feeder, &event);
 }
 
-int feeder_set_format(struct feeder *feeder, const char *where, uint32_t width, uint32_t height, enum pixels pixels,
-		      uint64_t period_ns, enum lumaring_luma_range luma_range)
+int feeder_set_format(struct feeder *feeder, const char *where, const struct feeder_picture *picture,
+		      uint64_t period_ns)
 {
+	uint64_t row_bytes =
+		picture->row_bytes ? picture->row_bytes : pixels_row_bytes(picture->pixels, picture->width);
+	uint64_t stride = FEEDER_STRIDE(row_bytes), bytes = stride * picture->height * feeder->buffer_count;
 	struct source_event event = {
 		.kind = SOURCE_FORMAT,
 		.format = {
-			.width = width,
-			.height = height,
-			.pixels = pixels,
-			.stride = FEEDER_STRIDE((uint32_t)pixels_row_bytes(pixels, width)),
-			.luma_range = luma_range,
+			.width = picture->width,
+			.height = picture->height,
+			.pixels = picture->pixels,
+			.stride = (uint32_t)stride,
+			.luma_range = picture->luma_range,
 			.sensor_clock = LUMARING_CLOCK_MONOTONIC,
 			.frame_duration_us = (uint32_t)((period_ns + NS_PER_US / 2) / NS_PER_US),
 		},
 	};
-	uint64_t bytes = (uint64_t)event.format.stride * height * feeder->buffer_count;
 
 	if (bytes > FEEDER_POOL_BYTES_MAX)
 		return feeder_fail(
 			feeder, -EFBIG,
 			"%s: %u capture buffers for %ux%u pixels take %llu bytes and at most %llu are allowed; "
 			"use a smaller image",
-			where, feeder->buffer_count, width, height, (unsigned long long)bytes,
+			where, feeder->buffer_count, picture->width, picture->height, (unsigned long long)bytes,
 			(unsigned long long)FEEDER_POOL_BYTES_MAX);
 	if (memcmp(&event.format, &feeder->format, sizeof(event.format)) == 0)
 		return 0;
@@ -257,7 +259,7 @@ static int feeder_fit(struct feeder *feeder, struct feeder_buffer *buffer)
 	void *pixels;
 
 	if (buffer->pixels && buffer->format.width == format->width && buffer->format.height == format->height &&
-	    buffer->format.pixels == format->pixels)
+	    buffer->format.pixels == format->pixels && buffer->format.stride == format->stride)
 		return 0;
 	feeder_unmap(buffer);
 	pixels = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);

@@ -21,7 +21,7 @@
 #include "source/source.h"
 
 #define FEEDER_PADDING 0xa5
-#define FEEDER_STRIDE(row_bytes) (((row_bytes) + 32u + 63u) & ~63u)
+#define FEEDER_STRIDE(row_bytes) (((row_bytes) + 32u + 63u) / 64u * 64u)
 
 /* Events that fit the queue, a power of two: every buffer, and as much again for what happens between frames. */
 #define FEEDER_EVENTS (2u * SOURCE_BUFFERS_MAX)
@@ -92,12 +92,20 @@ void feeder_release(struct source *source, unsigned buffer);
 
 /* --- producer's side; -ECANCELED from any of them: finishing, return it ----------------------------------- */
 
+/* What feeder_set_format() announces. */
+struct feeder_picture {
+	uint32_t width, height;
+	enum pixels pixels;
+	uint32_t row_bytes; /* that the source writes, padding of its own included; 0: what the pixels take */
+	enum lumaring_luma_range luma_range;
+};
+
 /*
  * Announce what the frames after this call look like, if that differs. `where` begins the sentence of a failure: -EFBIG
  * when the buffers would take more than FEEDER_POOL_BYTES_MAX. The owner may call it before feeder_launch().
  */
-int feeder_set_format(struct feeder *feeder, const char *where, uint32_t width, uint32_t height, enum pixels pixels,
-		      uint64_t period_ns, enum lumaring_luma_range luma_range);
+int feeder_set_format(struct feeder *feeder, const char *where, const struct feeder_picture *picture,
+		      uint64_t period_ns);
 
 /* Wait until source_start() was called. */
 int feeder_wait_start(struct feeder *feeder);

@@ -52,8 +52,12 @@ static int replay_header(struct footage *footage, const char *line, size_t bytes
 	footage->rows = header.height;
 	footage->rest_bytes = pixels_chroma_bytes(header.chroma, header.width, header.height,
 						  pixels_facts(header.pixels)->group_bytes);
-	return feeder_set_format(&footage->feeder, footage->name, header.width, header.height, header.pixels,
-				 footage->period_ns, header.luma_range);
+	return feeder_set_format(&footage->feeder, footage->name,
+				 &(struct feeder_picture){ .width = header.width,
+							   .height = header.height,
+							   .pixels = header.pixels,
+							   .luma_range = header.luma_range },
+				 footage->period_ns);
 }
 
 static int replay_frame(struct footage *footage, const char *line, size_t bytes, uint64_t offset)

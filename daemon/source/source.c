@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "source/raw.h"
 #include "source/replay.h"
 #include "source/synthetic.h"
 
@@ -18,6 +19,7 @@ static const struct {
 } source_table[] = {
 	{ "libcamera", NULL },
 	{ "replay", &replay_operations },
+	{ "raw", &raw_operations },
 	{ "synthetic", &synthetic_operations },
 };
 
@@ -33,7 +35,8 @@ int source_open(const struct source_config *config, struct source **ret_source, 
 			 config->name);
 		return -ENOTSUP;
 	}
-	snprintf(text, text_bytes, "there is no source \"%.64s\"; the sources are libcamera, replay:FILE and synthetic",
+	snprintf(text, text_bytes,
+		 "there is no source \"%.64s\"; the sources are libcamera, replay:FILE, raw:FILE and synthetic",
 		 config->name);
 	return -ENOENT;
 }

@@ -64,13 +64,17 @@ struct source_event {
 
 /* What the command line and the configuration say; every source reads what concerns it. */
 struct source_config {
-	const char *name;           /* "libcamera", "replay", "synthetic" */
-	const char *path;           /* replay: file, FIFO, or "-" for standard input */
-	uint32_t width, height;     /* 0: the source's own */
-	uint64_t frame_duration_ns; /* 0: the source's own */
-	bool unpaced;               /* as fast as frames are taken */
-	bool loop;                  /* replay: a file begins again at its end, a FIFO waits for its next writer */
-	unsigned buffer_count;      /* capture buffers, 0: SOURCE_BUFFERS */
+	const char *name;                    /* "libcamera", "replay", "raw", "synthetic" */
+	const char *path;                    /* replay, raw: file, FIFO, or "-" for standard input */
+	uint32_t width, height;              /* 0: the source's own; raw has none */
+	struct pixels_layout layout;         /* name NULL: the source's own; raw has none */
+	uint32_t row_bytes;                  /* raw: from one row to the next, 0: what the pixels take */
+	uint64_t frame_bytes;                /* raw: from one frame to the next, 0: rows and colour */
+	enum lumaring_luma_range luma_range; /* raw, 0: full */
+	uint64_t frame_duration_ns;          /* 0: the source's own */
+	bool unpaced;                        /* as fast as frames are taken */
+	bool loop;             /* replay, raw: a file begins again at its end, a FIFO waits for its next writer */
+	unsigned buffer_count; /* capture buffers, 0: SOURCE_BUFFERS */
 };
 
 #define SOURCE_BUFFERS 6u

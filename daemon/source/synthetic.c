@@ -157,7 +157,10 @@ static int synthetic_prepare(struct synthetic *synthetic, const struct source_co
 				   LUMARING_EXTENT_MAX, LUMARING_EXTENT_MAX);
 	if (!config->unpaced)
 		synthetic->period_ns = config->frame_duration_ns ? config->frame_duration_ns : SYNTHETIC_PERIOD_NS;
-	rc = feeder_set_format(feeder, "synthetic", width, height, PIXELS_R8, synthetic->period_ns, LUMARING_RANGE_FULL);
+	rc = feeder_set_format(
+		feeder, "synthetic",
+		&(struct feeder_picture){ .width = width, .height = height, .luma_range = LUMARING_RANGE_FULL },
+		synthetic->period_ns);
 	return rc ? rc : feeder_launch(feeder, "synthetic", synthetic_run);
 }
 

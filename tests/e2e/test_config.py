@@ -9,9 +9,9 @@ import subprocess
 import raw
 from lib import BUILD, DEADLINE_S, ROOT, Daemon, shm_names, wait_until
 
-KEYS = ["camera", "source", "size", "framerate", "unpaced", "loop", "slots", "ring_bytes", "private_bytes",
-        "runtime_dir", "group", "io", "wait_clients", "clients_max", "clients_per_uid",
-        "attach_rate", "private_streams", "streams"]
+KEYS = ["camera", "source", "size", "pixel_format", "row_bytes", "frame_bytes", "luma_range", "framerate", "unpaced",
+        "loop", "slots", "ring_bytes", "private_bytes", "runtime_dir", "group", "io", "wait_clients", "clients_max",
+        "clients_per_uid", "attach_rate", "private_streams", "streams"]
 
 
 def check(text, *options):
@@ -168,8 +168,8 @@ def test_wrong_keys():
 
 
 def test_wrong_types():
-    for key in ("camera", "source", "size", "framerate", "slots", "ring_bytes", "private_bytes", "runtime_dir", "group",
-                "io", "wait_clients", "clients_max", "clients_per_uid", "attach_rate", "private_streams"):
+    for key in ("camera", "source", "size", "pixel_format", "row_bytes", "frame_bytes", "luma_range", "framerate", "slots",
+                "ring_bytes", "private_bytes", "runtime_dir", "group", "io", "wait_clients", "clients_max", "clients_per_uid", "attach_rate", "private_streams"):
         for value in ("true", "null", "[]", "{}", "1e400"):
             refuses('{"%s": %s}' % (key, value), f"config.json: {key}: a string or a number is wanted")
     for key in ("unpaced", "loop"):
@@ -185,10 +185,15 @@ def test_wrong_values():
     for key, value, sentence in (
             ("camera", '"Cam"', '"Cam" is not a name: 1 to 32 of a-z, 0-9, _ and -'),
             ("camera", '"%s"' % ("c" * 33), "is not a name"),
-            ("source", '"replay"', '"replay" is not libcamera, synthetic or replay:FILE'),
+            ("source", '"replay"', '"replay" is not libcamera, synthetic, replay:FILE or raw:FILE'),
             ("size", '"0x48"', '"0x48" is not WIDTHxHEIGHT, each 1 to 65535'),
             ("size", "64", '"64" is not WIDTHxHEIGHT'),
             ("size", '"65536x1"', "is not WIDTHxHEIGHT"),
+            ("pixel_format", '"R9"', '"R9" is none of R8, R10, R12, R16, R10_CSI2P, R12_CSI2P, YUYV,'),
+            ("row_bytes", "0", "is not a number of bytes, such as 4096, 64k, 16M or 1G, 1 to 1048576"),
+            ("row_bytes", "1048577", "is not a number of bytes"),
+            ("frame_bytes", "4294967297", "is not a number of bytes, such as 4096, 64k, 16M or 1G, 1 to 4294967296"),
+            ("luma_range", '"wide"', '"wide" is not full or limited'),
             ("framerate", "0", '"0" is not frames per second'),
             ("framerate", "-1", '"-1" is not frames per second'),
             ("framerate", "10001", "above 0 and up to 10000"),
@@ -239,6 +244,14 @@ def test_rules_between_keys():
     refuses('{"clients_max": 3, "clients_per_uid": 4}', "clients-per-uid 4 is more than clients-max 3: no uid would ever "
             "reach it")
     refuses('{"clients_max": 3}', "wait-clients 4 is more than clients-max 3", "--wait-clients", "4")
+    accepts('{"source": "raw:-", "size": "64x48", "pixel_format": "UYVY"}')
+    refuses('{"source": "raw:-", "size": "64x48"}', "source raw: the frames do not say what they are: give size and "
+            "pixel-format")
+    refuses('{"source": "raw:-", "pixel_format": "R8"}', "give size and pixel-format")
+    refuses('{"source": "replay:-", "pixel_format": "R8"}', "source replay: the footage says its pixel format itself")
+    for key, value in (("row_bytes", "64"), ("frame_bytes", "64"), ("luma_range", '"full"')):
+        refuses('{"source": "synthetic", "%s": %s}' % (key, value), "row-bytes, frame-bytes and luma-range are for the "
+                "source raw alone")
 
 
 def test_limits():

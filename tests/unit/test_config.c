@@ -72,6 +72,8 @@ static void test_defaults(void **state)
 	assert_string_equal(config.camera, "cam0");
 	assert_string_equal(config.source, "libcamera");
 	assert_string_equal(config.source_path, "");
+	assert_null(config.layout.name);
+	assert_int_equal(config.row_bytes | config.frame_bytes | config.luma_range, 0);
 	assert_int_equal(config.width, 0);
 	assert_int_equal(config.height, 0);
 	assert_int_equal(config.frame_duration_ns, 0);
@@ -149,6 +151,53 @@ static void test_all(void **state)
 	snprintf(text, sizeof(text), "--config %s", path);
 	expect_good(text);
 	check_all(group);
+}
+
+static void check_raw(void)
+{
+	assert_string_equal(config.source, "raw");
+	assert_string_equal(config.source_path, "-");
+	assert_string_equal(config.layout.name, "NV12");
+	assert_int_equal(config.layout.pixels, PIXELS_R8);
+	assert_int_equal(config.layout.chroma, PIXELS_CHROMA_420);
+	assert_int_equal(config.row_bytes, 1 << 20);
+	assert_int_equal(config.frame_bytes, 4ull << 30);
+	assert_int_equal(config.luma_range, LUMARING_RANGE_LIMITED);
+}
+
+/* What is said of frames that say nothing themselves, limits at their value and one beyond. */
+static void test_raw(void **state)
+{
+	char text[128];
+
+	(void)state;
+	expect_good("--runtime-dir . --source raw:- --size 640x480 --pixel-format nv12 --row-bytes 1M --frame-bytes 4G "
+		    "--luma-range limited");
+	check_raw();
+	write_file("{\"source\": \"raw:-\", \"size\": \"640x480\", \"pixel_format\": \"NV12\", \"row_bytes\": 1048576,"
+		   "\"frame_bytes\": 4294967296, \"luma_range\": \"limited\", \"runtime_dir\": \".\"}");
+	snprintf(text, sizeof(text), "--config %s", path);
+	expect_good(text);
+	check_raw();
+	expect_good("--runtime-dir . --source raw:/dev/video-pipe --size 1x1 --pixel-format R8 --luma-range full");
+	assert_int_equal(config.luma_range, LUMARING_RANGE_FULL);
+	expect_bad("--row-bytes 1048577", "--row-bytes: \"1048577\" is not a number of bytes");
+	expect_bad("--row-bytes 0", "1 to 1048576");
+	expect_bad("--frame-bytes 4294967297", "1 to 4294967296");
+	expect_bad("--frame-bytes 0", "1 to 4294967296");
+	expect_bad("--luma-range FULL", "--luma-range: \"FULL\" is not full or limited");
+	expect_bad("--pixel-format RGB",
+		   "--pixel-format: \"RGB\" is none of R8, R10, R12, R16, R10_CSI2P, R12_CSI2P, "
+		   "YUYV, YVYU, UYVY, VYUY, RGB24, BGR24, XRGB8888, XBGR8888, NV12, NV21, YUV420");
+	expect_bad("--runtime-dir . --source raw:- --size 640x480", "give size and pixel-format");
+	expect_bad("--runtime-dir . --source raw:- --pixel-format R8", "give size and pixel-format");
+	expect_bad("--source raw", "is not libcamera, synthetic, replay:FILE or raw:FILE");
+	expect_bad("--source raw:", "is not libcamera, synthetic, replay:FILE or raw:FILE");
+	expect_bad("--source raws:-", "is not libcamera, synthetic, replay:FILE or raw:FILE");
+	expect_bad("--source replay:- --row-bytes 8", "are for the source raw alone");
+	expect_bad("--source synthetic --frame-bytes 8", "are for the source raw alone");
+	expect_bad("--source synthetic --luma-range full", "are for the source raw alone");
+	expect_bad("--source replay:- --pixel-format R8", "leave pixel-format out");
 }
 
 static void test_streams_of_the_file(void **state)
@@ -287,6 +336,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_defaults),
 		cmocka_unit_test(test_all),
+		cmocka_unit_test(test_raw),
 		cmocka_unit_test(test_streams_of_the_file),
 		cmocka_unit_test(test_command_line_wins),
 		cmocka_unit_test(test_actions),

@@ -70,12 +70,49 @@ static void test_chroma_bytes(void **state)
 	assert_int_equal(pixels_chroma_bytes(PIXELS_CHROMA_420, 65535, 65535, 2), UINT64_C(4294967296));
 }
 
+static void test_layouts(void **state)
+{
+	static const char *planar[] = { "NV12",   "NV21",   "YUV420", "YVU420", "NV16",   "NV61",
+					"YUV422", "YVU422", "NV24",   "NV42",   "YUV444", "YVU444" };
+	struct pixels_layout layout;
+	char names[256], less[20];
+
+	(void)state;
+	pixels_list_layouts(names, sizeof(names));
+	for (unsigned i = 0; i < PIXELS_COUNT; i++) {
+		const char *name = pixels_facts((enum pixels)i)->name;
+
+		assert_true(pixels_find_layout(name, &layout));
+		assert_string_equal(layout.name, name);
+		assert_int_equal(layout.pixels, i);
+		assert_int_equal(layout.chroma, PIXELS_CHROMA_NONE);
+		assert_non_null(strstr(names, name));
+	}
+	for (unsigned i = 0; i < sizeof(planar) / sizeof(planar[0]); i++) {
+		assert_true(pixels_find_layout(planar[i], &layout));
+		assert_int_equal(layout.pixels, PIXELS_R8);
+		assert_int_equal(layout.chroma, i < 4   ? PIXELS_CHROMA_420
+						: i < 8 ? PIXELS_CHROMA_422
+							: PIXELS_CHROMA_444);
+	}
+	assert_true(pixels_find_layout("nv12", &layout));
+	layout.name = "untouched";
+	assert_false(pixels_find_layout("NV13", &layout));
+	assert_string_equal(layout.name, "untouched");
+	assert_string_equal(names + strlen(names) - 8, ", YVU444"); /* all of them fit */
+	memset(less, 'x', sizeof(less));
+	pixels_list_layouts(less, sizeof(less) - 1);
+	assert_string_equal(less, "R8, R10, R12, R16,");
+	assert_int_equal(less[sizeof(less) - 1], 'x');
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_names),
 		cmocka_unit_test(test_row_bytes),
 		cmocka_unit_test(test_chroma_bytes),
+		cmocka_unit_test(test_layouts),
 	};
 
 	return cmocka_run_group_tests_name("pixels", tests, NULL, NULL);

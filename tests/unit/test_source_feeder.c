@@ -66,7 +66,7 @@ static bool shows(const struct source_frame *frame, uint32_t width, uint32_t hei
 
 static int set_size(struct feeder *feeder, uint32_t width, uint32_t height)
 {
-	return feeder_set_format(feeder, "test", width, height, PIXELS_R8, 0, LUMARING_RANGE_FULL);
+	return feeder_set_format(feeder, "test", &(struct feeder_picture){ .width = width, .height = height }, 0);
 }
 
 #define MANY 20000
@@ -221,6 +221,43 @@ static void test_formats_overlap(void **state)
 	assert_true(shows(&events[3].frame, 33, 9, 12));
 	assert_true(shows(&events[4].frame, 3, 2, 21));
 	assert_true(shows(&events[5].frame, 3, 2, 22));
+	destroy(feeder);
+}
+
+/* The same size in rows of other lengths, by one buffer. */
+static int make_three_rows(struct feeder *feeder)
+{
+	static const uint32_t row_bytes[] = { 0, 100, 33 };
+	int rc = 0;
+
+	for (unsigned i = 0; !rc && i < 3; i++) {
+		struct feeder_picture picture = { .width = 16, .height = 4, .row_bytes = row_bytes[i] };
+
+		rc = feeder_set_format(feeder, "test", &picture, 0);
+		if (!rc)
+			rc = make_frame(feeder, i + 1);
+	}
+	return rc;
+}
+
+static void test_rows_of_the_source(void **state)
+{
+	static const uint32_t strides[] = { 64, 192, 128 };
+	struct feeder *feeder = create(1, make_three_rows);
+	struct source *source = &feeder->source;
+
+	(void)state;
+	for (unsigned i = 0; i < 3; i++) {
+		struct source_event event = expect_event(source, SOURCE_FORMAT);
+
+		assert_int_equal(event.format.width, 16);
+		assert_int_equal(event.format.stride, strides[i]);
+		event = expect_event(source, SOURCE_FRAME);
+		for (uint32_t at = 0; at < 4 * strides[i]; at++) /* a buffer that is too small is not kept */
+			assert_int_equal(event.frame.image[at], at % strides[i] < 16 ? i + 1 : FEEDER_PADDING);
+		source_release(source, event.frame.buffer);
+	}
+	expect_event(source, SOURCE_ENDED);
 	destroy(feeder);
 }
 
@@ -471,6 +508,7 @@ int main(void)
 		cmocka_unit_test(test_full_queue),
 		cmocka_unit_test(test_formats_overlap),
 		cmocka_unit_test(test_held_frames),
+		cmocka_unit_test(test_rows_of_the_source),
 		cmocka_unit_test(test_lossless_waits),
 		cmocka_unit_test(test_destroy_while_waiting),
 		cmocka_unit_test(test_destroy_never_launched),

@@ -9,7 +9,7 @@ static void test_names(void **state)
 		&(struct source_config){ .name = "libcamera" }, -ENOTSUP,
 		"this build of lumaringd has no libcamera source; use --source replay:FILE or --source synthetic");
 	expect_refusal(&(struct source_config){ .name = "webcam" }, -ENOENT,
-		       "there is no source \"webcam\"; the sources are libcamera, replay:FILE and synthetic");
+		       "there is no source \"webcam\"; the sources are libcamera, replay:FILE, raw:FILE and synthetic");
 	expect_refusal(&(struct source_config){ .name = "" }, -ENOENT, "there is no source \"\"");
 	expect_refusal(&(struct source_config){ .name = "replay" }, -EINVAL, "replay needs a Y4M file, a FIFO or -");
 	expect_refusal(&(struct source_config){ .name = "replay", .path = "" }, -EINVAL, "replay needs a Y4M file");
