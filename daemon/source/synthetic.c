@@ -15,6 +15,9 @@
 /* Pixels that synthetic_verify() makes and compares at a time, a multiple of 8. */
 #define VERIFY_PIXELS 512u
 
+/* Pixels that synthetic_row_of() puts in a format at a time, a multiple of any group. */
+#define FORMAT_PIXELS 512u
+
 struct synthetic {
 	struct feeder feeder; /* stays first */
 	uint64_t period_ns;   /* 0: unpaced */
@@ -48,6 +51,73 @@ void synthetic_row(uint8_t *pixels, uint64_t sequence, uint32_t x, uint32_t y, u
 	}
 	word = synthetic_block(seed, shade, block + width / 8);
 	memcpy(pixels + width / 8 * 8, &word, width % 8);
+}
+
+static void put_r10(uint8_t *row, const uint8_t *luma, uint32_t count)
+{
+	for (uint32_t i = 0; i < count; i++) {
+		unsigned value = (unsigned)luma[i] << 2 | synthetic_low(luma[i]);
+
+		row[2 * i] = (uint8_t)value;
+		row[2 * i + 1] = (uint8_t)(value >> 8);
+	}
+}
+
+static void put_r10_csi2p(uint8_t *row, const uint8_t *luma, uint32_t count)
+{
+	for (; count >= 4; count -= 4, luma += 4, row += 5) {
+		memcpy(row, luma, 4);
+		row[4] = (uint8_t)(synthetic_low(luma[0]) | synthetic_low(luma[1]) << 2 | synthetic_low(luma[2]) << 4 |
+				   synthetic_low(luma[3]) << 6);
+	}
+}
+
+static void put_yuyv(uint8_t *row, const uint8_t *luma, uint32_t count)
+{
+	for (uint32_t i = 0; i < count; i++) {
+		row[2 * i] = luma[i];
+		row[2 * i + 1] = (uint8_t)~luma[i];
+	}
+}
+
+static void put_uyvy(uint8_t *row, const uint8_t *luma, uint32_t count)
+{
+	for (uint32_t i = 0; i < count; i++) {
+		row[2 * i] = (uint8_t)~luma[i];
+		row[2 * i + 1] = luma[i];
+	}
+}
+
+typedef void put_function(uint8_t *row, const uint8_t *luma, uint32_t count);
+
+/* NULL: not made. */
+static put_function *put_function_of(enum pixels pixels)
+{
+	static put_function *const functions[PIXELS_COUNT] = {
+		[PIXELS_R10] = put_r10,
+		[PIXELS_R10_CSI2P] = put_r10_csi2p,
+		[PIXELS_YUYV] = put_yuyv,
+		[PIXELS_UYVY] = put_uyvy,
+	};
+
+	return functions[pixels];
+}
+
+bool synthetic_row_of(uint8_t *row, enum pixels pixels, uint64_t sequence, uint32_t y, uint32_t width)
+{
+	put_function *put = put_function_of(pixels);
+	uint32_t group = pixels_facts(pixels)->group_pixels, whole = (width + group - 1) / group * group;
+	uint8_t luma[FORMAT_PIXELS];
+
+	if (pixels == PIXELS_R8)
+		synthetic_row(row, sequence, 0, y, width);
+	for (uint32_t x = 0; put && x < whole; x += FORMAT_PIXELS) {
+		uint32_t count = whole - x < FORMAT_PIXELS ? whole - x : FORMAT_PIXELS;
+
+		synthetic_row(luma, sequence, x, y, count);
+		put(row + pixels_row_bytes(pixels, x), luma, count);
+	}
+	return put || pixels == PIXELS_R8;
 }
 
 /* Column of the first wrong pixel, or `width`. */
@@ -94,7 +164,8 @@ static int synthetic_make(struct synthetic *synthetic, unsigned buffer, uint64_t
 	struct source_frame frame = { .sensor_ns = begin_ns, .camera_sequence = synthetic->sequence };
 
 	for (uint32_t y = 0; y < format->height; y++)
-		synthetic_row(pixels + (size_t)y * format->stride, synthetic->sequence, 0, y, format->width);
+		synthetic_row_of(pixels + (size_t)y * format->stride, format->pixels, synthetic->sequence, y,
+				 format->width);
 	frame.ready_ns = clock_monotonic_ns();
 	frame.lost[LUMARING_LOST_SENSOR] = synthetic->lost;
 	synthetic->lost = 0;
@@ -155,12 +226,19 @@ static int synthetic_prepare(struct synthetic *synthetic, const struct source_co
 		return feeder_fail(feeder, -EINVAL,
 				   "synthetic: %ux%u pixels were asked for, at most %ux%u are possible", width, height,
 				   LUMARING_EXTENT_MAX, LUMARING_EXTENT_MAX);
+	if (config->layout.name && (config->layout.chroma != PIXELS_CHROMA_NONE ||
+				    (config->layout.pixels != PIXELS_R8 && !put_function_of(config->layout.pixels))))
+		return feeder_fail(feeder, -EINVAL,
+				   "synthetic: %s was asked for; R8, R10, R10_CSI2P, YUYV and UYVY can be made",
+				   config->layout.name);
 	if (!config->unpaced)
 		synthetic->period_ns = config->frame_duration_ns ? config->frame_duration_ns : SYNTHETIC_PERIOD_NS;
-	rc = feeder_set_format(
-		feeder, "synthetic",
-		&(struct feeder_picture){ .width = width, .height = height, .luma_range = LUMARING_RANGE_FULL },
-		synthetic->period_ns);
+	rc = feeder_set_format(feeder, "synthetic",
+			       &(struct feeder_picture){ .width = width,
+							 .height = height,
+							 .pixels = config->layout.pixels,
+							 .luma_range = LUMARING_RANGE_FULL },
+			       synthetic->period_ns);
 	return rc ? rc : feeder_launch(feeder, "synthetic", synthetic_run);
 }
 

@@ -12,6 +12,10 @@
  * number, in one frame no two rows of a column of blocks, and no two blocks of a row. So a picture that is torn,
  * shifted or another's does not pass wherever eight whole bytes of it are looked at.
  *
+ * With config.layout it is made as R10, R10_CSI2P, YUYV or UYVY: the upper eight bits of luma are the same function,
+ * the two bits below them synthetic_low() of these, and each byte of colour the complement of the luma beside it.
+ * Groups at the right edge are whole, as if the image went on.
+ *
  * A paced source is live, like a camera: a frame that finds no free buffer is lost. An unpaced one waits.
  */
 #ifndef LUMARING_SOURCE_SYNTHETIC_H
@@ -67,6 +71,15 @@ static inline uint8_t synthetic_pixel(uint64_t sequence, uint32_t x, uint32_t y)
 
 	return (uint8_t)(block >> x % 8 * 8);
 }
+
+/* What follows the eight bits of a pixel where luma has ten. */
+static inline unsigned synthetic_low(uint8_t pixel)
+{
+	return (pixel ^ (unsigned)pixel >> 2) & 3u;
+}
+
+/* Row y of an image so wide in a pixel format: whole groups. False, and nothing done: it is not made in that format. */
+bool synthetic_row_of(uint8_t *row, enum pixels pixels, uint64_t sequence, uint32_t y, uint32_t width);
 
 /* Pixels x .. x + width - 1 of row y of the image, quickly. */
 void synthetic_row(uint8_t *pixels, uint64_t sequence, uint32_t x, uint32_t y, uint32_t width);

@@ -140,14 +140,83 @@ static void test_shifted_rows(void **state)
 	}
 }
 
+/* The value of one pixel, by the words of pixels.h: luma of up to 16 bits, and the byte of colour beside it or -1. */
+static unsigned take_apart(const uint8_t *row, enum pixels pixels, uint32_t x, int *ret_colour)
+{
+	const uint8_t *group;
+
+	*ret_colour = -1;
+	switch (pixels) {
+	case PIXELS_R10:
+		return row[2 * x] | (unsigned)row[2 * x + 1] << 8;
+	case PIXELS_R10_CSI2P:
+		group = row + x / 4 * 5;
+		return (unsigned)group[x % 4] << 2 | (group[4] >> 2 * (x % 4) & 3);
+	case PIXELS_YUYV:
+		group = row + x / 2 * 4;
+		*ret_colour = group[x % 2 ? 3 : 1];
+		return group[x % 2 ? 2 : 0];
+	case PIXELS_UYVY:
+		group = row + x / 2 * 4;
+		*ret_colour = group[x % 2 ? 2 : 0];
+		return group[x % 2 ? 3 : 1];
+	default:
+		return row[x];
+	}
+}
+
+/* Every width around those that are put together at a time, in memory that ends with the row. */
+static void test_formats(void **state)
+{
+	static const enum pixels made[] = { PIXELS_R8, PIXELS_R10, PIXELS_R10_CSI2P, PIXELS_YUYV, PIXELS_UYVY };
+	uint8_t nothing[64];
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(made); i++) {
+		const struct pixels_facts *facts = pixels_facts(made[i]);
+
+		for (uint32_t width = 1; width < 1100; width += width < 20 || width % 512 > 500 ? 1 : 37) {
+			uint8_t *row = malloc(pixels_row_bytes(made[i], width));
+			uint32_t whole = (width + facts->group_pixels - 1) / facts->group_pixels * facts->group_pixels;
+
+			assert_non_null(row);
+			assert_true(synthetic_row_of(row, made[i], 31, 7, width));
+			for (uint32_t x = 0; x < whole; x++) {
+				uint8_t pixel = synthetic_pixel(31, x, 7);
+				int colour;
+				unsigned value = take_apart(row, made[i], x, &colour);
+
+				assert_int_equal(value >> (facts->depth - 8), pixel);
+				if (facts->depth == 10)
+					assert_int_equal(value & 3, synthetic_low(pixel));
+				if (colour >= 0)
+					assert_int_equal(colour, pixel ^ 0xff);
+			}
+			free(row);
+		}
+	}
+	memset(nothing, 0xa5, sizeof(nothing));
+	for (unsigned pixels = 0; pixels < PIXELS_COUNT; pixels++) {
+		bool is_made = false;
+
+		for (size_t i = 0; i < COUNT(made); i++)
+			is_made |= made[i] == (enum pixels)pixels;
+		if (is_made)
+			continue;
+		assert_false(synthetic_row_of(nothing, (enum pixels)pixels, 1, 0, 8));
+		for (size_t i = 0; i < sizeof(nothing); i++)
+			assert_int_equal(nothing[i], 0xa5);
+	}
+}
+
 /* --- the source --------------------------------------------------------------------------------------------- */
 
 static void check_frame(const struct source_event *event, uint32_t width, uint32_t height)
 {
 	uint32_t stride = FEEDER_STRIDE(width);
 
-	assert_true(synthetic_verify(event->frame.image, stride, event->frame.camera_sequence, 0, 0, width, height, NULL,
-				     NULL));
+	assert_true(synthetic_verify(event->frame.image, stride, event->frame.camera_sequence, 0, 0, width, height,
+				     NULL, NULL));
 	for (uint32_t y = 0; y < height; y++) {
 		for (uint32_t x = width; x < stride; x++)
 			assert_int_equal(event->frame.image[(size_t)y * stride + x], FEEDER_PADDING);
@@ -187,6 +256,37 @@ static void test_unpaced(void **state)
 		}
 		source_destroy(source);
 	}
+}
+
+static void test_format_of_the_source(void **state)
+{
+	struct source_config config = { .name = "synthetic", .width = 33, .height = 5, .unpaced = true };
+	uint8_t row[100];
+
+	(void)state;
+	assert_true(pixels_find_layout("UYVY", &config.layout));
+	{
+		struct source *source = open_source(&config);
+		struct source_event event;
+
+		assert_int_equal(source_start(source), 0);
+		expect_format_of(source, 33, 5, PIXELS_UYVY);
+		event = expect_event(source, SOURCE_FRAME);
+		for (uint32_t y = 0; y < 5; y++) {
+			const uint8_t *at = event.frame.image + (size_t)y * FEEDER_STRIDE(68u);
+
+			synthetic_row_of(row, PIXELS_UYVY, 1, y, 33);
+			assert_memory_equal(at, row, 68);
+			for (uint32_t i = 68; i < FEEDER_STRIDE(68u); i++)
+				assert_int_equal(at[i], FEEDER_PADDING);
+		}
+		source_destroy(source);
+	}
+	assert_true(pixels_find_layout("RGB24", &config.layout));
+	expect_refusal(&config, -EINVAL,
+		       "synthetic: RGB24 was asked for; R8, R10, R10_CSI2P, YUYV and UYVY can be made");
+	assert_true(pixels_find_layout("NV12", &config.layout));
+	expect_refusal(&config, -EINVAL, "synthetic: NV12 was asked for");
 }
 
 static void test_defaults(void **state)
@@ -279,6 +379,8 @@ int main(void)
 		cmocka_unit_test(test_shifts_differ),
 		cmocka_unit_test(test_shifted_rows),
 		cmocka_unit_test(test_unpaced),
+		cmocka_unit_test(test_formats),
+		cmocka_unit_test(test_format_of_the_source),
 		cmocka_unit_test(test_defaults),
 		cmocka_unit_test(test_live_losses),
 		cmocka_unit_test(test_destroy_while_waiting),
