@@ -97,18 +97,11 @@ static int set_loop(struct config *config, const char *what, const char *value, 
 	return 0;
 }
 
-/* NAME or NAME=X,Y,W,H */
 static int set_stream(struct config *config, const char *what, const char *value, char *error, size_t error_bytes)
 {
-	struct stream_config stream = { 0 };
-	const char *equals = strchr(value, '=');
-	size_t name_bytes = equals ? (size_t)(equals - value) : strlen(value);
-	int r = 0;
+	struct stream_config stream;
+	int r = config_read_stream(&stream, what, value, error, error_bytes);
 
-	if (name_bytes <= LUMARING_NAME_MAX)
-		memcpy(stream.name, value, name_bytes);
-	if (equals)
-		r = parse_region(what, equals + 1, &stream.region, error, error_bytes);
 	return r < 0 ? r : config_add_stream(config, what, &stream, error, error_bytes);
 }
 
@@ -219,8 +212,8 @@ const struct config_setting config_settings[] = {
 	{ "unpaced", CONFIG_FLAG, NULL, "replay, raw and synthetic: as fast as frames are taken", set_unpaced },
 	{ "loop", CONFIG_FLAG, NULL, "replay, raw: begin again at the end; a FIFO waits for its next writer",
 	  set_loop },
-	{ "stream", CONFIG_VALUE, "NAME[=X,Y,W,H]",
-	  "a stream, of a region; repeatable (default: main, the whole image)", set_stream },
+	{ "stream", CONFIG_VALUE, "NAME[=X,Y,W,H][,KEY=VALUE]...",
+	  "a stream, of a region, format=R8|R16, bin=1|2; repeatable (default: main, all)", set_stream },
 	{ "slots", CONFIG_VALUE, "N", "frames a ring holds, 4 to 65535 (default 8)", set_slots },
 	{ "ring-bytes", CONFIG_VALUE, "N", "ceiling for one ring, with k, M or G (default: none)", set_ring_bytes },
 	{ "private-bytes", CONFIG_VALUE, "N", "ceiling for all private rings together (default 512M)",
@@ -251,28 +244,6 @@ void config_init(struct config *config)
 		.clients_max = LIMIT_CLIENTS,
 		.attach_rate = LIMIT_ATTACH_RATE,
 	};
-}
-
-int config_add_stream(struct config *config, const char *what, const struct stream_config *stream, char *error,
-		      size_t error_bytes)
-{
-	if (!name_valid(stream->name))
-		return snprintf(error, error_bytes,
-				"%s: a stream needs a name, 1 to 32 of a-z, 0-9, _ and -, then nothing or =X,Y,W,H",
-				what),
-		       -EINVAL;
-	if (!strncmp(stream->name, STREAM_PRIVATE_PREFIX, strlen(STREAM_PRIVATE_PREFIX)))
-		return snprintf(error, error_bytes, "%s: names that begin with \"%s\" are for clients' private streams",
-				what, STREAM_PRIVATE_PREFIX),
-		       -EINVAL;
-	for (unsigned i = 0; i < config->stream_count; i++)
-		if (!strcmp(config->streams[i].name, stream->name))
-			return snprintf(error, error_bytes, "%s: there are two streams \"%s\"", what, stream->name),
-			       -EINVAL;
-	if (config->stream_count == LIMIT_STREAMS)
-		return snprintf(error, error_bytes, "%s: more than %u streams", what, LIMIT_STREAMS), -E2BIG;
-	config->streams[config->stream_count++] = *stream;
-	return 0;
 }
 
 /* The environment as for the clients, so that one setting serves both. */

@@ -67,6 +67,17 @@ void config_init(struct config *config);
 /* Read a file into `config`: 0, or a negative errno with one sentence that names file and place. */
 int config_read_file(struct config *config, const char *path, char *error, size_t error_bytes);
 
+/*
+ * Say one thing of a stream, "format" for example; the keys are those of "streams" in the file but for "name". -EINVAL
+ * with a sentence, also for a key that there is not.
+ */
+int config_set_stream(struct stream_config *stream, const char *what, const char *key, const char *value, char *error,
+		      size_t error_bytes);
+
+/* All that --stream says of one: NAME[=X,Y,W,H][,KEY=VALUE]... -EINVAL with a sentence, but for the name. */
+int config_read_stream(struct stream_config *ret_stream, const char *what, const char *value, char *error,
+		       size_t error_bytes);
+
 /* A stream of the configuration: -EINVAL (name, duplicate) or -E2BIG with a sentence. */
 int config_add_stream(struct config *config, const char *what, const struct stream_config *stream, char *error,
 		      size_t error_bytes);

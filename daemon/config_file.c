@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * config_file.c - reads a configuration file: JSON with comments. The only file of the daemon that includes cJSON.h. Bounded before
- * the parser sees it (size, depth, values), since cJSON takes forty times the memory of its input. Main thread.
+ * config_file.c - reads a configuration file: JSON with comments. The only file of the daemon that includes cJSON.h.
+ * Bounded before the parser sees it (size, depth, values), since cJSON takes forty times the memory of its input. Main
+ * thread.
  */
 #include "config.h"
 
@@ -166,38 +167,20 @@ static int apply(struct config *config, const char *path, const cJSON *item, cha
 static int apply_stream_field(struct stream_config *stream, const char *what, const cJSON *item, char *error,
 			      size_t error_bytes)
 {
+	bool is_always = !strcmp(item->string, "always");
 	char text[128];
-	uint64_t value = 0;
-	int r = 0;
 
-	if (!strcmp(item->string, "always")) {
-		if (!cJSON_IsBool(item))
-			return snprintf(error, error_bytes, "%s: true or false is wanted", what), -EINVAL;
-		stream->always = cJSON_IsTrue(item);
-		return 0;
-	}
-	if (!value_text(item, text, sizeof(text)))
+	if (is_always && !cJSON_IsBool(item))
+		return snprintf(error, error_bytes, "%s: true or false is wanted", what), -EINVAL;
+	if (is_always)
+		strcpy(text, cJSON_IsTrue(item) ? "true" : "false");
+	else if (!value_text(item, text, sizeof(text)))
 		return snprintf(error, error_bytes, "%s: a string or a number is wanted", what), -EINVAL;
-	if (!strcmp(item->string, "name")) {
-		if (strlen(text) < sizeof(stream->name)) /* else it stays empty, and that is refused */
-			strcpy(stream->name, text);
-		return 0;
-	}
-	if (!strcmp(item->string, "region"))
-		return parse_region(what, text, &stream->region, error, error_bytes);
-	if (!strcmp(item->string, "slots")) {
-		r = parse_unsigned(what, text, LUMARING_SLOTS_MIN, LUMARING_SLOTS_MAX, &value, error, error_bytes);
-		stream->slot_count = (uint32_t)value;
-	} else if (!strcmp(item->string, "max_size")) {
-		r = parse_size(what, text, &stream->width_max, &stream->height_max, error, error_bytes);
-	} else {
-		r = -EINVAL;
-		snprintf(error, error_bytes,
-			 "%s: this key is not known (a stream has name, region, max_size, slots, "
-			 "always)",
-			 what);
-	}
-	return r;
+	if (strcmp(item->string, "name"))
+		return config_set_stream(stream, what, item->string, text, error, error_bytes);
+	if (strlen(text) < sizeof(stream->name)) /* else it stays empty, and that is refused */
+		strcpy(stream->name, text);
+	return 0;
 }
 
 static int apply_streams(struct config *config, const char *path, const cJSON *streams, char *error, size_t error_bytes)

@@ -164,7 +164,7 @@ def test_wrong_keys():
     refuses('{"streams": [], "streams": []}', "config.json: streams: this key stands there twice")
     refuses('{"streams": [{"name": "a", "name": "a"}]}', "config.json: streams[0].name: this key stands there twice")
     refuses('{"streams": [{"name": "a", "size": "1x1"}]}', "config.json: streams[0].size: this key is not known (a "
-            "stream has name, region, max_size, slots, always)")
+            "stream has name, region, max_size, slots, format, bin, always)")
 
 
 def test_wrong_types():
@@ -228,6 +228,11 @@ def test_wrong_values():
             ('"name": "a", "region": "0,0,0,1"', 'streams[0].region: "0,0,0,1" is not X,Y,WIDTH,HEIGHT'),
             ('"name": "a", "region": "0,0,1"', "streams[0].region: "),
             ('"name": "a", "max_size": "0x1"', 'streams[0].max_size: "0x1" is not WIDTHxHEIGHT'),
+            ('"name": "a", "format": "R10"', 'streams[0].format: "R10" is not R8 or R16'),
+            ('"name": "a", "format": 16', 'streams[0].format: "16" is not R8 or R16'),
+            ('"name": "a", "bin": 0', 'streams[0].bin: "0" is not a whole number, 1 to 2'),
+            ('"name": "a", "bin": 3', 'streams[0].bin: "3" is not a whole number, 1 to 2'),
+            ('"name": "a", "bin": true', 'streams[0].bin: a string or a number is wanted'),
             ('"name": "a", "slots": 3', 'streams[0].slots: "3" is not a whole number, 4 to 65535')):
         refuses('{"streams": [{%s}]}' % fields, "config.json: " + sentence)
     refuses('{"streams": [{"name": "a"}, {"name": "a"}]}', 'config.json: streams[1]: there are two streams "a"')

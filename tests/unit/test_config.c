@@ -222,6 +222,87 @@ static void test_streams_of_the_file(void **state)
 	assert_string_equal(config.streams[2].name, "7");
 }
 
+static void check_streams(void)
+{
+	const struct stream_config *s = config.streams;
+
+	assert_int_equal(config.stream_count, 4);
+	assert_string_equal(s[0].name, "main");
+	assert_int_equal(s[0].fourcc, LUMARING_FORMAT_R16);
+	assert_int_equal(s[0].bin, 2);
+	assert_int_equal(s[0].region.width, 0);
+	assert_string_equal(s[1].name, "ball");
+	assert_memory_equal(&s[1].region, (&(struct region){ 1, 2, 3, 4 }), sizeof(struct region));
+	assert_int_equal(s[1].fourcc, LUMARING_FORMAT_R8);
+	assert_int_equal(s[1].bin, 1);
+	assert_int_equal(s[1].slot_count, 65535);
+	assert_int_equal(s[1].width_max, 640);
+	assert_int_equal(s[1].height_max, 480);
+	assert_true(s[1].always);
+	assert_string_equal(s[2].name, "plain");
+	assert_int_equal(s[2].fourcc | s[2].bin, 0);
+	assert_string_equal(s[3].name, "low");
+	assert_int_equal(s[3].fourcc, LUMARING_FORMAT_R16);
+	assert_false(s[3].always);
+}
+
+/* What a stream is like, on the command line and in the file. */
+static void test_streams(void **state)
+{
+	char text[512];
+
+	(void)state;
+	expect_good("--runtime-dir . --stream main,format=R16,bin=2 --stream "
+		    "ball=1,2,3,4,format=R8,bin=1,slots=65535,max_size=640x480,always=true --stream plain --stream "
+		    "low,format=r16,always=false");
+	check_streams();
+	write_file("{\"runtime_dir\": \".\", \"streams\": [{\"name\": \"main\", \"format\": \"R16\", \"bin\": 2},"
+		   "{\"name\": \"ball\", \"region\": \"1,2,3,4\", \"format\": \"R8\", \"bin\": 1, \"slots\": 65535,"
+		   "\"max_size\": \"640x480\", \"always\": true}, {\"name\": \"plain\"},"
+		   "{\"name\": \"low\", \"format\": \"r16\", \"always\": false}]}");
+	snprintf(text, sizeof(text), "--config %s", path);
+	expect_good(text);
+	check_streams();
+	expect_bad("--stream a,format=R10", "--stream: format: \"R10\" is not R8 or R16");
+	expect_bad("--stream a,format=", "--stream: format: \"\" is not R8 or R16");
+	expect_bad("--stream a,bin=0", "--stream: bin: \"0\" is not a whole number, 1 to 2");
+	expect_bad("--stream a,bin=3", "--stream: bin: \"3\" is not a whole number, 1 to 2");
+	expect_bad("--stream a,always", "--stream: \"always\" is not KEY=VALUE");
+	expect_bad("--stream a,always=yes", "--stream: always: \"yes\" is not true or false");
+	expect_bad("--stream a,slots=3", "--stream: slots: \"3\" is not a whole number, 4 to 65535");
+	expect_bad("--stream a,name=b", "--stream: name: this key is not known");
+	expect_bad("--stream a,", "--stream: \"\" is not KEY=VALUE");
+	expect_bad("--stream a,bin=1,", "--stream: \"\" is not KEY=VALUE");
+	expect_bad("--stream a=1,2,3,4,", "--stream: \"\" is not KEY=VALUE");
+	expect_bad("--stream a=1,2,3,4,5", "--stream: \"5\" is not KEY=VALUE");
+	expect_bad("--stream a=bin=2", "--stream: \"bin=2\" is not X,Y,WIDTH,HEIGHT");
+	expect_bad("--stream a=1,2,bin=2", "--stream: \"1,2,bin=2\" is not X,Y,WIDTH,HEIGHT");
+	expect_bad("--stream ,bin=2", "--stream: a stream needs a name");
+}
+
+/* Positions and sizes at their limits and one beyond, and a text of 255 bytes and of 256. */
+static void test_stream_limits(void **state)
+{
+	char text[400];
+
+	(void)state;
+	expect_good("--runtime-dir . --stream a=65535,65535,65535,65535 --stream b=0,0,1,1");
+	assert_int_equal(config.streams[0].region.x, 65535);
+	expect_bad("--stream a=65536,0,1,1", "X and Y 0 to 65535, WIDTH and HEIGHT 1 to 65535");
+	expect_bad("--stream a=0,65536,1,1", "is not X,Y,WIDTH,HEIGHT");
+	expect_bad("--stream a=0,0,65536,1", "is not X,Y,WIDTH,HEIGHT");
+	expect_bad("--stream a=0,0,1,65536", "is not X,Y,WIDTH,HEIGHT");
+	expect_bad("--stream a=0,0,0,1", "is not X,Y,WIDTH,HEIGHT");
+	expect_bad("--stream a=0,0,1,0", "is not X,Y,WIDTH,HEIGHT");
+	expect_bad("--stream a=-1,0,1,1", "is not X,Y,WIDTH,HEIGHT");
+	expect_bad("--stream a=18446744073709551616,0,1,1", "is not X,Y,WIDTH,HEIGHT");
+	snprintf(text, sizeof(text), "--runtime-dir . --stream a,slots=%0247u", 8);
+	expect_good(text);
+	assert_int_equal(config.streams[0].slot_count, 8);
+	snprintf(text, sizeof(text), "--runtime-dir . --stream a,slots=%0248u", 8);
+	expect_bad(text, "has more than 255 bytes");
+}
+
 /* Wherever --config stands among the options; streams are replaced as a whole. */
 static void test_command_line_wins(void **state)
 {
@@ -337,6 +418,8 @@ int main(void)
 		cmocka_unit_test(test_defaults),
 		cmocka_unit_test(test_all),
 		cmocka_unit_test(test_raw),
+		cmocka_unit_test(test_streams),
+		cmocka_unit_test(test_stream_limits),
 		cmocka_unit_test(test_streams_of_the_file),
 		cmocka_unit_test(test_command_line_wins),
 		cmocka_unit_test(test_actions),
