@@ -61,13 +61,14 @@ CLI_SRC := $(wildcard client-lib/cli/*.c)
 EXAMPLE_SRC := $(wildcard client-lib/examples/*.c)
 UNIT_SRC := $(wildcard tests/unit/test_*.c)
 TOOL_SRC := $(wildcard tests/tools/*.c)
+CHECKASM_SRC := $(wildcard tests/checkasm/*.c)
 
 obj = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 DAEMON_PARTS := $(call obj,$(filter-out daemon/main.c,$(DAEMON_SRC)))
 EXAMPLES := $(patsubst client-lib/examples/%.c,$(BUILD)/examples/%,$(EXAMPLE_SRC))
 UNITS := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(UNIT_SRC))
 TOOLS := $(patsubst tests/tools/%.c,$(BUILD)/tests/%,$(TOOL_SRC))
-OBJECTS := $(call obj,$(DAEMON_SRC) $(CLIENT_SRC) $(CLI_SRC) $(EXAMPLE_SRC) $(UNIT_SRC) $(TOOL_SRC))
+OBJECTS := $(call obj,$(DAEMON_SRC) $(CLIENT_SRC) $(CLI_SRC) $(EXAMPLE_SRC) $(UNIT_SRC) $(TOOL_SRC) $(CHECKASM_SRC))
 
 PRODUCTS := $(BUILD)/liblumaring.so.$(SOVERSION) $(BUILD)/liblumaring.so $(BUILD)/liblumaring.a \
 	$(BUILD)/lumaring.pc $(BUILD)/lumaringd $(BUILD)/lumaring $(BUILD)/lumaringd@.service
@@ -95,8 +96,9 @@ define kernel_flags
 $(BUILD)/obj/daemon/copy/kernels_$(1).o: KERNEL_FLAGS := $(KERNEL_FLAGS_$(1))
 endef
 $(foreach set,$(KERNELS_$(MACHINE)),$(eval $(call kernel_flags,$(set))))
-# The reference has no vectors of its own: leave it to the compiler, which makes many of them at -O3 only.
-$(BUILD)/obj/daemon/copy/kernels_c.o: CFLAGS := $(patsubst -O2,-O3,$(CFLAGS))
+# The reference has no vectors of its own: leave it to the compiler, which makes many of them at -O3 only. The others
+# have short loops to be unrolled.
+$(patsubst %,$(BUILD)/obj/daemon/copy/kernels_%.o,c $(KERNELS_$(MACHINE))): CFLAGS := $(patsubst -O2,-O3,$(CFLAGS))
 
 $(BUILD)/libdaemon.a: $(DAEMON_PARTS)
 	$(call say,AR,$@)
@@ -144,6 +146,11 @@ $(BUILD)/tests/%: $(BUILD)/obj/tests/tools/%.o $(BUILD)/liblumaring.a $(BUILD)/l
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(LUMARING_LDFLAGS) $(LDFLAGS) -o $@ $^ $(DAEMON_LIBS)
 
+$(BUILD)/tests/checkasm: $(call obj,$(CHECKASM_SRC)) $(BUILD)/libdaemon.a
+	$(call say,LD,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(LUMARING_LDFLAGS) $(LDFLAGS) -o $@ $^ $(DAEMON_LIBS)
+
 # A test of the tool's pictures is a program that writes some, and has a decoder of its own.
 $(BUILD)/tests/test_cli_png: TEST_LIBS := $(CLI_LIBS) -lz
 
@@ -151,15 +158,17 @@ $(BUILD)/tests/test_cli_png: TEST_LIBS := $(CLI_LIBS) -lz
 
 E2E := $(sort $(wildcard tests/e2e/test_*.py))
 RUN := tests/run --build $(BUILD)
+# Every kernel of this kind of machine, each level of instructions alone.
+CHECKASM := $(foreach level,c $(KERNELS_$(MACHINE)),kernels-$(level)='LUMARING_CPU=$(level) $(BUILD)/tests/checkasm')
 
 .PHONY: tests
-tests: all $(UNITS) $(TOOLS)
+tests: all $(UNITS) $(TOOLS) $(BUILD)/tests/checkasm
 
 .PHONY: check
 check: ## Install what is missing, build, run all tests (minutes)
 	$(Q)tests/deps check
 	$(Q)$(MAKE) --no-print-directory -j$$(nproc) tests
-	$(Q)began=$$(date +%s); $(RUN) $(UNITS) \
+	$(Q)began=$$(date +%s); $(RUN) $(UNITS) $(CHECKASM) \
 		layers='tests/layers && tests/layers --self-test' headers='tests/headers $(BUILD)' \
 		model='tests/model/run $(BUILD)/model' $(E2E) \
 		stress='tests/stress/system --build $(BUILD) --seconds 10' \
@@ -173,7 +182,7 @@ check-unit: $(UNITS) ## Run the unit tests only
 # What .ci/run adds to `check`, each in a build of its own.
 .PHONY: check-sanitized check-thread check-long check-epoll
 check-sanitized: tests ## With SAN=address,undefined: unit and end-to-end tests, and the stress
-	$(Q)$(RUN) $(UNITS) $(E2E) stress='tests/stress/system --build $(BUILD) --seconds 10'
+	$(Q)$(RUN) $(UNITS) $(CHECKASM) $(E2E) stress='tests/stress/system --build $(BUILD) --seconds 10'
 
 check-thread: tests ## With SAN=thread: writer and readers as threads of one program, and the unit tests
 	$(Q)LUMARING_TEST_IO=epoll $(RUN) $(UNITS) tests/e2e/test_lifecycle.py tests/e2e/test_hostile.py \
