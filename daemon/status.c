@@ -206,6 +206,8 @@ static void write_stream(struct json *json, const struct stream *stream, const s
 	if (stream->owner)
 		json_number(json, "owner_pid", (uint64_t)stream->owner->pid);
 	json_bool(json, "always", stream->config.always);
+	json_string(json, "format", stream_bytes_per_pixel(stream) == 2 ? "R16" : "R8");
+	json_number(json, "bin", stream->config.bin);
 	json_number(json, "slots", stream->config.slot_count);
 	write_ring(json, stream->ring);
 	write_region(json, stream, view->format);

@@ -9,6 +9,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include <lumaring/layout.h>
+
 /* Causes from here on, up to the library's own, never had a sequence: see enum lumaring_missed. */
 #define CAUSE_UNSEQUENCED LUMARING_MISSED_SENSOR
 #define CAUSE_LIBRARY LUMARING_MISSED_SKIPPED
@@ -68,6 +70,10 @@ void line_frame(struct line *line, const struct lumaring_frame *frame, uint64_t 
 	add(line, "%8" PRIu64 "  %ux%u", frame->sequence, frame->width, frame->height);
 	if (region->width != frame->image_width || region->height != frame->image_height)
 		add(line, "+%u+%u", region->x, region->y);
+	if (frame->fourcc == LUMARING_FORMAT_R16)
+		add(line, " R16");
+	if (frame->bin > 1)
+		add(line, " bin %u", frame->bin);
 	add(line, "  latency %6" PRIu64 " us  missed %" PRIu64, latency_us, frame->missed);
 	add_causes(line, frame->missed_by, 0, LUMARING_MISSED_CAUSES);
 	add(line, "\n");
@@ -97,7 +103,8 @@ void line_frame_json(struct line *line, const struct lumaring_frame *frame, uint
 	add_fourcc(line, frame->fourcc);
 	add(line, "\",\"region\":{\"x\":%u,\"y\":%u,\"width\":%u,\"height\":%u}", region->x, region->y, region->width,
 	    region->height);
-	add(line, ",\"generation\":%u,\"pinned\":%s", frame->generation, frame->pinned ? "true" : "false");
+	add(line, ",\"bin\":%u,\"generation\":%u,\"pinned\":%s", frame->bin, frame->generation,
+	    frame->pinned ? "true" : "false");
 	add(line, ",\"sensor_ns\":\"%" PRIu64 "\",\"ready_ns\":\"%" PRIu64 "\",\"publish_ns\":\"%" PRIu64 "\"",
 	    frame->sensor_ns, frame->ready_ns, frame->publish_ns);
 	add(line, ",\"missed_by\":{");

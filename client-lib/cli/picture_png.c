@@ -81,6 +81,8 @@ static void add_texts(struct encoder *encoder)
 	add_text(encoder, "sequence", "%" PRIu64, frame->sequence);
 	add_text(encoder, "epoch", "%" PRIu64, frame->epoch);
 	add_text(encoder, "region", "%u,%u,%u,%u", region->x, region->y, region->width, region->height);
+	if (frame->bin > 1)
+		add_text(encoder, "bin", "%u", frame->bin);
 	if (frame->sensor_ns)
 		add_text(encoder, "sensor_ns", "%" PRIu64, frame->sensor_ns);
 	if (frame->exposure_us)

@@ -271,11 +271,13 @@ static void add_percentiles(struct table *table, const cJSON *times)
 		table_cell(table, "%s", number(times, "count") > 0 ? in_time(number(times, keys[i])).text : "-");
 }
 
-/* Of the copy, and from the frame complete in the capture buffer to its publication. */
+/* What is made, and how long that takes: the copy, and from the frame complete in the capture buffer to its
+ * publication. */
 static void add_times(struct table *table, const cJSON *stream, const cJSON *status)
 {
 	(void)status;
 	table_cell(table, "%s", text(stream, "name"));
+	table_cell(table, "%s%s", text(stream, "format"), number(stream, "bin") == 2 ? " bin 2" : "");
 	add_percentiles(table, get(stream, "copy_us"));
 	add_percentiles(table, get(stream, "ready_to_published_us"));
 }
@@ -316,11 +318,11 @@ static int print_streams(const cJSON *status, bool all, FILE *file)
 {
 	static const struct {
 		stream_row row;
-		const char *heads[8];
+		const char *heads[9];
 	} tables[] = {
 		{ add_use, { "STREAM", "STATE", "KIND", ">REGION px", ">PINS", ">CLIENTS", NULL } },
 		{ add_ring, { "STREAM", ">RING", ">SLOTS", ">CAPACITY px", ">EPOCH", ">GENERATION", NULL } },
-		{ add_times, { "STREAM", ">COPY p50", ">p99", ">max", ">READY p50", ">p99", ">max", NULL } },
+		{ add_times, { "STREAM", "FORMAT", ">COPY p50", ">p99", ">max", ">READY p50", ">p99", ">max", NULL } },
 		{ add_frames, { "STREAM", ">PUBLISHED", ">DROPPED", "LOST", NULL } },
 	};
 	double more = 0;
@@ -412,7 +414,7 @@ static int print_sorted_clients(const cJSON **clients, size_t count, size_t show
 {
 	static const struct {
 		client_row row;
-		const char *heads[8];
+		const char *heads[9];
 	} tables[] = {
 		{ add_account, { ">PID", "PROCESS", ">SEEN", ">MISSED", ">BEHIND", ">COPIED", ">DROPPED", NULL } },
 		{ add_reading, { ">PID", "PROCESS", ">UID", "STREAM", "STATE", "WOKEN BY", ">PINS", NULL } },

@@ -30,6 +30,7 @@ static struct lumaring_frame sample(void)
 	frame.region = (struct lumaring_region){ 0, 0, 640, 480 };
 	frame.image_width = 640;
 	frame.image_height = 480;
+	frame.bin = 1;
 	frame.generation = 2;
 	frame.pinned = 1;
 	return frame;
@@ -45,7 +46,8 @@ static void test_json_frame(void **state)
 	assert_string_equal(line.text,
 			    "{\"sequence\":123,\"width\":640,\"height\":480,\"missed\":0,\"latency_us\":85,"
 			    "\"epoch\":\"18446744073709551615\",\"publication\":120,\"stride\":704,\"fourcc\":\"R8  \","
-			    "\"region\":{\"x\":0,\"y\":0,\"width\":640,\"height\":480},\"generation\":2,"
+			    "\"region\":{\"x\":0,\"y\":0,\"width\":640,\"height\":480},\"bin\":1,"
+			    "\"generation\":2,"
 			    "\"pinned\":true,"
 			    "\"sensor_ns\":\"1\",\"ready_ns\":\"9007199254740993\",\"publish_ns\":\"3\","
 			    "\"missed_by\":{}}\n");
@@ -127,6 +129,14 @@ static void test_human(void **state)
 	frame.missed_by[LUMARING_MISSED_SKIPPED] = 2;
 	line_frame(&line, &frame, 85);
 	assert_string_equal(line.text, "     123  640x480+10+20  latency     85 us  missed 3 (unread 1, skipped 2)\n");
+	frame = sample();
+	frame.fourcc = LUMARING_FORMAT_R16;
+	line_frame(&line, &frame, 85);
+	assert_string_equal(line.text, "     123  640x480 R16  latency     85 us  missed 0\n");
+	frame.bin = 2;
+	frame.region = (struct lumaring_region){ 0, 2, 1280, 960 };
+	line_frame(&line, &frame, 85);
+	assert_string_equal(line.text, "     123  640x480+0+2 R16 bin 2  latency     85 us  missed 0\n");
 }
 
 static void test_tally(void **state)

@@ -286,6 +286,12 @@ static void test_texts(void **state)
 	check_texts(&frame, all, 5);
 	frame.sensor_ns = 0;
 	check_texts(&frame, all, 4);
+	{
+		const char *binned[] = { all[0], all[1], all[2], all[3], "bin=2" };
+
+		frame.bin = 2;
+		check_texts(&frame, binned, 5);
+	}
 	free_frame(&frame);
 }
 

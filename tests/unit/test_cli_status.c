@@ -91,13 +91,15 @@ static void test_whole(void **state)
 	      "'frame_duration_us':17857,'measured_frame_duration_us':20000,'captured':1234567},"
 	      "'bytes':{'rings':24117248,'private_rings':1536,'private_rings_max':536870912},"
 	      "'limits':{'connections':3,'clients_max':512},"
-	      "'streams':[{'name':'private-1','private':true,'owner_pid':99,'state':'live','slots':4,'bytes':4096,"
+	      "'streams':[{'name':'private-1','private':true,'owner_pid':99,'format':'R16','bin':2,'state':'live','"
+	      "slots':4,'bytes':4096,"
 	      "'width_max':16,'height_max':8,'epoch':'18446744073709551615','generation':3,'cursors_granted':1,"
 	      "'cursors_max':2,'clients':1,'region':{'x':5,'y':6,'width':16,'height':8},'published':10,"
 	      "'copy_us':{'count':10,'p50':1,'p90':2,'p99':3,'max':4000},"
 	      "'ready_to_published_us':{'count':10,'p50':50,'p90':51,'p99':52,'max':53},'notices_dropped':8,"
 	      "'lost':{'unread':30,'no_slot':0,'copy_late':4,'new_cause':1}},"
-	      "{'name':'main','private':false,'always':true,'state':'paused','region':{'width':640,'height':480},"
+	      "{'name':'main','private':false,'always':true,'format':'R8','bin':1,'state':'paused','region':{'width':"
+	      "640,'height':480},"
 	      "'lost':{'unread':0},'copy_us':{'count':0}}],"
 	      "'clients':[{'pid':4294967290,'uid':1000,'stream':'main','state':'reading','manner':'futex','cursors':2,"
 	      "'seen':100,'missed':3,'copied':4,'lag':5,'notices_dropped':6}]}",
@@ -116,9 +118,9 @@ static void test_whole(void **state)
 	       "main           0 B      0          0x0                                 0\n"
 	       "private-1  4.0 KiB      4         16x8  18446744073709551615           3\n\n");
 	expect("\n\n"
-	       "STREAM     COPY p50   p99      max  READY p50    p99    max\n"
-	       "main              -     -        -          -      -      -\n"
-	       "private-1      1 us  3 us  4.00 ms      50 us  52 us  53 us\n\n");
+	       "STREAM     FORMAT     COPY p50   p99      max  READY p50    p99    max\n"
+	       "main       R8                -     -        -          -      -      -\n"
+	       "private-1  R16 bin 2      1 us  3 us  4.00 ms      50 us  52 us  53 us\n\n");
 	expect("\n\n"
 	       "STREAM     PUBLISHED  DROPPED  LOST\n"
 	       "main               0        0  none\n"
@@ -157,7 +159,8 @@ static void check_width(void)
 	"{'unread':4567890,'no_slot':4567890,'copy_late':4567890,'reconfigure':4567890,'error':4567890,"               \
 	"'sensor':4567890,'camera':4567890,'cancelled':4567890,'startup':4567890}"
 #define LARGE                                                                                                          \
-	"'slots':65535,'bytes':1072693248,'width_max':16384,'height_max':16384,'epoch':'18446744073709551615',"        \
+	"'format':'R16','bin':2,'slots':65535,'bytes':1072693248,'width_max':16384,'height_max':16384,'epoch':'"       \
+	"18446744073709551615',"                                                                                       \
 	"'generation':1234567890,'cursors_granted':100,'cursors_max':100,'clients':9999,'published':1234567890,"       \
 	"'notices_dropped':1234567,'copy_us':" TIMES ",'ready_to_published_us':" TIMES ",'lost':" LOST                 \
 	",'region':{'x':1920,'y':1088,'width':1920,'height':1088}"

@@ -265,6 +265,8 @@ static void test_stream(void **state)
 	expect_text(stream, "name", "part");
 	assert_true(cJSON_IsFalse(get(stream, "private")));
 	assert_true(cJSON_IsTrue(get(stream, "always")));
+	expect_text(stream, "format", "R8");
+	expect(stream, "bin", 1);
 	assert_null(cJSON_GetObjectItemCaseSensitive(stream, "owner_pid"));
 	expect_text(stream, "state", "live");
 	snprintf(epoch, sizeof(epoch), "\"epoch\":\"%llu\"", (unsigned long long)ring_epoch(part->ring));
