@@ -140,6 +140,8 @@ static struct lumaring_hello make_hello(const struct lumaring *l)
 	hello.region_height = s->region_first.height;
 	hello.width_max = s->width_max;
 	hello.height_max = s->height_max;
+	hello.fourcc = s->fourcc;
+	hello.bin = s->bin;
 	return hello;
 }
 

@@ -33,6 +33,7 @@ struct lr_settings {
 	struct lumaring_region region_first; /* as lumaring_open() was told */
 	struct lumaring_region region;       /* as last asked for */
 	uint32_t width_max, height_max;
+	uint32_t fourcc, bin; /* of a private stream; 0: the daemon's default */
 };
 
 /*

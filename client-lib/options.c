@@ -67,6 +67,7 @@ static int check_ranges(const struct lumaring_options *o, struct lr_error *error
 		{ "width_max", o->width_max, 0, LUMARING_EXTENT_MAX },
 		{ "height_max", o->height_max, 0, LUMARING_EXTENT_MAX },
 		{ "slots", o->slots, o->slots > 0 ? LUMARING_SLOTS_MIN : 0, LUMARING_SLOTS_MAX },
+		{ "bin", o->bin, 0, 2 },
 	};
 
 	for (size_t i = 0; i < sizeof(ranges) / sizeof(ranges[0]); i++)
@@ -76,6 +77,11 @@ static int check_ranges(const struct lumaring_options *o, struct lr_error *error
 	if (o->flags & ~FLAGS_KNOWN)
 		return lr_text_fail(error, -EINVAL, "options.flags is 0x%x, of which this library knows 0x%x", o->flags,
 				    FLAGS_KNOWN);
+	if (o->fourcc && o->fourcc != LUMARING_FORMAT_R8 && o->fourcc != LUMARING_FORMAT_R16)
+		return lr_text_fail(error, -EINVAL,
+				    "options.fourcc is 0x%08x, accepted: LUMARING_FORMAT_R8, LUMARING_FORMAT_R16, or 0 "
+				    "for R8",
+				    o->fourcc);
 	if (o->timeout_ms < -1)
 		return lr_text_fail(error, -EINVAL, "options.timeout_ms is %d, accepted: -1 (for ever) and up",
 				    o->timeout_ms);
@@ -143,6 +149,8 @@ int lr_options_settle(const char *camera, const char *stream, const struct lumar
 		.region = options->region,
 		.width_max = options->width_max,
 		.height_max = options->height_max,
+		.fourcc = options->fourcc,
+		.bin = options->bin,
 	};
 	int r = check_ranges(options, error);
 

@@ -15,7 +15,7 @@ static size_t size_min(uint16_t type)
 {
 	switch (type) {
 	case LUMARING_MESSAGE_HELLO:
-		return sizeof(struct lumaring_hello);
+		return LUMARING_HELLO_BYTES_MIN;
 	case LUMARING_MESSAGE_WELCOME:
 		return LUMARING_WELCOME_BYTES_MIN;
 	case LUMARING_MESSAGE_REFUSAL:

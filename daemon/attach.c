@@ -135,6 +135,8 @@ static struct stream *create_private(struct attach *attach, struct client *clien
 		.width_max = hello->width_max,
 		.height_max = hello->height_max,
 		.slot_count = hello->slots ? hello->slots : attach->config->slot_count,
+		.fourcc = hello->fourcc,
+		.bin = hello->bin,
 	};
 	struct stream *stream;
 
@@ -159,6 +161,10 @@ static const char *private_fault(const struct lumaring_hello *hello)
 		return "a side of the capacity is above 65535";
 	if (hello->slots && (hello->slots < LUMARING_SLOTS_MIN || hello->slots > LUMARING_SLOTS_MAX))
 		return "slots must be 4 to 65535, or 0 for the default";
+	if (hello->fourcc && hello->fourcc != LUMARING_FORMAT_R8 && hello->fourcc != LUMARING_FORMAT_R16)
+		return "the pixel format must be the fourcc R8 or R16, or 0 for R8";
+	if (hello->bin > 2)
+		return "bin must be 1 or 2, or 0 for 1";
 	return NULL;
 }
 

@@ -10,6 +10,9 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
+
+#include <lumaring/layout.h>
 
 #include "output.h"
 
@@ -26,6 +29,8 @@ enum option_code {
 	OPTION_COPY,
 	OPTION_FUTEX,
 	OPTION_REGION,
+	OPTION_PIXELS,
+	OPTION_BIN,
 	OPTION_FOLLOW,
 	OPTION_Y4M,
 	OPTION_Y4M_420,
@@ -63,6 +68,9 @@ static const struct option_row rows[] = {
 	  OPTION_TIMEOUT },
 	{ "region", "X,Y,W,H", "a private stream of these pixels; W or H 0: up to the edge", VERB_FRAMES,
 	  OPTION_REGION },
+	{ "pixels", "R8|R16", "a private stream of these: 8 or 16 bits each (default: R8)", VERB_FRAMES,
+	  OPTION_PIXELS },
+	{ "bin", "1|2", "a private stream with so many by so many pixels averaged to one", VERB_FRAMES, OPTION_BIN },
 	{ "oldest", NULL, "begin with the oldest frame in the ring, not with the next new one", VERB_WATCH | VERB_CAT,
 	  OPTION_OLDEST },
 	{ "copy", NULL, "copy frames out of the ring, pin none", VERB_FRAMES, OPTION_COPY },
@@ -147,6 +155,26 @@ static int parse_region(const char *text, struct lumaring_region *ret_region)
 	return 0;
 }
 
+static int parse_pixels(const char *text, uint32_t *ret_fourcc)
+{
+	if (strcasecmp(text, "R8") != 0 && strcasecmp(text, "R16") != 0) {
+		talk("--pixels is '%s'; it must be R8 or R16", text);
+		return -EINVAL;
+	}
+	*ret_fourcc = strcasecmp(text, "R8") == 0 ? LUMARING_FORMAT_R8 : LUMARING_FORMAT_R16;
+	return 0;
+}
+
+static int parse_bin(const char *text, uint32_t *ret_bin)
+{
+	if (strcmp(text, "1") != 0 && strcmp(text, "2") != 0) {
+		talk("--bin is '%s'; it must be 1 or 2", text);
+		return -EINVAL;
+	}
+	*ret_bin = (uint32_t)(text[0] - '0');
+	return 0;
+}
+
 static int set_format(struct options *options, enum cat_format format)
 {
 	if (options->format != CAT_NONE && options->format != format) {
@@ -188,6 +216,12 @@ static int set_option(struct options *options, int code, const char *value)
 	case OPTION_REGION:
 		options->private = true;
 		return parse_region(value, &options->region);
+	case OPTION_PIXELS:
+		options->private = true;
+		return parse_pixels(value, &options->fourcc);
+	case OPTION_BIN:
+		options->private = true;
+		return parse_bin(value, &options->bin);
 	case OPTION_Y4M:
 		return set_format(options, CAT_Y4M);
 	case OPTION_Y4M_420:
@@ -294,7 +328,8 @@ int options_check(const struct options *options, const char *verb, unsigned flag
 		return -EINVAL;
 	}
 	if (options->private && options->stream) {
-		talk("--region makes a private stream and --stream names a shared one: give one of them");
+		talk("--region, --pixels and --bin make a private stream and --stream names a shared one: leave one "
+		     "out");
 		return -EINVAL;
 	}
 	if (options->latest && options->oldest) {

@@ -57,6 +57,7 @@ struct options {
 	bool json, latest, copy, futex, oldest, follow, private, all;
 	bool help, version;
 	struct lumaring_region region;
+	uint32_t fourcc, bin; /* of a private stream, 0: the default */
 	enum cat_format format;
 	enum snap_format picture;               /* --format */
 	const char *operands[OPTIONS_OPERANDS]; /* the verb and what follows it; NULL: not there */

@@ -118,6 +118,8 @@ int session_open(struct session *session, const struct options *options)
 	how.flags = (options->copy ? LUMARING_COPY : 0) | (options->private ? LUMARING_PRIVATE : 0) |
 		    (options->oldest ? LUMARING_OLDEST : 0) | (options->futex ? LUMARING_FUTEX : 0);
 	how.region = options->region;
+	how.fourcc = options->fourcc;
+	how.bin = options->bin;
 	memset(session, 0, sizeof(*session));
 	session->timeout_ms = options->timeout_ms;
 	code = session_ask(options, &how, attempt_open, &session->ring);

@@ -86,7 +86,7 @@ static const char *hello_fault(const struct lumaring_hello *hello, int bytes)
 		return "the size in the message is not the size of the packet";
 	if (hello->message.type != LUMARING_MESSAGE_HELLO)
 		return "the first message must be HELLO, or a bare STATUS_REQUEST";
-	if (bytes < (int)sizeof(*hello))
+	if (bytes < (int)LUMARING_HELLO_BYTES_MIN)
 		return "HELLO is shorter than 80 bytes";
 	if (hello->message.flags & ~(LUMARING_HELLO_PRIVATE | LUMARING_HELLO_FUTEX))
 		return "HELLO has a flag this daemon does not know";

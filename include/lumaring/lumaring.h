@@ -28,6 +28,15 @@
  *
  * Build: cc program.c $(pkg-config --cflags --libs lumaring)
  *
+ * Pixels
+ *
+ * A stream has one pixel format: R8, a byte a pixel, the upper eight bits of what the camera gives; or R16, two bytes,
+ * little endian, whose samples span all 16 bits whatever the camera gives (full range: 0 to 65535). It may bin: each
+ * pixel is then the rounded mean of 2x2 of the captured image, and the odd column or row at the region's right or lower
+ * edge is left out. frame->region is in pixels of the captured image in any case. The daemon's configuration says what a
+ * shared stream has, struct lumaring_options what a private one has; frame->fourcc and frame->bin what you got, which
+ * a daemon older than these options decides by itself: R8 and 1.
+ *
  * Frames
  *
  * Each captured frame has a sequence, a number that only rises within an epoch. An epoch is one life of a ring: a
@@ -147,7 +156,8 @@ struct lumaring_frame {
 	uint64_t publish_ns;        /* CLOCK_MONOTONIC when it was published in the ring */
 	struct lumaring_region region; /* where the pixels come from, in the captured image */
 	uint32_t image_width, image_height; /* the captured image, pixels */
-	uint32_t bin;               /* 1, or 2 where 2x2 pixels were averaged */
+	uint32_t bin;               /* 1, or 2 where 2x2 pixels were averaged: pixel (x, y) comes from the image's pixels
+	                               from (region.x + x * bin, region.y + y * bin) on */
 	uint32_t generation;        /* counts changes of geometry within an epoch */
 	uint32_t frame_duration_us; /* 0: unknown */
 	uint32_t exposure_us;       /* 0: unknown */
@@ -183,10 +193,12 @@ struct lumaring_options {
 	uint32_t slots;          /* LUMARING_PRIVATE: slots of the ring, 0: the daemon's default */
 	char *error_text;        /* NULL, or room for one sentence that says why lumaring_open() failed */
 	size_t error_bytes;      /* bytes of error_text, the NUL included */
+	uint32_t fourcc;         /* LUMARING_PRIVATE: LUMARING_FORMAT_R8 or _R16 of layout.h, 0: R8 */
+	uint32_t bin;            /* LUMARING_PRIVATE: 1, or 2: each pixel the rounded mean of 2x2; 0: 1 */
 };
 
 #define LUMARING_OPTIONS_INIT \
-	{ sizeof(struct lumaring_options), NULL, 0, 2, 16, 2000, { 0, 0, 0, 0 }, 0, 0, 0, NULL, 0 }
+	{ sizeof(struct lumaring_options), NULL, 0, 2, 16, 2000, { 0, 0, 0, 0 }, 0, 0, 0, NULL, 0, 0, 0 }
 
 /* What is known of the stream. Fields are only ever added at the end. */
 struct lumaring_info {
@@ -195,7 +207,7 @@ struct lumaring_info {
 	uint64_t ring_bytes;               /* size of the shared memory */
 	uint64_t published;                /* newest publication in the ring, 0: none yet */
 	uint32_t slot_count;               /* frames that fit */
-	uint32_t width_max, height_max;    /* capacity, pixels */
+	uint32_t width_max, height_max;    /* capacity, pixels of a frame: of its region, those divided by bin */
 	uint32_t image_width, image_height; /* the captured image when the ring was handed over, pixels */
 	uint32_t frame_duration_us;        /* as configured; 0: unpaced or unknown */
 	uint32_t cursors;                  /* pins granted */
@@ -306,8 +318,8 @@ int lumaring_release(struct lumaring *ring, const struct lumaring_frame *frame);
 
 /*
  * [loop-bound] Move the region of a private stream: one store, no system call, effective with the next captured
- * frame. The daemon clamps it to the image and to the stream's capacity; frame->region says what it took. Width or
- * height 0: up to the edge, or to the capacity. Errors: -ENOTSUP (not a private stream), -EINVAL (a value over 65535),
+ * frame. The daemon clamps it to the image and to the stream's capacity, and to even sizes, at least 2x2, where it
+ * bins; frame->region says what it took. Width or height 0: up to the edge, or to the capacity. Errors: -ENOTSUP (not a private stream), -EINVAL (a value over 65535),
  * -ENOTCONN (the daemon is away; the region is kept and asked for on reconnect).
  */
 int lumaring_set_region(struct lumaring *ring, const struct lumaring_region *region);

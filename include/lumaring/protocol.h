@@ -71,9 +71,14 @@ struct lumaring_hello {
 	uint32_t region_y;               /*                                                           60 */
 	uint32_t region_width;           /* 0: up to the right edge                                   64 */
 	uint32_t region_height;          /* 0: down to the lower edge                                 68 */
-	uint32_t width_max;              /* private: capacity, 0: the first region's                  72 */
+	uint32_t width_max;              /* private: largest region, 0: the first one's size          72 */
 	uint32_t height_max;             /*                                                           76 */
+	uint32_t fourcc;                 /* private: LUMARING_FORMAT_R8 or _R16, 0: R8                80 */
+	uint32_t bin;                    /* private: 1, or 2: 2x2 pixels averaged to one; 0: 1        84 */
 };
+
+/* A HELLO of an older client ends before fourcc: what it does not say is 0. */
+#define LUMARING_HELLO_BYTES_MIN 80u
 
 /* Descriptors: [0] the ring, opened read-only, [1] the client page. Both belong to the receiver. */
 struct lumaring_welcome {
@@ -151,7 +156,9 @@ LUMARING_STATIC_ASSERT(sizeof(struct lumaring_message) == 8, "size of a message 
 LUMARING_ASSERT_AT(lumaring_hello, stream, 16);
 LUMARING_ASSERT_AT(lumaring_hello, cursors, 48);
 LUMARING_ASSERT_AT(lumaring_hello, region_x, 56);
-LUMARING_STATIC_ASSERT(sizeof(struct lumaring_hello) == 80, "size of HELLO");
+LUMARING_ASSERT_AT(lumaring_hello, fourcc, 80);
+LUMARING_ASSERT_AT(lumaring_hello, bin, 84);
+LUMARING_STATIC_ASSERT(sizeof(struct lumaring_hello) == 88, "size of HELLO");
 LUMARING_ASSERT_AT(lumaring_welcome, epoch, 16);
 LUMARING_ASSERT_AT(lumaring_welcome, page_bytes, 40);
 LUMARING_ASSERT_AT(lumaring_welcome, stream, 72);

@@ -25,6 +25,7 @@ VERSION = 1
 HELLO, WELCOME, REFUSAL, NOTICE, STATE, REPLACED, STATUS_REQUEST, STATUS = range(1, 9)
 HELLO_PRIVATE, HELLO_FUTEX = 1, 2
 STATUS_LAST = 1
+HELLO_BYTES_MIN = 80
 MESSAGE_MAX = 512
 CURSORS_MAX = 8
 
@@ -37,8 +38,8 @@ def message_type(name, code, layout, fields):
 
 
 MESSAGES = dict([
-    message_type("Hello", HELLO, "II32sII4I2I", "version version_min stream cursors slots region_x region_y "
-                 "region_width region_height width_max height_max"),
+    message_type("Hello", HELLO, "II32sII4I4I", "version version_min stream cursors slots region_x region_y "
+                 "region_width region_height width_max height_max fourcc bin"),
     message_type("Welcome", WELCOME, "II3Q4I4I32s2I", "version cursors epoch published ring_bytes page_bytes "
                  "cursor_offset cursor_stride region_offset image_width image_height frame_duration_us daemon_pid "
                  "stream wake_offset account_offset"),
@@ -47,7 +48,7 @@ MESSAGES = dict([
     message_type("State", STATE, "Q2I", "epoch state generation"),
     message_type("Replaced", REPLACED, "3Q4I", "epoch_old epoch ring_bytes image_width image_height cursors reserved"),
 ])
-SIZES = {HELLO: 80, WELCOME: 112, REFUSAL: 256, NOTICE: 64, STATE: 24, REPLACED: 48}
+SIZES = {HELLO: 88, WELCOME: 112, REFUSAL: 256, NOTICE: 64, STATE: 24, REPLACED: 48}
 for _type, (_struct, _) in MESSAGES.items():
     assert _struct.size == SIZES[_type], _type
 Piece = collections.namedtuple("Piece", "type size flags text")
@@ -59,7 +60,7 @@ def hello(stream="main", cursors=2, **fields):
     x, y, width, height = fields.pop("region", (0, 0, 0, 0))
     values = dict(type=HELLO, size=layout.size, flags=0, version=VERSION, version_min=VERSION,
                   stream=stream if isinstance(stream, bytes) else stream.encode(), cursors=cursors, slots=0, region_x=x,
-                  region_y=y, region_width=width, region_height=height, width_max=0, height_max=0)
+                  region_y=y, region_width=width, region_height=height, width_max=0, height_max=0, fourcc=0, bin=0)
     values.update(fields)
     return layout.pack(*hello_type(**values))
 
@@ -93,6 +94,7 @@ PAUSED, RUNNING, SOURCE_LOST, RING_REPLACED, CLOSED = range(5)
 LOST = dict(unread=0, no_slot=1, copy_late=2, reconfigure=3, error=4, sensor=8, camera=9, cancelled=10, startup=11)
 LOST_SEQUENCED = 8
 R8 = int.from_bytes(b"R8  ", "little")
+R16 = int.from_bytes(b"R16 ", "little")
 
 HEADER = struct.Struct("<8sIIIIQQ16sQQQQIIIIQIIQ32s32s")
 Header = collections.namedtuple("Header", "magic layout_version reader_version_min header_bytes descriptor_bytes "

@@ -55,8 +55,8 @@ def test_form():
                 (good + b"\0", "the size in the message is not the size of the packet"),
                 (raw.hello(size=0), "the size in the message is not the size of the packet"),
                 (raw.hello(size=65535), "the size in the message is not the size of the packet"),
-                (raw.hello(size=513) + bytes(513 - 80), "the message is longer than 512 bytes"),
-                (raw.hello(size=60000) + bytes(60000 - 80), "the message is longer than 512 bytes"),
+                (raw.hello(size=513) + bytes(513 - 88), "the message is longer than 512 bytes"),
+                (raw.hello(size=60000) + bytes(60000 - 88), "the message is longer than 512 bytes"),
                 (raw.hello(type=0), "the first message must be HELLO"),
                 (raw.hello(type=raw.WELCOME), "the first message must be HELLO"),
                 (raw.hello(type=65535), "the first message must be HELLO"),
@@ -69,13 +69,19 @@ def test_form():
         unharmed(daemon, before)
 
 
-def test_longer_hello():
-    """A newer client's HELLO is read as far as it is known, up to the longest message."""
+def test_other_hellos():
+    """Of a newer client, read as far as it is known, up to the longest message; and of older ones, who could not say
+    what a private stream's pixels are."""
     with synthetic() as daemon:
         daemon.wait_ready()
-        for size in (81, 512):
+        for size in (89, 512):
             with raw.Client(daemon) as client:
-                client.ask(raw.hello(size=size) + b"\xff" * (size - 80))
+                client.ask(raw.hello(size=size) + b"\xff" * (size - 88))
+        for size in (80, 84, 88):
+            for packet in (raw.hello(size=size), private(size=size)):
+                with raw.Client(daemon) as client:
+                    _, d, _ = next(client.ask(packet[:size]).newest())
+                    assert (d.fourcc, d.bin, d.width) == (raw.R8, 1, WIDTH), d
 
 
 def test_versions():
@@ -156,6 +162,10 @@ def test_private():
                 (dict(height_max=2**32 - 1), "bad hello: a side of the capacity is above 65535"),
                 (dict(slots=3), "bad hello: slots must be 4 to 65535, or 0 for the default"),
                 (dict(slots=65536), "bad hello: slots must be 4 to 65535, or 0 for the default"),
+                (dict(fourcc=1), "bad hello: the pixel format must be the fourcc R8 or R16, or 0 for R8"),
+                (dict(fourcc=int.from_bytes(b"R10 ", "little")), "bad hello: the pixel format must be the fourcc R8"),
+                (dict(bin=3), "bad hello: bin must be 1 or 2, or 0 for 1"),
+                (dict(bin=2**32 - 1), "bad hello: bin must be 1 or 2, or 0 for 1"),
                 (dict(region=(WIDTH, 0, 1, 1)), f"region {WIDTH},0,1,1 does not lie inside the image of 64x48"),
                 (dict(region=(WIDTH, 0, 0, 0)), f"region {WIDTH},0,0,0 does not lie inside the image of 64x48"),
                 (dict(region=(0, 0, WIDTH + 1, HEIGHT)), "does not lie inside the image of 64x48"),

@@ -5,12 +5,12 @@
  *
  *   hostile takes [COUNT]                     ring.c in this process, with threads that chase its candidates with all
  *                                             granted cursors: the writer must find a slot every time
- *   hostile chase DIR CAMERA [FRAMES]         the same against a daemon with 64 client pages, while FRAMES are published
- *   hostile pages DIR CAMERA [FRAMES]         pages full of random numbers, regions of private streams among them
- *   hostile words DIR CAMERA [FRAMES]         a crowd of threads asleep on each of some wake words, and garbage in these
- *   hostile messages DIR CAMERA [COUNT]       random first messages, and HELLOs with a byte changed
- *   hostile flood DIR CAMERA [FRAMES]         messages after HELLO, with descriptors attached
- *   hostile halves DIR CAMERA [COUNT]         half-closed, silent and never reading connections, dropped at any point
+ *   hostile chase DIR CAMERA [FRAMES]         the same against a daemon with 64 client pages, while FRAMES are
+ * published hostile pages DIR CAMERA [FRAMES]         pages full of random numbers, regions of private streams among
+ * them hostile words DIR CAMERA [FRAMES]         a crowd of threads asleep on each of some wake words, and garbage in
+ * these hostile messages DIR CAMERA [COUNT]       random first messages, and HELLOs with a byte changed hostile flood
+ * DIR CAMERA [FRAMES]         messages after HELLO, with descriptors attached hostile halves DIR CAMERA [COUNT]
+ * half-closed, silent and never reading connections, dropped at any point
  *
  * Nothing of the library is used.
  */
@@ -57,8 +57,13 @@ static uint64_t cursor_lines[TAKES_CURSORS][16]; /* on lines of their own, as in
 
 static int make_ring(struct ring **ret_ring)
 {
-	struct ring_config config = { .camera = "hostile", .stream = "takes", .slot_count = TAKES_SLOTS,
-				      .width_max = 64, .height_max = 1, .bytes_per_pixel = 1, .group = (gid_t)-1 };
+	struct ring_config config = { .camera = "hostile",
+				      .stream = "takes",
+				      .slot_count = TAKES_SLOTS,
+				      .width_max = 64,
+				      .height_max = 1,
+				      .bytes_per_pixel = 1,
+				      .group = (gid_t)-1 };
 	char text[512];
 	int r = ring_create(&config, ret_ring, text, sizeof(text));
 
@@ -78,8 +83,9 @@ static const uint8_t *map_ring(const struct ring *ring)
 /* One slot taken and published; 1 when none was found. */
 static uint64_t take_once(struct ring *ring, uint64_t sequence)
 {
-	struct lumaring_descriptor d = { .fourcc = LUMARING_FORMAT_R8, .width = 64, .height = 1, .stride = 64,
-					 .bin = 1 };
+	struct lumaring_descriptor d = {
+		.fourcc = LUMARING_FORMAT_R8, .width = 64, .height = 1, .stride = 64, .bin = 1
+	};
 	const uint64_t *cursors[TAKES_CURSORS];
 	uint32_t slot;
 
@@ -123,7 +129,8 @@ static int takes_with(struct ring *ring, const uint8_t *base, enum chaser_strate
 	for (unsigned i = 0; i < chaser_count; i++)
 		chaser_stop(&chasers[i]);
 	printf("figure: %s: %" PRIu64 " of %" PRIu64 " takes found no slot, first chaser named %" PRIu64
-	       " candidates in time\n", strategy == CHASER_SWARM ? "swarm" : "jump", starved, takes, chasers[0].hits);
+	       " candidates in time\n",
+	       strategy == CHASER_SWARM ? "swarm" : "jump", starved, takes, chasers[0].hits);
 	return starved > 0 || chasers[0].hits < TAKES_HITS_MIN;
 }
 
@@ -194,7 +201,8 @@ static int report_attack(const char *what, const struct raw *raw, uint64_t first
 	uint64_t no_slot = raw_lost(raw, LUMARING_LOST_NO_SLOT);
 
 	printf("figure: %s: %" PRIu64 " frames published under attack, %" PRIu64 " lost for lack of a slot, %" PRIu64
-	       " blows\n", what, raw_published(raw) - first, no_slot, hits);
+	       " blows\n",
+	       what, raw_published(raw) - first, no_slot, hits);
 	if (r < 0)
 		fprintf(stderr, "hostile: no frame within %u s\n", (unsigned)(PATIENCE_NS / NS_PER_SECOND));
 	return r < 0 || no_slot > 0;
@@ -378,6 +386,8 @@ static size_t make_message(uint64_t *random, uint8_t *bytes, size_t bytes_max)
 		hello.message.flags = LUMARING_HELLO_PRIVATE;
 		for (uint32_t *field = &hello.slots; field <= &hello.height_max; field++)
 			*field = (uint32_t)random_next(random) >> random_below(random, 32);
+		hello.fourcc = random_below(random, 8) ? LUMARING_FORMAT_R16 : (uint32_t)random_next(random);
+		hello.bin = random_below(random, 4);
 		size = sizeof(hello);
 		memcpy(bytes, &hello, size);
 		break;
@@ -409,7 +419,8 @@ static int mode_messages(const char *path, uint64_t count)
 		answers[answer == LUMARING_MESSAGE_WELCOME ? 2 : answer == LUMARING_MESSAGE_REFUSAL]++;
 	}
 	printf("figure: messages: %" PRIu64 " random greetings: %" PRIu64 " refused with a sentence, %" PRIu64
-	       " closed, %" PRIu64 " welcomed\n", count, answers[1], answers[0], answers[2]);
+	       " closed, %" PRIu64 " welcomed\n",
+	       count, answers[1], answers[0], answers[2]);
 	return 0;
 }
 
@@ -419,10 +430,13 @@ static int send_with_descriptors(int fd, const void *bytes, size_t size, int des
 	union {
 		struct cmsghdr header;
 		char bytes[CMSG_SPACE(253 * sizeof(int))];
-	} control = { .header = { .cmsg_len = CMSG_LEN(count * sizeof(int)), .cmsg_level = SOL_SOCKET,
+	} control = { .header = { .cmsg_len = CMSG_LEN(count * sizeof(int)),
+				  .cmsg_level = SOL_SOCKET,
 				  .cmsg_type = SCM_RIGHTS } };
 	struct iovec iov = { (void *)(uintptr_t)bytes, size };
-	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control,
+	struct msghdr msg = { .msg_iov = &iov,
+			      .msg_iovlen = 1,
+			      .msg_control = &control,
 			      .msg_controllen = CMSG_SPACE(count * sizeof(int)) };
 
 	for (unsigned i = 0; i < count; i++)
@@ -533,12 +547,8 @@ int main(int argc, char **argv)
 		int (*run)(const char *path, uint64_t count);
 		uint64_t count;
 	} modes[] = {
-		{ "chase", mode_chase, 5000 },
-		{ "pages", mode_pages, 5000 },
-		{ "words", mode_words, 5000 },
-		{ "messages", mode_messages, 2000 },
-		{ "flood", mode_flood, 5000 },
-		{ "halves", mode_halves, 2000 },
+		{ "chase", mode_chase, 5000 },       { "pages", mode_pages, 5000 }, { "words", mode_words, 5000 },
+		{ "messages", mode_messages, 2000 }, { "flood", mode_flood, 5000 }, { "halves", mode_halves, 2000 },
 	};
 	char path[PATH_MAX];
 

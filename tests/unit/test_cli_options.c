@@ -130,6 +130,15 @@ static void test_numbers(void **state)
 	assert_int_equal(options.region.y, 2);
 	assert_int_equal(options.region.width, 0);
 	assert_int_equal(options.region.height, 4);
+	assert_int_equal(options.fourcc | options.bin, 0);
+	assert_int_equal(parse("snap --pixels R16 --bin 2 a.png", &options), 0);
+	assert_true(options.private);
+	assert_int_equal(options.fourcc, LUMARING_FORMAT_R16);
+	assert_int_equal(options.bin, 2);
+	assert_int_equal(options.region.width, 0);
+	assert_int_equal(parse("cat --pixels r8 --bin 1 --raw", &options), 0);
+	assert_int_equal(options.fourcc, LUMARING_FORMAT_R8);
+	assert_int_equal(options.bin, 1);
 }
 
 static void test_refused(void **state)
@@ -159,6 +168,12 @@ static void test_refused(void **state)
 		"watch --region 0,0,1,65536",
 		"watch --region 0,-1,1,1",
 		"watch --region 640x480",
+		"watch --pixels R10",
+		"watch --pixels 16",
+		"watch --pixels=",
+		"watch --bin 0",
+		"watch --bin 3",
+		"watch --bin 2x2",
 		"watch --nonsense",
 		"watch -x",
 		"watch --json=1",
@@ -204,6 +219,9 @@ static void test_refused_by_verb(void **state)
 	check_refused("status --timeout 1", "status", VERB_STATUS);
 	check_refused("status -n 1", "status", VERB_STATUS);
 	check_refused("watch --region 0,0,8,8 --stream left", "watch", VERB_WATCH);
+	check_refused("watch --pixels R16 --stream left", "watch", VERB_WATCH);
+	check_refused("watch --bin 2 --stream left", "watch", VERB_WATCH);
+	check_refused("status --bin 2", "status", VERB_STATUS);
 	check_refused("watch --latest --oldest", "watch", VERB_WATCH);
 }
 

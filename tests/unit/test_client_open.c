@@ -76,6 +76,8 @@ static void test_private_hello(void **state)
 	options.width_max = 5;
 	options.height_max = 6;
 	options.slots = 7;
+	options.fourcc = LUMARING_FORMAT_R16;
+	options.bin = 2;
 	strcpy(f->ring.header->stream, "private-1");
 	strcpy(fake_answer_welcome(f)->stream, "private-1");
 	assert_int_equal(fake_open_with(f, &options, &ring), 0);
@@ -88,6 +90,8 @@ static void test_private_hello(void **state)
 	assert_int_equal(f->hello.width_max, 5);
 	assert_int_equal(f->hello.height_max, 6);
 	assert_int_equal(f->hello.slots, 7);
+	assert_int_equal(f->hello.fourcc, LUMARING_FORMAT_R16);
+	assert_int_equal(f->hello.bin, 2);
 	assert_string_equal(lumaring_info(ring)->stream, "private-1");
 	lumaring_close(ring);
 }
@@ -174,6 +178,10 @@ static void test_option_ranges(void **state)
 		{ "height_max", offsetof(struct lumaring_options, height_max), 65535, 65536 },
 		{ "slots", offsetof(struct lumaring_options, slots), 4, 3 },
 		{ "slots", offsetof(struct lumaring_options, slots), 65535, 65536 },
+		{ "bin", offsetof(struct lumaring_options, bin), 2, 3 },
+		{ "fourcc", offsetof(struct lumaring_options, fourcc), LUMARING_FORMAT_R8, 1 },
+		{ "fourcc", offsetof(struct lumaring_options, fourcc), LUMARING_FORMAT_R16,
+		  LUMARING_FOURCC('R', '1', '0', ' ') },
 	};
 	struct fake *f = *state;
 
@@ -217,7 +225,7 @@ static void test_option_sizes(void **state)
 	options.known.size = sizeof(options);
 	expect_open(f, "cam0", "main", &options.known, -ECONNREFUSED, "no daemon");
 	options.later[1] = UINT64_C(1) << 56;
-	expect_open(f, "cam0", "main", &options.known, -EINVAL, "byte 95 is set");
+	expect_open(f, "cam0", "main", &options.known, -EINVAL, "byte 103 is set");
 	expect_open(f, "cam0", "main", NULL, -ECONNREFUSED, "");
 	unsetenv("LUMARING_RUNTIME_DIR");
 }
