@@ -189,6 +189,7 @@ static void notify_all(struct capture *capture)
 {
 	struct publish_teller *teller = &capture->teller;
 
+	publish_notify_frame(teller);
 	publish_notify_begin(teller);
 	for (unsigned i = 0; i < capture->plan->stream_count; i++) {
 		struct plan_stream *stream = &capture->plan->streams[i];

@@ -128,12 +128,20 @@ static bool rests(const struct publish_teller *teller, const struct client *clie
 	return now_ns < client->rest_until_ns || (client->very_costly && now_ns < teller->rest_until_ns);
 }
 
+void publish_notify_frame(struct publish_teller *teller)
+{
+	if (teller->told_frame > 0) /* else there was nobody to be told, and nothing was found out */
+		teller->audit = teller->too_long;
+	teller->too_long = false;
+	teller->told_frame = 0;
+	teller->costly = teller->costly_now;
+	teller->costly_now = 0;
+}
+
 void publish_notify_begin(struct publish_teller *teller)
 {
 	teller->began_ns = cpu_ns();
 	teller->told = 0;
-	teller->costly = teller->costly_now;
-	teller->costly_now = 0;
 }
 
 void publish_notify(struct publish_teller *teller, struct client *const *clients, unsigned client_count,
@@ -153,8 +161,9 @@ void publish_notify(struct publish_teller *teller, struct client *const *clients
 void publish_notify_flush(struct publish_teller *teller)
 {
 	loop_flush(teller->loop);
-	if (teller->told > 0) /* else it was no frame to be told, and nothing was found out */
-		teller->audit = cpu_ns() - teller->began_ns > TELLING_NS + teller->told * TELLING_CLIENT_NS;
+	teller->told_frame += teller->told;
+	if (cpu_ns() - teller->began_ns > TELLING_NS + teller->told * TELLING_CLIENT_NS)
+		teller->too_long = true;
 }
 
 /* The word counts all the same, so that whoever looks at it before it waits does not wait. */

@@ -136,7 +136,9 @@ struct publish_teller {
 	struct loop *loop;
 	uint64_t began_ns;      /* CPU time of the thread */
 	unsigned told;          /* since then */
-	bool audit;             /* the last frame's telling took too long: find out whose */
+	unsigned told_frame;    /* since the frame began */
+	bool too_long;          /* telling took more than its share, in this frame so far */
+	bool audit;             /* it did in the frame before: find out whose */
 	uint64_t rest_until_ns; /* CLOCK_MONOTONIC: no very costly client is told before */
 	unsigned costly;        /* how many there were at the last frame */
 	unsigned costly_now;    /* and so far at this one */
@@ -144,9 +146,11 @@ struct publish_teller {
 };
 
 /*
- * Capture thread, in this order: begin; for each stream with a new frame tell its clients, without waiting; flush; and
- * once more for those that are costly to tell (notify.c). `notice` stays as it is until the last call returned.
+ * Capture thread, in this order: frame, once; then for some streams or for all: begin; for each with a new frame tell
+ * its clients, without waiting; flush; and once more for those that are costly to tell (notify.c). `notice` stays as it
+ * is until the last call returned.
  */
+void publish_notify_frame(struct publish_teller *teller);
 void publish_notify_begin(struct publish_teller *teller);
 void publish_notify(struct publish_teller *teller, struct client *const *clients, unsigned client_count,
 		    const struct msghdr *notice);

@@ -99,6 +99,7 @@ static void tear_down(struct world *w)
 /* The capture thread, at a frame. */
 static void publish_frame(struct world *w)
 {
+	publish_notify_frame(&w->teller);
 	publish_notify_begin(&w->teller);
 	publish_notify(&w->teller, &w->client, 1, &w->msg);
 	publish_notify_flush(&w->teller);
