@@ -67,8 +67,11 @@ obj = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 DAEMON_PARTS := $(call obj,$(filter-out daemon/main.c,$(DAEMON_SRC)))
 EXAMPLES := $(patsubst client-lib/examples/%.c,$(BUILD)/examples/%,$(EXAMPLE_SRC))
 UNITS := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(UNIT_SRC))
-TOOLS := $(patsubst tests/tools/%.c,$(BUILD)/tests/%,$(TOOL_SRC))
-OBJECTS := $(call obj,$(DAEMON_SRC) $(CLIENT_SRC) $(CLI_SRC) $(EXAMPLE_SRC) $(UNIT_SRC) $(TOOL_SRC) $(CHECKASM_SRC))
+# The daemon with slow capture buffers.
+THROTTLED := $(BUILD)/tests/lumaringd-throttled
+TOOLS := $(THROTTLED) $(patsubst tests/tools/%.c,$(BUILD)/tests/%,$(TOOL_SRC))
+OBJECTS := $(call obj,$(DAEMON_SRC) $(CLIENT_SRC) $(CLI_SRC) $(EXAMPLE_SRC) $(UNIT_SRC) $(TOOL_SRC) $(CHECKASM_SRC) \
+	tests/throttle/throttle.c)
 
 PRODUCTS := $(BUILD)/liblumaring.so.$(SOVERSION) $(BUILD)/liblumaring.so $(BUILD)/liblumaring.a \
 	$(BUILD)/lumaring.pc $(BUILD)/lumaringd $(BUILD)/lumaring $(BUILD)/lumaringd@.service
@@ -150,6 +153,11 @@ $(BUILD)/tests/checkasm: $(call obj,$(CHECKASM_SRC)) $(BUILD)/libdaemon.a
 	$(call say,LD,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(LUMARING_LDFLAGS) $(LDFLAGS) -o $@ $^ $(DAEMON_LIBS)
+
+$(THROTTLED): $(BUILD)/obj/daemon/main.o $(BUILD)/obj/tests/throttle/throttle.o $(BUILD)/libdaemon.a
+	$(call say,LD,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(LUMARING_LDFLAGS) $(LDFLAGS) -Wl,--wrap=copy_job_run -o $@ $^ $(DAEMON_LIBS)
 
 # A test of the tool's pictures is a program that writes some, and has a decoder of its own.
 $(BUILD)/tests/test_cli_png: TEST_LIBS := $(CLI_LIBS) -lz

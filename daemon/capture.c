@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * capture.c - see capture.h. The frame path: from source_fetch() to publish_notify() it allocates nothing, takes no
- * lock, logs nothing and waits for nobody. C1 to C5 label the atomics between this thread and the main thread.
+ * capture.c - see capture.h: the thread, its events and its plans; deliver.c has what becomes of a frame. C1 to C5
+ * label the atomics between this thread and the main thread.
  */
 #include "capture.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
@@ -13,8 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/clock.h"
-#include "copy/copy.h"
+#include "deliver.h"
 
 /* Frames taken in one turn of the loop before plans and stops are looked at again. */
 #define CAPTURE_EVENTS_PER_TURN 4
@@ -39,7 +37,7 @@ struct capture {
 	char text[320];
 
 	/* The thread's own. */
-	struct publish_teller teller;
+	struct deliver deliver;
 	struct loop_op doorbell, readable;
 	struct plan *plan;
 	struct camera_stats stats; /* the main thread looks at them */
@@ -93,131 +91,17 @@ static bool is_over(const struct capture *capture)
 
 /* --- one frame --- */
 
-static struct region region_for(const struct capture *capture, const struct plan_stream *stream)
-{
-	if (!stream->wanted_region)
-		return stream->region;
-	/* Pairs with lr_page_set_region() of the library: may change at any time, and stands alone: relaxed. */
-	return region_clamp(region_from_word(__atomic_load_n(stream->wanted_region, __ATOMIC_RELAXED)),
-			    capture->plan->format.width, capture->plan->format.height, &stream->limits);
-}
-
-static void describe(const struct capture *capture, const struct source_frame *frame, const struct region *region,
-		     struct lumaring_descriptor *d)
-{
-	*d = (struct lumaring_descriptor){
-		.sensor_ns = frame->sensor_ns,
-		.ready_ns = frame->ready_ns,
-		.camera_sequence = frame->camera_sequence,
-		.fourcc = LUMARING_FORMAT_R8,
-		.width = region->width,
-		.height = region->height,
-		.stride = ring_stride(region->width, 1),
-		.bin = 1,
-		.region_x = region->x,
-		.region_y = region->y,
-		.region_width = region->width,
-		.region_height = region->height,
-		.image_width = capture->plan->format.width,
-		.image_height = capture->plan->format.height,
-		.frame_duration_us = frame->frame_duration_us,
-		.exposure_us = frame->exposure_us,
-		.analogue_gain_milli = frame->analogue_gain_milli,
-	};
-}
-
-static void fill_notice(struct plan_stream *stream, uint32_t slot, uint64_t sequence,
-			const struct lumaring_descriptor *d)
-{
-	stream->notice.due = true;
-	stream->notice.notice = (struct lumaring_notice){
-		.message = { .type = LUMARING_MESSAGE_NOTICE, .size = sizeof(stream->notice.notice) },
-		.epoch = ring_epoch(stream->ring),
-		.sequence = sequence,
-		.publication = d->publication,
-		.sensor_ns = d->sensor_ns,
-		.ready_ns = d->ready_ns,
-		.publish_ns = d->publish_ns,
-		.slot = slot,
-		.generation = d->generation,
-	};
-}
-
-static void copy_frame(const struct capture *capture, struct plan_stream *stream, const struct source_frame *frame,
-		       uint64_t sequence)
-{
-	struct region region = region_for(capture, stream);
-	uint32_t source_stride = capture->plan->format.stride, slot;
-	uint64_t began_ns = clock_monotonic_ns();
-	struct lumaring_descriptor d;
-
-	if (ring_take(stream->ring, sequence, stream->cursors, stream->cursor_count, &slot) < 0) {
-		ring_count_lost(stream->ring, LUMARING_LOST_NO_SLOT, 1);
-		return;
-	}
-	describe(capture, frame, &region, &d);
-	assert((uint64_t)d.stride * d.height <= ring_slot_bytes(stream->ring));
-	copy_plane(ring_pixels(stream->ring, slot), d.stride,
-		   frame->image + (size_t)region.y * source_stride + region.x, source_stride, region.width,
-		   region.height);
-	ring_publish(stream->ring, slot, sequence, &d);
-	stats_published(stream->stats, began_ns, &d);
-	fill_notice(stream, slot, sequence, &d);
-}
-
-static void count_before_capture(struct ring *ring, const struct source_frame *frame)
-{
-	for (unsigned cause = LUMARING_LOST_SEQUENCED; cause < LUMARING_LOST_CAUSES; cause++)
-		if (frame->lost[cause])
-			ring_count_lost(ring, (enum lumaring_lost)cause, frame->lost[cause]);
-}
-
-/* Publish the frame in the stream's ring, or count it under the one cause why not. */
-static void serve_stream(const struct capture *capture, struct plan_stream *stream, const struct source_frame *frame,
-			 uint64_t sequence)
-{
-	count_before_capture(stream->ring, frame);
-	if (!stream->wanted)
-		ring_count_lost(stream->ring, LUMARING_LOST_UNREAD, 1);
-	else if (frame->behind > 0 && source_is_live(capture->source))
-		ring_count_lost(stream->ring, LUMARING_LOST_COPY_LATE, 1);
-	else
-		copy_frame(capture, stream, frame, sequence);
-}
-
-static void notify_all(struct capture *capture)
-{
-	struct publish_teller *teller = &capture->teller;
-
-	publish_notify_frame(teller);
-	publish_notify_begin(teller);
-	for (unsigned i = 0; i < capture->plan->stream_count; i++) {
-		struct plan_stream *stream = &capture->plan->streams[i];
-
-		if (stream->notice.due)
-			publish_notify(teller, stream->clients, stream->client_count, &stream->notice.msg);
-	}
-	publish_notify_flush(teller);
-	for (unsigned i = 0; i < capture->plan->stream_count; i++) {
-		struct plan_stream *stream = &capture->plan->streams[i];
-
-		if (stream->notice.due)
-			publish_notify_costly(teller, stream->clients, stream->client_count, &stream->notice.msg);
-		stream->notice.due = false;
-	}
-}
-
-/* The buffer goes back before anybody is told, so that the camera never waits for a client. */
 static void take_frame(struct capture *capture, const struct source_frame *frame)
 {
 	uint64_t sequence = capture->stats.captured + 1;
+	bool late = frame->behind > 0 && source_is_live(capture->source);
 
 	stats_captured(&capture->stats, sequence, frame->ready_ns);
 	set_state(capture, CAPTURE_LIVE);
-	for (unsigned i = 0; i < capture->plan->stream_count; i++)
-		serve_stream(capture, &capture->plan->streams[i], frame, sequence);
+	deliver_copy(&capture->deliver, capture->plan, frame, sequence, late);
+	/* The buffer goes back before the many are told, so that the camera never waits for a client. */
 	source_release(capture->source, frame->buffer);
-	notify_all(capture);
+	deliver_tell(&capture->deliver, capture->plan);
 }
 
 /* --- events of the source --- */
@@ -331,8 +215,13 @@ static void on_doorbell(struct loop_op *op, int result)
 static void *capture_thread(void *argument)
 {
 	struct capture *capture = argument;
-	int r = loop_run(capture->loop);
+	int r = copy_pool_enter(capture->deliver.pool);
 
+	if (r < 0) {
+		fail(capture, "the capture thread is refused the affinity or scheduling class of the copy threads", r);
+		return NULL;
+	}
+	r = loop_run(capture->loop);
 	if (r < 0)
 		fail(capture, "the capture thread cannot wait", r);
 	return NULL;
@@ -340,9 +229,24 @@ static void *capture_thread(void *argument)
 
 /* --- calls of the main thread --- */
 
+static int start_thread(struct capture *capture, char *text, size_t text_bytes)
+{
+	int r = loop_doorbell(capture->loop, &capture->doorbell);
+
+	loop_readable(capture->loop, &capture->readable, source_fd(capture->source));
+	if (r == 0)
+		r = -pthread_create(&capture->thread, NULL, capture_thread, capture);
+	if (r < 0)
+		snprintf(text, text_bytes, "cannot start the capture thread: %s", strerror(-r));
+	return r;
+}
+
 int capture_create(struct source *source, enum loop_backend backend, struct loop_op *doorbell,
 		   struct capture **ret_capture, char *text, size_t text_bytes)
 {
+	const struct copy_pool_config pool = { .threads = 1,
+					       .scratch_bytes = COPY_SCRATCH_BYTES,
+					       .policy = COPY_POLICY_INHERITED };
 	struct capture *capture = calloc(1, sizeof(*capture));
 	int r;
 
@@ -352,19 +256,15 @@ int capture_create(struct source *source, enum loop_backend backend, struct loop
 	capture->main_doorbell = doorbell;
 	capture->doorbell = (struct loop_op){ .done = on_doorbell, .owner = capture };
 	capture->readable = (struct loop_op){ .done = on_readable, .owner = capture };
-	r = loop_create(backend, &capture->loop, text, text_bytes);
+	r = copy_pool_create(&pool, &capture->deliver.pool, text, text_bytes);
+	if (r == 0)
+		r = loop_create(backend, &capture->loop, text, text_bytes);
 	if (r == 0) {
-		capture->teller.loop = capture->loop;
-		loop_readable(capture->loop, &capture->readable, source_fd(source));
-		r = loop_doorbell(capture->loop, &capture->doorbell);
-		if (r == 0)
-			r = -pthread_create(&capture->thread, NULL, capture_thread, capture);
-		if (r < 0)
-			snprintf(text, text_bytes, "cannot start the capture thread: %s", strerror(-r));
+		capture->deliver.teller.loop = capture->loop;
+		r = start_thread(capture, text, text_bytes);
 	}
 	if (r < 0) {
-		loop_destroy(capture->loop);
-		free(capture);
+		capture_destroy(capture);
 		return r;
 	}
 	capture->running = true;
@@ -390,6 +290,7 @@ void capture_destroy(struct capture *capture)
 		return;
 	capture_stop(capture);
 	loop_destroy(capture->loop);
+	copy_pool_destroy(capture->deliver.pool);
 	free(capture);
 }
 

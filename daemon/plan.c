@@ -80,6 +80,9 @@ static void fill_streams(struct plan *plan, struct stream *streams)
 		p->region = region_clamp(s->config.region, plan->format.width, plan->format.height, &p->limits);
 		p->fourcc = s->config.fourcc;
 		p->bytes_per_pixel = stream_bytes_per_pixel(s);
+		p->conversion = s->conversion;
+		p->inner = s->inner;
+		p->has_inner = s->has_inner;
 		/* A private stream outlives formats, also one of an image too small to be binned. */
 		p->wanted = (p->client_count > 0 || s->config.always) && plan->format.width >= p->limits.bin &&
 			    plan->format.height >= p->limits.bin;
@@ -103,9 +106,10 @@ struct plan *plan_build(uint64_t number, uint32_t format_serial, const struct so
 	if (format_serial)
 		plan->format = *format;
 	plan->streams = calloc(stream_max, sizeof(*plan->streams));
+	plan->parts = calloc(stream_max, sizeof(*plan->parts));
 	plan->clients = calloc(client_max, sizeof(*plan->clients));
 	plan->cursors = calloc(client_max * LUMARING_CURSORS_MAX, sizeof(*plan->cursors));
-	if (!plan->streams || !plan->clients || !plan->cursors) {
+	if (!plan->streams || !plan->parts || !plan->clients || !plan->cursors) {
 		plan_destroy(plan);
 		return NULL;
 	}
@@ -121,6 +125,7 @@ void plan_destroy(struct plan *plan)
 	if (!plan)
 		return;
 	free(plan->streams);
+	free(plan->parts);
 	free(plan->clients);
 	free(plan->cursors);
 	free(plan);

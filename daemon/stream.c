@@ -174,12 +174,20 @@ static void set_source(struct ring *ring, const struct source_format *format)
 	ring_set_source(ring, (enum lumaring_luma_range)format->luma_range, (enum lumaring_clock)format->sensor_clock);
 }
 
+static void choose_kernels(struct stream *stream, const struct source_format *format)
+{
+	copy_conversion_init(&stream->conversion, format->pixels, (enum lumaring_luma_range)format->luma_range,
+			     format->uncached, stream->config.fourcc, stream->config.bin, copy_cpu());
+	stream->has_inner = copy_conversion_inner(&stream->conversion, copy_cpu(), &stream->inner);
+}
+
 int stream_fit(struct stream *stream, const struct source_format *format, char *text, size_t text_bytes)
 {
 	struct ring_config config = ring_configuration(stream, format);
 	struct ring *ring;
 	int r;
 
+	choose_kernels(stream, format);
 	if (ring_will_do(stream, &config)) {
 		set_source(stream->ring, format);
 		return 0;

@@ -11,6 +11,7 @@
 #include <sys/types.h>
 
 #include "base/names.h"
+#include "copy/convert.h"
 #include "ring/ring.h"
 #include "source/source.h"
 #include "stats.h"
@@ -38,6 +39,10 @@ struct stream {
 	gid_t group;
 	uint64_t bytes_max;
 
+	/* How its pixels are made of the format that stream_fit() was last called for. */
+	struct copy_conversion conversion; /* from the image */
+	struct copy_conversion inner;      /* from another stream's picture */
+	bool has_inner;
 	struct ring *ring;     /* NULL until the source's format is known */
 	struct ring *retired;  /* replaced: destroyed when the capture thread has a plan without it */
 	uint64_t retired_plan; /* number of that plan */

@@ -21,7 +21,7 @@
 #include <unistd.h>
 
 #include "bench.h"
-#include "copy/copy.h"
+#include "copy/frame.h"
 #include "source/source.h"
 
 #define CLIENTS_MAX 4096u
@@ -29,6 +29,7 @@
 struct floor {
 	struct source *source;
 	struct source_format format;
+	struct copy_conversion conversion;
 	uint32_t stride;
 	unsigned slots;
 	uint64_t slot_bytes, ring_bytes, sequence;
@@ -50,6 +51,8 @@ static int make_ring(struct floor *floor)
 	char name[64];
 	int r;
 
+	copy_conversion_init(&floor->conversion, floor->format.pixels, LUMARING_RANGE_FULL, false, LUMARING_FORMAT_R8,
+			     1, copy_cpu());
 	floor->stride = (floor->format.width + 63) / 64 * 64;
 	floor->slot_bytes = ((uint64_t)floor->stride * floor->format.height + 4095) / 4096 * 4096;
 	floor->ring_bytes = floor->slot_bytes * floor->slots;
@@ -146,13 +149,23 @@ static void take_frame(struct floor *floor, const struct source_frame *frame)
 		.width = floor->format.width,
 		.height = floor->format.height,
 	};
+	struct copy_job job = {
+		.conversion = &floor->conversion,
+		.image = frame->image,
+		.image_stride = floor->format.stride,
+		.width = floor->format.width,
+		.height = floor->format.height,
+		.destination = floor->ring + notice.slot * floor->slot_bytes,
+		.destination_stride = floor->stride,
+		.streaming = (uint64_t)floor->format.width * floor->format.height >= COPY_STREAMING_BYTES,
+	};
 
 	if (frame->behind > 0 && source_is_live(floor->source)) {
 		source_release(floor->source, frame->buffer);
 		return;
 	}
-	copy_plane(floor->ring + notice.slot * floor->slot_bytes, floor->stride, frame->image, floor->format.stride,
-		   floor->format.width, floor->format.height);
+	copy_job_run(&job, 0, job.height, NULL); /* one kernel: nothing lies in between */
+	copy_fence();
 	source_release(floor->source, frame->buffer);
 	for (unsigned i = 0; i < floor->client_count; i++)
 		send(floor->clients[i], &notice, sizeof(notice), MSG_DONTWAIT | MSG_NOSIGNAL);

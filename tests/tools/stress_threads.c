@@ -20,7 +20,7 @@
 
 #include "base/clock.h"
 #include "base/names.h"
-#include "copy/copy.h"
+#include "copy/kernel.h"
 #include "manners.h"
 #include "one_mapping.h"
 #include "publish/page.h"
@@ -80,9 +80,19 @@ struct worker {
 
 static void fill(const struct stress *s, uint32_t slot, uint64_t sequence, uint8_t *scratch)
 {
+	const struct copy_rows rows = {
+		.destination = ring_pixels(s->ring, slot),
+		.destination_stride = ring_stride(s->width, 1),
+		.source = scratch,
+		.source_stride = s->width,
+		.pixels = s->width,
+		.rows = s->height,
+	};
+
 	for (uint32_t y = 0; y < s->height; y++)
 		synthetic_row(scratch + (size_t)y * s->width, sequence, 0, y, s->width);
-	copy_plane(ring_pixels(s->ring, slot), ring_stride(s->width, 1), scratch, s->width, s->width, s->height);
+	copy_kernel_for(COPY_BYTES, true, copy_cpu())->function(&rows);
+	copy_fence();
 }
 
 static void write_frame(struct stress *s, const struct plan *plan, uint64_t sequence, uint8_t *scratch)

@@ -146,7 +146,7 @@ static void test_streams(void **state)
 	for (unsigned i = 0; i < plan->stream_count; i++) {
 		const struct plan_notice *notice = &plan->streams[i].notice;
 
-		assert_false(notice->due);
+		assert_false(plan->streams[i].picture.due);
 		assert_null(plan->streams[i].wanted_region);
 		assert_int_equal(notice->msg.msg_iovlen, 1);
 		assert_ptr_equal(notice->msg.msg_iov->iov_base, &notice->notice);
