@@ -190,6 +190,9 @@ static void test_small_ones_first(void **state)
 	assert_true(s[1].picture.descriptor.publish_ns < s[0].picture.descriptor.publish_ns);
 	assert_true(s[3].picture.descriptor.publish_ns < s[0].picture.descriptor.publish_ns);
 	assert_true(s[1].picture.descriptor.publish_ns < s[2].picture.descriptor.publish_ns);
+	/* What was published is not written again with the others. */
+	assert_ptr_equal(world.plan->parts[0].job.destination, ring_pixels(s[0].ring, s[0].picture.slot));
+	assert_ptr_equal(world.plan->parts[1].job.destination, ring_pixels(s[2].ring, s[2].picture.slot));
 	for (unsigned i = 0; i < world.stream_count; i++)
 		check_pixels(&s[i]);
 }
