@@ -191,11 +191,14 @@ class Ring:
         """The rows without their padding."""
         d = descriptor
         at = self.header.slots_offset + d.slot * self.header.slot_bytes
-        assert d.fourcc == R8 and d.bin == 1 and d.width <= d.stride and d.stride % 64 == 0, d
+        assert d.fourcc in (R8, R16) and d.bin in (1, 2), d
+        row = d.width * (2 if d.fourcc == R16 else 1)
+        assert row <= d.stride and d.stride % 64 == 0 and d.stride * d.height <= self.header.slot_bytes, d
         assert 0 < d.width <= self.header.width_max and 0 < d.height <= self.header.height_max, d
-        if d.width == d.stride:
+        assert (d.region_width, d.region_height) == (d.width * d.bin, d.height * d.bin), d
+        if row == d.stride:
             return bytes(self.view[at:at + d.stride * d.height])
-        return b"".join(self.view[at + y * d.stride:at + y * d.stride + d.width] for y in range(d.height))
+        return b"".join(self.view[at + y * d.stride:at + y * d.stride + row] for y in range(d.height))
 
     def copy(self, publication):
         """R6: (descriptor, pixels) of a publication, copied and verified, or Gone."""
