@@ -10,6 +10,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "copy/tuner.h"
+
+#define PRIORITY_MAX 99u /* of the real-time classes, as Linux has them */
+
 static int set_camera(struct config *config, const char *what, const char *value, char *error, size_t error_bytes)
 {
 	if (!name_valid(value))
@@ -195,6 +199,51 @@ static int set_private_streams(struct config *config, const char *what, const ch
 	return set_u32(&config->private_streams_max, what, value, 0, LIMIT_CLIENTS_MAX, error, error_bytes);
 }
 
+static int set_copy_threads(struct config *config, const char *what, const char *value, char *error, size_t error_bytes)
+{
+	uint64_t threads = 0;
+	char sentence[256];
+
+	if (strcmp(value, "auto") &&
+	    parse_unsigned(what, value, 1, COPY_THREADS_MAX, &threads, sentence, sizeof(sentence)) < 0)
+		return snprintf(error, error_bytes, "%s: \"%.64s\" is not auto or a whole number, 1 to %u", what, value,
+				COPY_THREADS_MAX),
+		       -EINVAL;
+	config->copy.threads = (unsigned)threads;
+	return 0;
+}
+
+static int set_copy_affinity(struct config *config, const char *what, const char *value, char *error,
+			     size_t error_bytes)
+{
+	return parse_cpus(what, value, &config->copy.affinity, error, error_bytes);
+}
+
+/* other, fifo:PRIORITY or rr:PRIORITY */
+static int set_copy_scheduling(struct config *config, const char *what, const char *value, char *error,
+			       size_t error_bytes)
+{
+	const char *colon = strchr(value, ':');
+	bool fifo = !strncmp(value, "fifo:", 5), rr = !strncmp(value, "rr:", 3);
+	char sentence[256];
+	uint64_t priority = 0;
+
+	if (strcmp(value, "other") && ((!fifo && !rr) || parse_unsigned(what, colon + 1, 1, PRIORITY_MAX, &priority,
+									sentence, sizeof(sentence)) < 0))
+		return snprintf(error, error_bytes,
+				"%s: \"%.64s\" is not other, fifo:PRIORITY or rr:PRIORITY, each PRIORITY 1 to %u", what,
+				value, PRIORITY_MAX),
+		       -EINVAL;
+	config->copy.policy = fifo ? SCHED_FIFO : rr ? SCHED_RR : SCHED_OTHER;
+	config->copy.priority = (int)priority;
+	return 0;
+}
+
+static int set_copy_budget(struct config *config, const char *what, const char *value, char *error, size_t error_bytes)
+{
+	return set_u32(&config->copy_budget_percent, what, value, 1, 100, error, error_bytes);
+}
+
 const struct config_setting config_settings[] = {
 	{ "camera", CONFIG_VALUE, "NAME", "name of this camera: 1 to 32 of a-z 0-9 _ - (default cam0)", set_camera },
 	{ "source", CONFIG_VALUE, "SOURCE",
@@ -230,6 +279,16 @@ const struct config_setting config_settings[] = {
 	  set_clients_per_uid },
 	{ "attach-rate", CONFIG_VALUE, "N", "connections a second that a uid may open, root exempt (default 200)",
 	  set_attach_rate },
+	{ "copy-threads", CONFIG_VALUE, "N|auto", "threads that copy, 1 to 16 (default auto: as few as suffice)",
+	  set_copy_threads },
+	{ "copy-budget", CONFIG_VALUE, "PERCENT",
+	  "of the time from frame to frame that a copy may take before auto adds threads (default 25)",
+	  set_copy_budget },
+	{ "copy-affinity", CONFIG_VALUE, "LIST", "CPUs to capture and copy on, such as 0,2-3 (default: any)",
+	  set_copy_affinity },
+	{ "copy-scheduling", CONFIG_VALUE, "CLASS",
+	  "to capture and copy in: other, fifo:PRIORITY or rr:PRIORITY, 1 to 99 (default: as started)",
+	  set_copy_scheduling },
 };
 const unsigned config_setting_count = sizeof(config_settings) / sizeof(config_settings[0]);
 
@@ -243,6 +302,8 @@ void config_init(struct config *config)
 		.gid = (gid_t)-1,
 		.clients_max = LIMIT_CLIENTS,
 		.attach_rate = LIMIT_ATTACH_RATE,
+		.copy.policy = COPY_POLICY_INHERITED,
+		.copy_budget_percent = TUNER_BUDGET_PERCENT,
 	};
 }
 

@@ -15,6 +15,7 @@
 #include "base/names.h"
 #include "base/paths.h"
 #include "base/pixels.h"
+#include "copy/pool.h"
 #include "loop/loop.h"
 #include "stream.h"
 
@@ -40,8 +41,10 @@ struct config {
 	gid_t gid;                     /* of `group`, (gid_t)-1: leave */
 	enum loop_backend io;
 	unsigned wait_clients, clients_max;
-	unsigned clients_per_uid; /* 0: half of clients_max */
-	unsigned attach_rate;     /* connections a second and uid */
+	unsigned clients_per_uid;     /* 0: half of clients_max */
+	unsigned attach_rate;         /* connections a second and uid */
+	struct copy_pool_config copy; /* threads 0: as many as suffice, found while running */
+	unsigned copy_budget_percent; /* of the frame period */
 };
 
 enum config_argument {

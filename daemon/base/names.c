@@ -172,3 +172,35 @@ int parse_unsigned(const char *what, const char *text, uint64_t min, uint64_t ma
 	*ret_value = value;
 	return 0;
 }
+
+/* Eat "2" or "2-3". */
+static bool take_cpus(const char **text, cpu_set_t *cpus)
+{
+	uint64_t first, last;
+
+	if (!take_number(text, CPU_SETSIZE - 1, &first))
+		return false;
+	last = first;
+	if (take(text, '-') && (!take_number(text, CPU_SETSIZE - 1, &last) || last < first))
+		return false;
+	for (; first <= last; first++)
+		CPU_SET(first, cpus);
+	return true;
+}
+
+int parse_cpus(const char *what, const char *text, cpu_set_t *ret_cpus, char *error, size_t error_bytes)
+{
+	const char *at = text;
+	cpu_set_t cpus;
+	bool good;
+
+	CPU_ZERO(&cpus);
+	do
+		good = take_cpus(&at, &cpus);
+	while (good && take(&at, ','));
+	if (!good || *at)
+		return refuse(what, text, error, error_bytes, "a list of CPUs, such as 0,2-3, each 0 to %u",
+			      CPU_SETSIZE - 1);
+	*ret_cpus = cpus;
+	return 0;
+}

@@ -10,6 +10,7 @@
 #ifndef LUMARING_NAMES_H
 #define LUMARING_NAMES_H
 
+#include <sched.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -38,6 +39,9 @@ int parse_framerate(const char *what, const char *text, uint64_t *ret_frame_dura
 /* A number of bytes, min to max; a suffix k (or K), M or G multiplies by 1024, 1024^2 or 1024^3. */
 int parse_bytes(const char *what, const char *text, uint64_t min, uint64_t max, uint64_t *ret_bytes, char *error,
 		size_t error_bytes);
+
+/* A list of CPUs as taskset(1) takes it: numbers and FIRST-LAST, with commas: "0,2-3". */
+int parse_cpus(const char *what, const char *text, cpu_set_t *ret_cpus, char *error, size_t error_bytes);
 
 /* A whole number, min to max. */
 int parse_unsigned(const char *what, const char *text, uint64_t min, uint64_t max, uint64_t *ret_value, char *error,

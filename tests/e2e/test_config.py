@@ -11,7 +11,8 @@ from lib import BUILD, DEADLINE_S, ROOT, Daemon, shm_names, wait_until
 
 KEYS = ["camera", "source", "size", "pixel_format", "row_bytes", "frame_bytes", "luma_range", "framerate", "unpaced",
         "loop", "slots", "ring_bytes", "private_bytes", "runtime_dir", "group", "io", "wait_clients", "clients_max",
-        "clients_per_uid", "attach_rate", "private_streams", "streams"]
+        "clients_per_uid", "attach_rate", "private_streams", "copy_threads", "copy_budget",
+        "copy_affinity", "copy_scheduling", "streams"]
 
 
 def check(text, *options):
@@ -55,7 +56,8 @@ def test_every_key():
         "camera": f"file{os.getpid()}", "source": f"replay:{here}/clip.y4m", "size": "64x48", "framerate": 50,
         "loop": True, "slots": 6, "ring_bytes": "1M", "private_bytes": 300000, "runtime_dir": f"{here}/run",
         "io": "epoll", "wait_clients": 1, "clients_max": 2, "clients_per_uid": 2, "attach_rate": 1000,
-        "private_streams": 3, "unpaced": False,
+        "private_streams": 3, "copy_threads": 2, "copy_budget": 50, "copy_affinity": "0-1023",
+        "copy_scheduling": "other", "unpaced": False,
         "streams": [{"name": "main", "max_size": "80x60"},
                     {"name": "part", "region": "8,4,32,24", "slots": 5, "always": True}],
     }

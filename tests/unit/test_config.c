@@ -19,7 +19,7 @@
 
 #include "options.h"
 
-#define WORDS_MAX 48
+#define WORDS_MAX 64
 
 static char path[] = "/tmp/lumaring-config.XXXXXX";
 static struct config config;
@@ -93,6 +93,10 @@ static void test_defaults(void **state)
 	assert_int_equal(config.clients_per_uid, 256);
 	assert_int_equal(config.attach_rate, 200);
 	assert_int_equal(config.private_streams_max, 64);
+	assert_int_equal(config.copy.threads, 0);
+	assert_int_equal(CPU_COUNT(&config.copy.affinity), 0);
+	assert_int_equal(config.copy.policy, COPY_POLICY_INHERITED);
+	assert_int_equal(config.copy_budget_percent, 25);
 }
 
 /* The same values from the command line and from the file. */
@@ -117,6 +121,13 @@ static void check_all(const char *group)
 	assert_int_equal(config.clients_per_uid, 100);
 	assert_int_equal(config.attach_rate, 1000000);
 	assert_int_equal(config.private_streams_max, 7);
+	assert_int_equal(config.copy.threads, 3);
+	assert_int_equal(CPU_COUNT(&config.copy.affinity), 3);
+	assert_true(CPU_ISSET(0, &config.copy.affinity) && CPU_ISSET(2, &config.copy.affinity) &&
+		    CPU_ISSET(3, &config.copy.affinity));
+	assert_int_equal(config.copy.policy, SCHED_FIFO);
+	assert_int_equal(config.copy.priority, 50);
+	assert_int_equal(config.copy_budget_percent, 40);
 	assert_int_equal(config.stream_count, 2);
 	assert_string_equal(config.streams[0].name, "main");
 	assert_int_equal(config.streams[0].slot_count, 12);
@@ -134,7 +145,8 @@ static void test_all(void **state)
 		 "--camera left-eye_2 --source replay:/a:b/c.y4m --size 2304x1296 --framerate 30000/1001 --loop "
 		 "--slots 12 --ring-bytes 3G --private-bytes 64k --runtime-dir /run/there --group %s --io epoll "
 		 "--wait-clients 3 --clients-max 16384 --clients-per-uid 100 "
-		 "--attach-rate 1000000 --private-streams 7 --stream main --stream ball=100,80,64,32",
+		 "--attach-rate 1000000 --private-streams 7 --copy-threads 3 --copy-affinity 0,2-3 "
+		 "--copy-scheduling fifo:50 --copy-budget 40 --stream main --stream ball=100,80,64,32",
 		 group);
 	expect_good(text);
 	check_all(group);
@@ -144,7 +156,9 @@ static void test_all(void **state)
 		 "\"ring_bytes\": \"3G\", \"private_bytes\": 65536, \"runtime_dir\": \"/run/there\", \"group\": \"%s\","
 		 "\"io\": \"epoll\","
 		 "\"wait_clients\": \"3\", \"clients_max\": 16384, \"clients_per_uid\": 100,"
-		 "\"attach_rate\": 1000000, \"private_streams\": 7, \"streams\": [{\"name\": \"main\"},"
+		 "\"attach_rate\": 1000000, \"private_streams\": 7, \"copy_threads\": 3,"
+		 "\"copy_affinity\": \"0,2-3\", \"copy_scheduling\": \"fifo:50\", \"copy_budget\": 40, \"streams\": "
+		 "[{\"name\": \"main\"},"
 		 "{\"name\": \"ball\", \"region\": \"100,80,64,32\"}]}",
 		 group);
 	write_file(text);
@@ -377,6 +391,67 @@ static void test_limits(void **state)
 	expect_bad("--clients-max 1 --wait-clients 2", "wait-clients 2 is more than clients-max 1");
 }
 
+static void test_copy_threads(void **state)
+{
+	(void)state;
+	expect_good("--runtime-dir . --copy-threads 1 --copy-budget 1");
+	assert_int_equal(config.copy.threads, 1);
+	assert_int_equal(config.copy_budget_percent, 1);
+	expect_good("--runtime-dir . --copy-threads 16 --copy-budget 100");
+	assert_int_equal(config.copy.threads, 16);
+	assert_int_equal(config.copy_budget_percent, 100);
+	expect_good("--runtime-dir . --copy-threads 4 --copy-threads auto");
+	assert_int_equal(config.copy.threads, 0);
+	expect_bad("--copy-threads 0", "--copy-threads: \"0\" is not auto or a whole number, 1 to 16");
+	expect_bad("--copy-threads 17", "--copy-threads: \"17\" is not auto or a whole number, 1 to 16");
+	expect_bad("--copy-threads all", "is not auto or a whole number, 1 to 16");
+	expect_bad("--copy-budget 0", "1 to 100");
+	expect_bad("--copy-budget 101", "--copy-budget: \"101\" is not a whole number, 1 to 100");
+}
+
+static void test_copy_affinity(void **state)
+{
+	static const char *const bad[] = { "1024", "0-1024", "3-2", "1,", ",1", "1-", "-1", "1--2", "all", "0x1" };
+
+	(void)state;
+	expect_good("--runtime-dir . --copy-affinity 1023");
+	assert_int_equal(CPU_COUNT(&config.copy.affinity), 1);
+	assert_true(CPU_ISSET(1023, &config.copy.affinity));
+	expect_good("--runtime-dir . --copy-affinity 0-1023");
+	assert_int_equal(CPU_COUNT(&config.copy.affinity), 1024);
+	expect_good("--runtime-dir . --copy-affinity 5-5,1,1,4-6");
+	assert_int_equal(CPU_COUNT(&config.copy.affinity), 4);
+	for (unsigned i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		char text[64];
+
+		snprintf(text, sizeof(text), "--copy-affinity %s", bad[i]);
+		expect_bad(text, "is not a list of CPUs, such as 0,2-3, each 0 to 1023");
+	}
+}
+
+static void test_copy_scheduling(void **state)
+{
+	static const char *const bad[] = { "fifo:0", "fifo:100", "rr:0", "rr:100", "fifo",
+					   "rr:",    "other:1",  "idle", "fifo:1x" };
+
+	(void)state;
+	expect_good("--runtime-dir . --copy-scheduling fifo:1");
+	assert_int_equal(config.copy.policy, SCHED_FIFO);
+	assert_int_equal(config.copy.priority, 1);
+	expect_good("--runtime-dir . --copy-scheduling rr:99");
+	assert_int_equal(config.copy.policy, SCHED_RR);
+	assert_int_equal(config.copy.priority, 99);
+	expect_good("--runtime-dir . --copy-scheduling rr:99 --copy-scheduling other");
+	assert_int_equal(config.copy.policy, SCHED_OTHER);
+	assert_int_equal(config.copy.priority, 0);
+	for (unsigned i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		char text[64];
+
+		snprintf(text, sizeof(text), "--copy-scheduling %s", bad[i]);
+		expect_bad(text, "is not other, fifo:PRIORITY or rr:PRIORITY, each PRIORITY 1 to 99");
+	}
+}
+
 /* A refused value leaves what was set before. */
 static void test_untouched(void **state)
 {
@@ -424,6 +499,9 @@ int main(void)
 		cmocka_unit_test(test_command_line_wins),
 		cmocka_unit_test(test_actions),
 		cmocka_unit_test(test_limits),
+		cmocka_unit_test(test_copy_threads),
+		cmocka_unit_test(test_copy_affinity),
+		cmocka_unit_test(test_copy_scheduling),
 		cmocka_unit_test(test_untouched),
 	};
 
