@@ -54,6 +54,8 @@ KERNELS_OTHERS := $(filter-out $(KERNELS_$(MACHINE)),$(KERNELS_x86_64) $(KERNELS
 KERNEL_FLAGS_sse41 := -msse4.1
 KERNEL_FLAGS_avx2 := -mavx2
 KERNEL_FLAGS_avx512 := -mavx512f -mavx512bw -mavx512vl
+# -O3 unrolls their short loops, and makes vectors of the reference in C; other wishes are kept.
+kernel_flags = $(KERNEL_FLAGS_$(1)) $(if $(filter -O2,$(CFLAGS)),-O3)
 
 DAEMON_SRC := $(filter-out $(KERNELS_OTHERS:%=daemon/copy/kernels_%.c),$(wildcard daemon/*.c daemon/*/*.c))
 CLIENT_SRC := $(wildcard client-lib/*.c)
@@ -83,7 +85,7 @@ all: $(PRODUCTS) $(EXAMPLES) ## Build daemon, library, tool and examples
 
 # Rebuilt only when the flags change, so that a build with others does not mix objects.
 FLAGS := $(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) $(LUMARING_CFLAGS) $(LUMARING_LDFLAGS) \
-	$(foreach set,$(KERNELS_$(MACHINE)),$(KERNEL_FLAGS_$(set)))
+	$(foreach set,c $(KERNELS_$(MACHINE)),$(call kernel_flags,$(set)))
 $(BUILD)/flags: force
 	$(Q)mkdir -p $(@D)
 	$(Q)printf '%s\n' '$(subst ','\'',$(FLAGS))' | cmp -s - $@ || printf '%s\n' '$(subst ','\'',$(FLAGS))' > $@
@@ -95,13 +97,10 @@ $(BUILD)/obj/%.o: %.c $(BUILD)/flags
 	$(Q)$(CC) $(CPPFLAGS) $(LUMARING_CFLAGS) $(CFLAGS) $(KERNEL_FLAGS) -MMD -MP -c -o $@ $<
 
 # Nothing of such a file may run on a machine that lacks the instructions: it is entered through the table alone.
-define kernel_flags
-$(BUILD)/obj/daemon/copy/kernels_$(1).o: KERNEL_FLAGS := $(KERNEL_FLAGS_$(1))
+define kernel_object
+$(BUILD)/obj/daemon/copy/kernels_$(1).o: KERNEL_FLAGS := $(call kernel_flags,$(1))
 endef
-$(foreach set,$(KERNELS_$(MACHINE)),$(eval $(call kernel_flags,$(set))))
-# The reference has no vectors of its own: leave it to the compiler, which makes many of them at -O3 only. The others
-# have short loops to be unrolled.
-$(patsubst %,$(BUILD)/obj/daemon/copy/kernels_%.o,c $(KERNELS_$(MACHINE))): CFLAGS := $(patsubst -O2,-O3,$(CFLAGS))
+$(foreach set,c $(KERNELS_$(MACHINE)),$(eval $(call kernel_object,$(set))))
 
 $(BUILD)/libdaemon.a: $(DAEMON_PARTS)
 	$(call say,AR,$@)
