@@ -34,6 +34,20 @@ copy_function copy_bytes_c, copy_fetch_c, copy_even_c, copy_odd_c, copy_narrow_c
 copy_function copy_packed10_8_c, copy_packed10_c, copy_packed12_8_c, copy_packed12_c, copy_rgb_c, copy_bin8_c,
 	copy_bin16_c;
 
+/* kernels_avx512.c, kernels_avx2.c, kernels_sse41.c */
+copy_function copy_bytes_avx512, copy_fetch_avx512, copy_bytes_avx512_streaming;
+copy_function copy_bytes_avx2, copy_fetch_avx2, copy_even_avx2, copy_odd_avx2, copy_narrow_avx2, copy_scale_avx2;
+copy_function copy_packed10_8_avx2, copy_packed10_avx2, copy_bin8_avx2, copy_bin16_avx2;
+copy_function copy_bytes_avx2_streaming, copy_even_avx2_streaming, copy_odd_avx2_streaming, copy_narrow_avx2_streaming;
+copy_function copy_scale_avx2_streaming, copy_packed10_8_avx2_streaming, copy_packed10_avx2_streaming,
+	copy_bin8_avx2_streaming, copy_bin16_avx2_streaming;
+copy_function copy_fetch_sse41, copy_even_sse41, copy_odd_sse41, copy_narrow_sse41, copy_scale_sse41;
+copy_function copy_packed10_8_sse41, copy_packed10_sse41, copy_bin8_sse41, copy_bin16_sse41;
+copy_function copy_bytes_sse41_streaming, copy_even_sse41_streaming, copy_odd_sse41_streaming,
+	copy_narrow_sse41_streaming;
+copy_function copy_scale_sse41_streaming, copy_packed10_8_sse41_streaming, copy_bin8_sse41_streaming,
+	copy_bin16_sse41_streaming;
+
 /*
  * The flags that are left of `has` when LUMARING_CPU is `value`, NULL or empty when it is not set. When the value is
  * refused all are left, and `text` has a sentence; else it is empty.

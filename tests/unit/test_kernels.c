@@ -63,6 +63,26 @@ static void test_bytes(void **state)
 	}
 }
 
+/* Beyond an object, by whatever alignment it has, but within its lines: nothing that AddressSanitizer may stop. */
+static void test_fetch_beyond(void **state)
+{
+	uint8_t *source = malloc(5), destination[6] = { 0 };
+
+	(void)state;
+	assert_non_null(source);
+	memcpy(source, "\1\2\3\4\5", 5);
+	for (unsigned i = 0; i < copy_kernel_count; i++) {
+		struct copy_rows rows = { destination, 5, source, 5, 5, 1, .mask = 0 };
+
+		if (copy_kernels[i].op != COPY_FETCH || copy_kernels[i].cpu & ~copy_cpu())
+			continue;
+		memset(destination, 0x5a, sizeof(destination));
+		copy_kernels[i].function(&rows);
+		assert_memory_equal(destination, ROW(1, 2, 3, 4, 5, 0x5a), 6);
+	}
+	free(source);
+}
+
 static void test_luma_of_422(void **state)
 {
 	const uint8_t *source = ROW(16, 128, 17, 129, 235, 130);
@@ -321,21 +341,14 @@ static void test_cpu_names(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_bytes),
-		cmocka_unit_test(test_luma_of_422),
-		cmocka_unit_test(test_narrow),
-		cmocka_unit_test(test_scale),
-		cmocka_unit_test(test_widen),
-		cmocka_unit_test(test_packed10),
-		cmocka_unit_test(test_packed12),
-		cmocka_unit_test(test_rgb),
-		cmocka_unit_test(test_rgb_at_most_255),
-		cmocka_unit_test(test_bin8),
-		cmocka_unit_test(test_bin16),
-		cmocka_unit_test(test_strides),
-		cmocka_unit_test(test_choice),
-		cmocka_unit_test(test_table),
-		cmocka_unit_test(test_cpu),
+		cmocka_unit_test(test_bytes),       cmocka_unit_test(test_fetch_beyond),
+		cmocka_unit_test(test_luma_of_422), cmocka_unit_test(test_narrow),
+		cmocka_unit_test(test_scale),       cmocka_unit_test(test_widen),
+		cmocka_unit_test(test_packed10),    cmocka_unit_test(test_packed12),
+		cmocka_unit_test(test_rgb),         cmocka_unit_test(test_rgb_at_most_255),
+		cmocka_unit_test(test_bin8),        cmocka_unit_test(test_bin16),
+		cmocka_unit_test(test_strides),     cmocka_unit_test(test_choice),
+		cmocka_unit_test(test_table),       cmocka_unit_test(test_cpu),
 		cmocka_unit_test(test_cpu_names),
 	};
 

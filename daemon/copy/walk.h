@@ -1,0 +1,384 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * walk.h - how the x86 kernels go over rows, blocks and edges. Each file of kernels includes it and compiles all of it
+ * anew with its own instruction set; it is static throughout, so nothing of it can run where that is missing.
+ *
+ * A block is VECTOR_BYTES pixels: one vector of 8 bits each, or two of 16. Before the inclusion there are:
+ *   VECTOR_BYTES, vector                   16, 32 or 64, and its type
+ *   vector_store()                         to any address
+ *   STREAM_INSTRUCTION, FETCH_INSTRUCTION  store past the caches, load from uncached memory
+ *   struct constants, constants_of(rows)   what one call needs in registers
+ * and after it block_of(): the block of pixels that begins at `source`, of which only the bytes of these pixels are
+ * read; `below` is how far down the second row lies. `op` and `streaming` are constants wherever they are passed.
+ */
+#ifndef LUMARING_COPY_WALK_H
+#define LUMARING_COPY_WALK_H
+
+#include <string.h>
+
+#include "copy/pixel.h"
+#include "copy/private.h"
+
+#define LINE_BYTES ((size_t)64)
+#define BLOCK ((size_t)VECTOR_BYTES)
+#define AHEAD_BYTES ((size_t)4096)
+#define GAP_BYTES ((size_t)256)
+#define INLINED static inline __attribute__((always_inline))
+
+struct block {
+	vector part[2]; /* the second with 16 bits a pixel only */
+};
+
+INLINED struct block block_of(enum copy_op op, const struct constants *constants, const uint8_t *source, size_t below);
+
+/* --- past the caches --- */
+
+/*
+ * In assembler, since clang makes ordinary loads and stores of the intrinsics where it sees a plain copy. To and from
+ * aligned addresses.
+ */
+INLINED void vector_stream(uint8_t *destination, vector value)
+{
+	__asm__ volatile(STREAM_INSTRUCTION " %1, %0" : "=m"(*(vector *)(void *)destination) : "v"(value));
+}
+
+INLINED vector vector_fetch(const uint8_t *source)
+{
+	vector value;
+
+	__asm__ volatile(FETCH_INSTRUCTION " %1, %0" : "=v"(value) : "m"(*(const vector *)(const void *)source));
+	return value;
+}
+
+/* --- what an operation takes and gives --- */
+
+/* Bytes of a pixel of the destination. */
+INLINED size_t wide(enum copy_op op)
+{
+	return op == COPY_SCALE || op == COPY_PACKED10 || op == COPY_BIN16 ? 2 : 1;
+}
+
+INLINED bool packed(enum copy_op op)
+{
+	return op == COPY_PACKED10_8 || op == COPY_PACKED10;
+}
+
+INLINED bool binned(enum copy_op op)
+{
+	return op == COPY_BIN8 || op == COPY_BIN16;
+}
+
+/* Pixels that share bytes; a block begins where a group begins. */
+INLINED size_t grouped(enum copy_op op)
+{
+	return packed(op) ? 4 : 1;
+}
+
+/* How far into a row of the source pixel `x`, the first of a group, begins. */
+INLINED size_t source_at(enum copy_op op, size_t x)
+{
+	if (packed(op))
+		return x / 4 * 5;
+	return op == COPY_BYTES ? x : op == COPY_BIN16 ? 4 * x : 2 * x;
+}
+
+/* --- a row --- */
+
+struct row {
+	uint8_t *destination;
+	const uint8_t *source;
+	size_t pixels;
+	size_t below; /* bytes to the second of two rows that are read together */
+	size_t ahead; /* bytes from here to the same place of the row to ask for, 0: none */
+};
+
+INLINED struct block row_block(enum copy_op op, const struct constants *constants, struct row row, size_t x)
+{
+	return block_of(op, constants, row.source + source_at(op, x), row.below);
+}
+
+INLINED void block_store(enum copy_op op, uint8_t *destination, struct block block)
+{
+	vector_store(destination, block.part[0]);
+	if (wide(op) == 2)
+		vector_store(destination + VECTOR_BYTES, block.part[1]);
+}
+
+INLINED void block_stream(enum copy_op op, uint8_t *destination, struct block block)
+{
+	vector_stream(destination, block.part[0]);
+	if (wide(op) == 2)
+		vector_stream(destination + VECTOR_BYTES, block.part[1]);
+}
+
+/* Of the pixels that fill a line at `x`, ask for those of a row to come. */
+INLINED void row_look_ahead(enum copy_op op, struct row row, size_t x)
+{
+	const uint8_t *source = row.source + source_at(op, x) + row.ahead;
+
+	if (!row.ahead)
+		return;
+	for (size_t i = 0; i < source_at(op, LINE_BYTES / wide(op)); i += LINE_BYTES) {
+		_mm_prefetch(source + i, _MM_HINT_T1);
+		if (binned(op))
+			_mm_prefetch(source + row.below + i, _MM_HINT_T1);
+	}
+}
+
+INLINED unsigned row_pixel(enum copy_op op, const struct copy_rows *rows, struct row row, size_t x)
+{
+	const uint8_t *source = row.source, *below = row.source + row.below;
+
+	if (op == COPY_EVEN)
+		return source[2 * x];
+	if (op == COPY_ODD)
+		return source[2 * x + 1];
+	if (op == COPY_NARROW)
+		return pixel_16(source + 2 * x) >> rows->right;
+	if (op == COPY_SCALE)
+		return pixel_scale(rows, pixel_16(source + 2 * x));
+	if (op == COPY_PACKED10_8)
+		return pixel_packed10(source, x) >> 2;
+	if (op == COPY_PACKED10)
+		return pixel_scale(rows, pixel_packed10(source, x));
+	if (op == COPY_BIN8)
+		return pixel_bin8(source + 2 * x, below + 2 * x);
+	if (op == COPY_BIN16)
+		return pixel_bin16(source + 4 * x, below + 4 * x);
+	return source[x];
+}
+
+/* Pixels from..to - 1 one by one, where there is no room for a block; the first goes to `destination`. */
+INLINED void put_pixels(enum copy_op op, const struct copy_rows *rows, struct row row, uint8_t *destination,
+			size_t from, size_t to)
+{
+	for (size_t x = from; x < to; x++) {
+		unsigned value = row_pixel(op, rows, row, x);
+
+		memcpy(destination, &value, wide(op));
+		destination += wide(op);
+	}
+}
+
+/* Fewer than 64 bytes, in moves of fixed size. */
+INLINED void put_some(uint8_t *destination, const uint8_t *from, size_t bytes)
+{
+#define PUT_IF(size)                                                                                                   \
+	if (bytes & (size)) {                                                                                          \
+		memcpy(destination, from, size);                                                                       \
+		destination += (size);                                                                                 \
+		from += (size);                                                                                        \
+	}
+	PUT_IF(32)
+	PUT_IF(16)
+	PUT_IF(8)
+	PUT_IF(4)
+	PUT_IF(2)
+	PUT_IF(1)
+#undef PUT_IF
+}
+
+/* Pixels from..to - 1 and not one more, since the lines beside them are streamed. The row has at least a block. */
+INLINED void row_edge(enum copy_op op, const struct constants *constants, const struct copy_rows *rows, struct row row,
+		      size_t from, size_t to)
+{
+	_Alignas(64) uint8_t bytes[2 * VECTOR_BYTES];
+	size_t at, end;
+
+	for (; to - from >= BLOCK; from += BLOCK)
+		block_store(op, row.destination + from * wide(op), row_block(op, constants, row, from));
+	if (from == to)
+		return;
+	/* A block is computed where there is one in the row, and some of it is stored. */
+	at = row.pixels - from >= BLOCK ? from : (row.pixels - BLOCK) / grouped(op) * grouped(op);
+	end = at + BLOCK < to ? at + BLOCK : to;
+	block_store(op, bytes, row_block(op, constants, row, at));
+	put_some(row.destination + from * wide(op), bytes + (from - at) * wide(op), (end - from) * wide(op));
+	put_pixels(op, rows, row, row.destination + end * wide(op), end, to);
+}
+
+/* False with nothing stored: the row is too short, or its pixels never meet the beginning of a line. */
+INLINED bool row_stream(enum copy_op op, const struct constants *constants, const struct copy_rows *rows,
+			struct row row)
+{
+	const size_t line = LINE_BYTES / wide(op);
+	size_t head_bytes = -(uintptr_t)row.destination % LINE_BYTES, x = head_bytes / wide(op);
+
+	if (head_bytes % (wide(op) * grouped(op)) || row.pixels < x + line)
+		return false;
+	row_edge(op, constants, rows, row, 0, x);
+	for (; row.pixels - x >= line; x += line) {
+		struct block blocks[4];
+
+		row_look_ahead(op, row, x);
+		for (size_t i = 0; i < line / BLOCK; i++)
+			blocks[i] = row_block(op, constants, row, x + i * BLOCK);
+		for (size_t i = 0; i < line / BLOCK; i++)
+			block_stream(op, row.destination + (x + i * BLOCK) * wide(op), blocks[i]);
+	}
+	row_edge(op, constants, rows, row, x, row.pixels);
+	return true;
+}
+
+INLINED void row_store(enum copy_op op, const struct constants *constants, const struct copy_rows *rows, struct row row)
+{
+	const size_t line = LINE_BYTES / wide(op);
+	size_t x = 0;
+
+	for (; row.pixels - x >= line; x += line) {
+		struct block blocks[4];
+
+		row_look_ahead(op, row, x);
+		for (size_t i = 0; i < line / BLOCK; i++)
+			blocks[i] = row_block(op, constants, row, x + i * BLOCK);
+		for (size_t i = 0; i < line / BLOCK; i++)
+			block_store(op, row.destination + (x + i * BLOCK) * wide(op), blocks[i]);
+	}
+	for (; row.pixels - x >= BLOCK; x += BLOCK)
+		block_store(op, row.destination + x * wide(op), row_block(op, constants, row, x));
+	if (x < row.pixels && row.pixels >= BLOCK) {
+		/* The last block of the row, over pixels that are there already. */
+		size_t at = (row.pixels - BLOCK) / grouped(op) * grouped(op);
+
+		block_store(op, row.destination + at * wide(op), row_block(op, constants, row, at));
+		x = at + BLOCK;
+	}
+	put_pixels(op, rows, row, row.destination + x * wide(op), x, row.pixels);
+}
+
+/* --- all rows --- */
+
+/* The pixels of a first group that is taken in part; the row then begins with the next group. */
+INLINED void row_begin_group(enum copy_op op, const struct copy_rows *rows, struct row *row)
+{
+	size_t pixels = (4 - rows->first) % 4;
+
+	if (!rows->first)
+		return;
+	if (pixels > row->pixels)
+		pixels = row->pixels;
+	put_pixels(op, rows, *row, row->destination, rows->first, rows->first + pixels);
+	row->destination += pixels * wide(op);
+	row->source += 5;
+	row->pixels -= pixels;
+}
+
+/*
+ * How many rows ahead of the copy memory is asked for. The hardware runs ahead by itself as long as addresses go on; it
+ * begins anew behind a gap, and does not follow two rows that are read together. Where it does well, asking costs more
+ * than it gives.
+ */
+INLINED size_t rows_ahead(enum copy_op op, const struct copy_rows *rows)
+{
+	size_t bytes = source_at(op, rows->pixels / grouped(op) * grouped(op));
+
+	if (!bytes || (!binned(op) && rows->source_stride < bytes + GAP_BYTES))
+		return 0;
+	return (AHEAD_BYTES + bytes - 1) / bytes;
+}
+
+INLINED void walk(enum copy_op op, bool streaming, const struct copy_rows *rows)
+{
+	const struct copy_rows own = *rows; /* that no store can change, so that it stays in registers */
+	const struct constants constants = constants_of(&own);
+	size_t step = binned(op) ? 2 * own.source_stride : own.source_stride, count = own.rows;
+	size_t ahead = rows_ahead(op, &own);
+	struct row next = { own.destination, own.source, own.pixels, own.source_stride, ahead * step };
+
+	/* Rows without padding are one row. */
+	if (!packed(op) && !binned(op) && own.destination_stride == own.pixels * wide(op) &&
+	    own.source_stride == source_at(op, own.pixels)) {
+		next.pixels *= count;
+		count = count ? 1 : 0;
+	}
+	for (; count; count--) {
+		struct row row = next;
+
+		if (count <= ahead)
+			row.ahead = 0;
+		if (packed(op))
+			row_begin_group(op, &own, &row);
+		if (!streaming || !row_stream(op, &constants, &own, row))
+			row_store(op, &constants, &own, row);
+		next.destination += own.destination_stride;
+		next.source += step;
+	}
+}
+
+/* --- uncached memory: nothing is asked for ahead, since the CPU would not --- */
+
+struct line {
+	vector part[LINE_BYTES / VECTOR_BYTES];
+};
+
+/*
+ * An aligned line, each byte read once, at full width, the loads back to back. It may begin before the pixels and end
+ * behind them: outside of the object, but within the page. AddressSanitizer does not look into assembler.
+ */
+INLINED struct line fetch_line(const uint8_t *source)
+{
+	struct line line;
+
+	for (size_t i = 0; i < LINE_BYTES / VECTOR_BYTES; i++)
+		line.part[i] = vector_fetch(source + i * VECTOR_BYTES);
+	return line;
+}
+
+/* Some of a line: fewer than all of its bytes. */
+INLINED void fetch_some(uint8_t *destination, const uint8_t *source, size_t bytes)
+{
+	size_t skip = (uintptr_t)source % LINE_BYTES;
+	struct line line = fetch_line(source - skip);
+
+	put_some(destination, (const uint8_t *)&line + skip, bytes);
+}
+
+INLINED void fetch_row(uint8_t *destination, const uint8_t *source, size_t bytes)
+{
+	size_t head = -(uintptr_t)source % LINE_BYTES, done;
+
+	if (head > bytes)
+		head = bytes;
+	if (head)
+		fetch_some(destination, source, head);
+	for (done = head; bytes - done >= LINE_BYTES; done += LINE_BYTES) {
+		struct line line = fetch_line(source + done);
+
+		for (size_t i = 0; i < LINE_BYTES / VECTOR_BYTES; i++)
+			vector_store(destination + done + i * VECTOR_BYTES, line.part[i]);
+	}
+	if (done < bytes)
+		fetch_some(destination + done, source + done, bytes - done);
+}
+
+INLINED void walk_fetch(const struct copy_rows *rows)
+{
+	uint8_t *destination = rows->destination;
+	const uint8_t *source = rows->source;
+
+	for (size_t y = 0; y < rows->rows; y++) {
+		fetch_row(destination, source, rows->pixels);
+		destination += rows->destination_stride;
+		source += rows->source_stride;
+	}
+}
+
+/* --- a kernel of the table --- */
+
+#define KERNEL(OP, name, cpu)                                                                                          \
+	void copy_##name##_##cpu(const struct copy_rows *rows)                                                         \
+	{                                                                                                              \
+		walk(COPY_##OP, false, rows);                                                                          \
+	}
+#define STREAMING(OP, name, cpu)                                                                                       \
+	void copy_##name##_##cpu##_streaming(const struct copy_rows *rows)                                             \
+	{                                                                                                              \
+		walk(COPY_##OP, true, rows);                                                                           \
+	}
+#define FETCH(cpu)                                                                                                     \
+	void copy_fetch_##cpu(const struct copy_rows *rows)                                                            \
+	{                                                                                                              \
+		walk_fetch(rows);                                                                                      \
+	}
+
+#endif
