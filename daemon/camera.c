@@ -107,6 +107,7 @@ static char *on_status(void *owner, size_t *ret_bytes)
 		.state = camera->state,
 		.format = camera->attach.format,
 		.stats = capture_stats(camera->capture),
+		.tuner = capture_tuner(camera->capture),
 		.streams = camera->attach.streams,
 		.clients = publish_clients(camera->attach.publish),
 		.private_bytes = camera->attach.private_bytes,
@@ -118,6 +119,18 @@ static char *on_status(void *owner, size_t *ret_bytes)
 }
 
 /* --- what the capture thread reports --- */
+
+static void log_stream(const struct stream *stream, const struct source_format *format)
+{
+	const struct region_limits limits = stream_limits(stream);
+	struct region region = region_clamp(stream->config.region, format->width, format->height, &limits);
+	char kernels[STREAM_KERNELS_BYTES];
+
+	stream_kernels(stream, &region, kernels, sizeof(kernels));
+	log_info("stream %s: %s of %ux%u%s, by %s", stream->config.name,
+		 stream_bytes_per_pixel(stream) == 2 ? "R16" : "R8", region.width, region.height,
+		 stream->config.bin == 2 ? ", bin 2" : "", kernels);
+}
 
 /* The source announced a format: make every shared stream's ring fit, or give up. */
 static void take_format(struct camera *camera)
@@ -146,6 +159,7 @@ static void take_format(struct camera *camera)
 								       : EXIT_SYSTEM);
 			return;
 		}
+		log_stream(s, format);
 	}
 	camera->format_serial = camera->report.format_serial;
 	camera->attach.format = format;
@@ -275,15 +289,21 @@ static enum loop_backend capture_backend(const struct camera *camera)
 
 static int start_threads(struct camera *camera, int frames_fd, char *text, size_t text_bytes)
 {
+	struct capture_copying copying = {
+		.pool = camera->config->copy,
+		.threads = camera->config->copy.threads,
+		.budget_percent = camera->config->copy_budget_percent,
+	};
 	int r;
 
+	copying.pool.scratch_bytes = COPY_SCRATCH_BYTES;
 	camera->doorbell = (struct loop_op){ .done = on_doorbell, .owner = camera };
 	r = attach_listen(&camera->attach, frames_fd);
 	if (r == 0)
 		r = loop_doorbell(camera->loop, &camera->doorbell);
 	if (r < 0)
 		return snprintf(text, text_bytes, "cannot set up the frame socket: %s", strerror(-r)), r;
-	r = capture_create(camera->source, capture_backend(camera), &camera->doorbell, &camera->capture, text,
+	r = capture_create(camera->source, capture_backend(camera), &copying, &camera->doorbell, &camera->capture, text,
 			   text_bytes);
 	if (r == 0 && text[0])
 		log_notice("capture thread: %s", text);

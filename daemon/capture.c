@@ -241,12 +241,9 @@ static int start_thread(struct capture *capture, char *text, size_t text_bytes)
 	return r;
 }
 
-int capture_create(struct source *source, enum loop_backend backend, struct loop_op *doorbell,
-		   struct capture **ret_capture, char *text, size_t text_bytes)
+int capture_create(struct source *source, enum loop_backend backend, const struct capture_copying *copying,
+		   struct loop_op *doorbell, struct capture **ret_capture, char *text, size_t text_bytes)
 {
-	const struct copy_pool_config pool = { .threads = 1,
-					       .scratch_bytes = COPY_SCRATCH_BYTES,
-					       .policy = COPY_POLICY_INHERITED };
 	struct capture *capture = calloc(1, sizeof(*capture));
 	int r;
 
@@ -256,11 +253,13 @@ int capture_create(struct source *source, enum loop_backend backend, struct loop
 	capture->main_doorbell = doorbell;
 	capture->doorbell = (struct loop_op){ .done = on_doorbell, .owner = capture };
 	capture->readable = (struct loop_op){ .done = on_readable, .owner = capture };
-	r = copy_pool_create(&pool, &capture->deliver.pool, text, text_bytes);
+	r = copy_pool_create(&copying->pool, &capture->deliver.pool, text, text_bytes);
 	if (r == 0)
 		r = loop_create(backend, &capture->loop, text, text_bytes);
 	if (r == 0) {
 		capture->deliver.teller.loop = capture->loop;
+		tuner_init(&capture->deliver.tuner, copying->threads, copy_pool_threads(capture->deliver.pool),
+			   copying->budget_percent);
 		r = start_thread(capture, text, text_bytes);
 	}
 	if (r < 0) {
@@ -318,6 +317,11 @@ void capture_read_report(struct capture *capture, struct capture_report *report)
 const struct camera_stats *capture_stats(const struct capture *capture)
 {
 	return &capture->stats;
+}
+
+const struct tuner *capture_tuner(const struct capture *capture)
+{
+	return &capture->deliver.tuner;
 }
 
 const struct loop *capture_loop(const struct capture *capture)

@@ -9,6 +9,8 @@
 
 #include <stdint.h>
 
+#include "copy/pool.h"
+#include "copy/tuner.h"
 #include "loop/loop.h"
 #include "plan.h"
 #include "source/source.h"
@@ -41,12 +43,19 @@ struct capture_report {
 	char text[320]; /* FAILED */
 };
 
+/* How frames are copied. */
+struct capture_copying {
+	struct copy_pool_config pool;
+	unsigned threads;        /* always so many, 0: as few as suffice */
+	unsigned budget_percent; /* of the frame period, that a frame's copies may take */
+};
+
 /*
  * Start the thread. `doorbell` is an operation of the main loop, rung whenever the report changed. `text` is as for
  * loop_create(): one sentence on failure, or when LOOP_AUTO came to take epoll, else "".
  */
-int capture_create(struct source *source, enum loop_backend backend, struct loop_op *doorbell,
-		   struct capture **ret_capture, char *text, size_t text_bytes);
+int capture_create(struct source *source, enum loop_backend backend, const struct capture_copying *copying,
+		   struct loop_op *doorbell, struct capture **ret_capture, char *text, size_t text_bytes);
 
 /* Stop the thread and wait for it: it never blocks for longer than one frame's copy. NULL is allowed. */
 void capture_destroy(struct capture *capture);
@@ -59,6 +68,9 @@ void capture_read_report(struct capture *capture, struct capture_report *report)
 
 /* What it noted so far; valid as long as `capture`, and written to all the time: see stats_load(). */
 const struct camera_stats *capture_stats(const struct capture *capture);
+
+/* How many threads copy, and why: to look at with tuner_view(). */
+const struct tuner *capture_tuner(const struct capture *capture);
 
 /* Its loop, to look at: loop_backend_name(), loop_fallback(). */
 const struct loop *capture_loop(const struct capture *capture);

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "copy/kernel.h"
 #include "copy/tuner.h"
 
 #define PRIORITY_MAX 99u /* of the real-time classes, as Linux has them */
@@ -344,6 +345,8 @@ int config_finish(struct config *config, char *error, size_t error_bytes)
 	struct stream_config whole = { .name = "main" };
 	int r = check_source(config, error, error_bytes);
 
+	if (copy_cpu_error())
+		return snprintf(error, error_bytes, "%s", copy_cpu_error()), -EINVAL;
 	if (r < 0)
 		return r;
 	if (config->unpaced && config->frame_duration_ns)

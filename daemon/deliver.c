@@ -154,7 +154,7 @@ static void copy_some(struct deliver *deliver, struct plan *plan, const struct s
 			add_job(&work, plan, &plan->streams[i], frame);
 	if (!work.count)
 		return;
-	copy_frame_run(&work, deliver->pool, 1, &effort);
+	copy_frame_run(&work, deliver->pool, early ? 1 : tuner_workers(&deliver->tuner), &effort);
 	for (unsigned i = 0; i < plan->stream_count; i++) {
 		struct plan_stream *s = &plan->streams[i];
 
@@ -164,6 +164,8 @@ static void copy_some(struct deliver *deliver, struct plan *plan, const struct s
 		stats_published(s->stats, began_ns, &s->picture.descriptor);
 		fill_notice(s, sequence);
 	}
+	if (!early)
+		tuner_note(&deliver->tuner, &effort, work.bytes, frame->frame_duration_us * NS_PER_US);
 }
 
 /* --- telling --- */

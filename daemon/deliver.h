@@ -9,6 +9,7 @@
 #define LUMARING_DELIVER_H
 
 #include "copy/pool.h"
+#include "copy/tuner.h"
 #include "plan.h"
 #include "source/source.h"
 
@@ -22,6 +23,7 @@
 struct deliver {
 	struct publish_teller teller;
 	struct copy_pool *pool;
+	struct tuner tuner; /* any thread may look: tuner_view() */
 };
 
 /*

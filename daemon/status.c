@@ -36,10 +36,38 @@ static void write_source(struct json *json, const struct status_view *view)
 	json_number(json, "height", format->height);
 	json_number(json, "stride", format->stride);
 	json_string(json, "format", view->format ? pixels_facts(format->pixels)->name : "");
+	json_string(json, "memory", format->uncached ? "uncached" : "cached");
 	json_number(json, "frame_duration_us", format->frame_duration_us);
 	json_number(json, "measured_frame_duration_us", (measured_ns + NS_PER_US / 2) / NS_PER_US);
 	json_number(json, "measured_frame_duration_ns", measured_ns);
 	json_number(json, "captured", stats_load(&view->stats->captured));
+	json_close(json);
+}
+
+/* Times in whole microseconds, rounded up: like the histogram's, never below the truth. */
+static uint64_t microseconds(uint64_t ns)
+{
+	return ns / NS_PER_US + (ns % NS_PER_US > 0);
+}
+
+/* How frames are copied. The rates are by number of threads, of those that were tried. */
+static void write_copy(struct json *json, const struct status_view *view)
+{
+	struct tuner_view tuner;
+
+	tuner_view(view->tuner, &tuner);
+	json_object(json, "copy");
+	json_string(json, "cpu", copy_cpu_name(copy_cpu()));
+	json_number(json, "workers", tuner.workers);
+	json_number(json, "threads", tuner.threads_max);
+	json_string(json, "reason", tuner_reason_text(tuner.reason));
+	json_number(json, "changes", tuner.changes);
+	json_number(json, "trials", tuner.trials);
+	json_number(json, "frame_us", microseconds(tuner.frame_ns));
+	json_array(json, "megabytes_per_second");
+	for (unsigned n = 1; n <= tuner.threads_max && n <= COPY_THREADS_MAX; n++)
+		json_number(json, NULL, tuner.mb_per_second[n]);
+	json_close(json);
 	json_close(json);
 }
 
@@ -81,12 +109,6 @@ static void write_limits(struct json *json, const struct status_view *view)
 
 /* --- streams --- */
 
-/* Times in whole microseconds, rounded up: like the histogram's, never below the truth. */
-static uint64_t microseconds(uint64_t ns)
-{
-	return ns / NS_PER_US + (ns % NS_PER_US > 0);
-}
-
 static void write_times(struct json *json, const char *name, const struct histogram *histogram)
 {
 	struct histogram_view view;
@@ -120,7 +142,7 @@ static void write_lost(struct json *json, const struct ring *ring)
 }
 
 /* What the next frame will show, as the capture thread sees it. */
-static void write_region(struct json *json, const struct stream *stream, const struct source_format *format)
+static struct region region_of(const struct stream *stream, const struct source_format *format)
 {
 	struct region region = stream->config.region;
 
@@ -132,12 +154,29 @@ static void write_region(struct json *json, const struct stream *stream, const s
 
 		region = region_clamp(region, format->width, format->height, &limits);
 	}
+	return region;
+}
+
+static void write_region(struct json *json, const struct stream *stream, const struct source_format *format)
+{
+	struct region region = region_of(stream, format);
+
 	json_object(json, "region");
 	json_number(json, "x", region.x);
 	json_number(json, "y", region.y);
 	json_number(json, "width", region.width);
 	json_number(json, "height", region.height);
 	json_close(json);
+}
+
+static void write_kernels(struct json *json, const struct stream *stream, const struct source_format *format)
+{
+	struct region region = region_of(stream, format);
+	char text[STREAM_KERNELS_BYTES] = "";
+
+	if (format && stream->ring)
+		stream_kernels(stream, &region, text, sizeof(text));
+	json_string(json, "kernels", text);
 }
 
 static const char *ring_state_text(const struct ring *ring)
@@ -214,6 +253,7 @@ static void write_stream(struct json *json, const struct stream *stream, const s
 	json_number(json, "cursors_granted", stream->cursors_granted);
 	json_number(json, "cursors_max", ring_cursors_max(stream->config.slot_count));
 	write_readers(json, stream, view->clients);
+	write_kernels(json, stream, view->format);
 	json_number(json, "bytes_copied", stats_load(&stream->stats.bytes_copied));
 	write_times(json, "copy_us", &stream->stats.copy_ns);
 	write_times(json, "ready_to_published_us", &stream->stats.ready_to_published_ns);
@@ -326,6 +366,7 @@ void status_write(struct json *json, const char *name, const struct status_view 
 	json_number(json, "uptime_us", (clock_monotonic_ns() - view->started_ns) / NS_PER_US);
 	write_loop(json, view);
 	write_source(json, view);
+	write_copy(json, view);
 	write_bytes(json, view);
 	write_limits(json, view);
 	write_streams(json, view);

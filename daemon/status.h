@@ -25,6 +25,7 @@ struct status_view {
 	enum capture_state state;             /* of the source */
 	const struct source_format *format;   /* NULL: not known yet */
 	const struct camera_stats *stats;     /* of the capture thread, which writes them meanwhile */
+	const struct tuner *tuner;            /* so does it this */
 	const struct stream *streams;         /* linked by `next` */
 	const struct client *clients;         /* linked by `next`, newest first */
 	uint64_t private_bytes;               /* of all private rings */

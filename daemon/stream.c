@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "copy/frame.h"
+
 #define STREAM_SLOTS_DEFAULT 8u
 
 struct stream *stream_create(const struct stream_config *config, const char *camera, gid_t group, uint64_t bytes_max)
@@ -199,6 +201,14 @@ int stream_fit(struct stream *stream, const struct source_format *format, char *
 	stream->retired = stream->ring;
 	stream->ring = ring;
 	return 1;
+}
+
+void stream_kernels(const struct stream *stream, const struct region *region, char *text, size_t text_bytes)
+{
+	uint32_t bin = stream->config.bin;
+	uint64_t bytes = (uint64_t)(region->width / bin) * (region->height / bin) * stream_bytes_per_pixel(stream);
+
+	copy_conversion_text(&stream->conversion, bytes >= COPY_STREAMING_BYTES, text, text_bytes);
 }
 
 uint32_t stream_grant(const struct stream *stream, uint32_t wanted)

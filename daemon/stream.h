@@ -95,6 +95,12 @@ int stream_check_region(const struct stream *stream, const struct source_format 
  */
 int stream_fit(struct stream *stream, const struct source_format *format, char *text, size_t text_bytes);
 
+/* Room for the names of all kernels that a conversion may have. */
+#define STREAM_KERNELS_BYTES 160u
+
+/* The names of the kernels that make its pictures, of a region of that size. After stream_fit(). */
+void stream_kernels(const struct stream *stream, const struct region *region, char *text, size_t text_bytes);
+
 /* Bytes the ring for a format would take, 0: out of range. */
 uint64_t stream_bytes_needed(const struct stream *stream, const struct source_format *format);
 

@@ -50,7 +50,7 @@ class Daemon:
     """lumaringd with a runtime directory and a camera name of its own; stopped at the end of `with`."""
     number = 0
 
-    def __init__(self, *options, camera=None, runtime_dir=None, stdin=None, env=None, wrapper=()):
+    def __init__(self, *options, camera=None, runtime_dir=None, stdin=None, env=None, wrapper=(), program=BUILD / "lumaringd"):
         Daemon.number += 1
         self.camera = camera or f"t{os.getpid()}-{Daemon.number}"
         self.runtime_dir = str(runtime_dir or tempfile.mkdtemp(prefix="run.", dir="."))
@@ -59,12 +59,12 @@ class Daemon:
         self.options = [str(o) for o in options]
         if IO and "--io" not in self.options:
             self.options += ["--io", IO]
-        self.stdin, self.env, self.wrapper = stdin, env, list(wrapper)
+        self.stdin, self.env, self.wrapper, self.program = stdin, env, list(wrapper), str(program)
         self.process = None
         self.start()
 
     def start(self):
-        command = self.wrapper + [str(BUILD / "lumaringd"), "--camera", self.camera, "--runtime-dir", self.runtime_dir]
+        command = self.wrapper + [self.program, "--camera", self.camera, "--runtime-dir", self.runtime_dir]
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(command + self.options, stdin=self.stdin or subprocess.DEVNULL, stderr=log,
                                             stdout=log, env=self.env)

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * throttle.c - linked into tests/lumaringd-throttled in front of copy_job_run(): reads of the capture buffer take as long
- * as if its memory were slow.
+ * throttle.c - linked into tests/lumaringd-throttled in front of copy_job_run(): reads of the capture buffer take as
+ * long as if its memory were slow.
  *
  * The file that LUMARING_THROTTLE names holds one 32-bit number, native order: nanoseconds for each KiB that comes out.
- * A test changes it while the daemon runs. The thread spins, as one does whose loads stall.
+ * A test changes it while the daemon runs. A thread whose loads stall would spin; this one sleeps, so that what a test
+ * sees does not depend on how busy the machine is otherwise.
  */
+#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -42,7 +44,9 @@ void __wrap_copy_job_run(const struct copy_job *job, uint32_t row, uint32_t rows
 	/* Relaxed: a number that stands alone. */
 	uint64_t end_ns = clock_monotonic_ns() + bytes * __atomic_load_n(ns_per_kib, __ATOMIC_RELAXED) / 1024;
 
+	struct timespec end = { .tv_sec = (time_t)(end_ns / NS_PER_SECOND), .tv_nsec = (long)(end_ns % NS_PER_SECOND) };
+
 	__real_copy_job_run(job, row, rows, scratch);
-	while (clock_monotonic_ns() < end_ns)
+	while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &end, NULL) == EINTR)
 		;
 }

@@ -50,6 +50,7 @@ static int set_up(void **state)
 	assert_int_equal(loop_create(LOOP_EPOLL, &world.loop, text, sizeof(text)), 0);
 	world.deliver.teller.loop = world.loop;
 	assert_int_equal(copy_pool_create(&config, &world.deliver.pool, text, sizeof(text)), 0);
+	tuner_init(&world.deliver.tuner, 1, 1, TUNER_BUDGET_PERCENT);
 	for (uint32_t y = 0; y < HEIGHT; y++)
 		for (uint32_t x = 0; x < WIDTH; x++) {
 			image[y * STRIDE + 2 * x] = (uint8_t)sample(x, y);

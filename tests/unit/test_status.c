@@ -26,6 +26,7 @@
 static struct {
 	struct config config;
 	struct source_format format;
+	struct tuner tuner;
 	struct camera_stats stats;
 	struct status_view view;
 	struct stream *streams[STREAMS];
@@ -49,6 +50,7 @@ static int set_up(void **state)
 		.width = 64, .height = 48, .pixels = PIXELS_R8, .stride = 128, .frame_duration_us = 17857
 	};
 	world.stats = (struct camera_stats){ .captured = (UINT64_C(1) << 53) + 1, .frame_duration_ns = 17900500 };
+	tuner_init(&world.tuner, 2, 3, 25);
 	world.view = (struct status_view){ .config = &world.config,
 					   .started_ns = clock_monotonic_ns() - 5 * NS_PER_MS,
 					   .loop_main = "epoll",
@@ -57,6 +59,7 @@ static int set_up(void **state)
 					   .state = CAPTURE_LIVE,
 					   .format = &world.format,
 					   .stats = &world.stats,
+					   .tuner = &world.tuner,
 					   .private_bytes = 4711 };
 	return 0;
 }
@@ -184,6 +187,7 @@ static void test_daemon_and_source(void **state)
 	expect(get(status, "source"), "height", 48);
 	expect(get(status, "source"), "stride", 128);
 	expect_text(get(status, "source"), "format", "R8");
+	expect_text(get(status, "source"), "memory", "cached");
 	expect(get(status, "source"), "frame_duration_us", 17857);
 	expect(get(status, "source"), "measured_frame_duration_us", 17901);
 	expect(get(status, "source"), "measured_frame_duration_ns", 17900500);
@@ -192,6 +196,49 @@ static void test_daemon_and_source(void **state)
 	expect(get(status, "bytes"), "private_rings", 4711);
 	expect_exactly("\"private_rings_max\":18446744073709551615}");
 	expect(get(status, "limits"), "clients_max", 512);
+}
+
+/* With one thread, then with two, as tuner_note() is told. */
+static void test_copying(void **state)
+{
+	struct copy_effort effort = { .workers = 1, .wall_ns = 2000500, .busy_ns = 2000500 };
+	const cJSON *copy, *rates;
+
+	(void)state;
+	copy = get(look(), "copy");
+	expect_text(copy, "cpu", copy_cpu_name(copy_cpu()));
+	expect_text(copy, "reason", "fixed");
+	expect(copy, "workers", 2);
+	expect(copy, "threads", 3);
+	expect(copy, "frame_us", 0);
+	assert_int_equal(cJSON_GetArraySize(get(copy, "megabytes_per_second")), 3);
+	tuner_note(&world.tuner, &effort, 2000500, 18000000);
+	copy = get(look(), "copy");
+	expect(copy, "frame_us", 2001); /* rounded up */
+	rates = get(copy, "megabytes_per_second");
+	assert_int_equal(cJSON_GetArrayItem(rates, 0)->valuedouble, 1000);
+	assert_int_equal(cJSON_GetArrayItem(rates, 1)->valuedouble, 0);
+	expect(copy, "changes", 0);
+	expect(copy, "trials", 0);
+}
+
+/* A picture that is larger than a cache is stored past it. */
+static void test_kernels(void **state)
+{
+	struct stream *stream = add_stream("main", (struct region){ 0 }, true);
+	char plain[160], streaming[160];
+
+	(void)state;
+	copy_conversion_text(&stream->conversion, false, plain, sizeof(plain));
+	copy_conversion_text(&stream->conversion, true, streaming, sizeof(streaming));
+	expect_text(cJSON_GetArrayItem(get(look(), "streams"), 0), "kernels", plain);
+	world.format.width = 2048;
+	world.format.height = 1024;
+	world.format.stride = 2112;
+	expect_text(cJSON_GetArrayItem(get(look(), "streams"), 0), "kernels",
+		    plain); /* its ring is as small as before */
+	assert_int_equal(stream_fit(stream, &world.format, plain, sizeof(plain)), 1);
+	expect_text(cJSON_GetArrayItem(get(look(), "streams"), 0), "kernels", streaming);
 }
 
 static void test_source_states(void **state)
@@ -519,6 +566,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_daemon_and_source),
+		TEST(test_copying),
+		TEST(test_kernels),
 		TEST(test_source_states),
 		TEST(test_stream),
 		TEST(test_ring_bytes),
