@@ -22,6 +22,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "copy/kernel.h"
 #include "copy/pool_private.h"
 
 #define BAND_BITS 24
@@ -70,14 +71,6 @@ static uint32_t bit_of(unsigned index)
 	return UINT32_C(1) << index;
 }
 
-/* Stores past the caches are ordered by this and by nothing else; once per thread and run. */
-static void fence_stores(void)
-{
-#if defined(__x86_64__)
-	__builtin_ia32_sfence();
-#endif
-}
-
 /* --- bands --------------------------------------------------------------------------------------------------- */
 
 /* What a thread that took a band does. */
@@ -120,7 +113,7 @@ static uint32_t take_all(struct copy_pool *pool, unsigned index)
 	for (; take(pool, index, &share); count++)
 		share.run(share.owner, share.band, scratch);
 	if (count)
-		fence_stores();
+		copy_fence();
 	return count;
 }
 
@@ -282,7 +275,7 @@ static void run_alone(struct copy_pool *pool, unsigned bands, copy_band *run, vo
 {
 	for (unsigned band = 0; band < bands; band++)
 		run(owner, band, pool->scratch);
-	fence_stores();
+	copy_fence();
 }
 
 static void note_distance(struct copy_pool *pool, uint64_t began_ns)
