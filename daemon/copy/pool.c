@@ -11,7 +11,7 @@
  *
  * The compare and swap is what makes the record good: it succeeds only while the run is the one whose record was read.
  * A generation comes again after 2^40 runs, 35 years of 1000 runs a second: a worker would have to be held up for just
- * as long between its load and its swap.
+ * as long between its load and its swap. tests/model/pool.pml searches all ways in which workers can be late.
  */
 #include "copy/pool.h"
 
