@@ -208,6 +208,20 @@ static void test_rgb(void **state)
 	}
 }
 
+/*
+ * Colours so near to the half that a weight or an offset which is off by one shows: 176.5 and 136.499 by JFIF; limited
+ * 170.499 and 69.503, of which ffmpeg makes 171 and 70, as it rounds from 0.492 on.
+ */
+static void test_rgb_near_the_half(void **state)
+{
+	struct copy_rows rows = { .step = 3, .blue_at = 2, .weights = &copy_weights_full };
+
+	(void)state;
+	check_8(COPY_RGB, rows, ROW(101, 237, 63, 67, 192, 33), 6, ROW(177, 136), 2);
+	rows.weights = &copy_weights_limited;
+	check_8(COPY_RGB, rows, ROW(132, 200, 202, 94, 54, 32), 6, ROW(171, 70), 2);
+}
+
 static void test_rgb_at_most_255(void **state)
 {
 	static const struct copy_weights heavy = { 65536, 65536, 0, 0 };
@@ -254,9 +268,32 @@ static void test_strides(void **state)
 	rows.destination_stride = 2;
 	copy_odd_c(&rows);
 	assert_memory_equal(destination, ROW(2, 4, 6, 8, 12, 14, 11, 12, 0x5a), 9);
+}
+
+/* Rows without padding on both sides, on one, and none at all. */
+static void test_bytes_without_padding(void **state)
+{
+	const uint8_t *source = ROW(1, 2, 3, 4, 5, 6, 7, 8);
+	uint8_t destination[8];
+	struct copy_rows rows = { destination, 2, source, 2, 2, 3, .mask = 0 };
+
+	(void)state;
+	memset(destination, 0x5a, sizeof(destination));
+	copy_bytes_c(&rows);
+	assert_memory_equal(destination, ROW(1, 2, 3, 4, 5, 6, 0x5a, 0x5a), 8);
+	memset(destination, 0x5a, sizeof(destination));
+	rows.destination_stride = 3;
+	copy_bytes_c(&rows);
+	assert_memory_equal(destination, ROW(1, 2, 0x5a, 3, 4, 0x5a, 5, 6), 8);
+	rows.destination_stride = 2;
+	rows.source_stride = 3;
+	copy_bytes_c(&rows);
+	assert_memory_equal(destination, ROW(1, 2, 4, 5, 7, 8, 5, 6), 8);
+	memset(destination, 0x5a, sizeof(destination));
+	rows.source_stride = 2;
 	rows.rows = 0;
 	copy_bytes_c(&rows);
-	assert_memory_equal(destination, ROW(2, 4, 6, 8, 12, 14, 11, 12, 0x5a), 9);
+	assert_int_equal(destination[0], 0x5a);
 }
 
 /* For every operation, both manners and any flags there is one, it is of that operation, and it needs no more. */
@@ -341,14 +378,24 @@ static void test_cpu_names(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_bytes),       cmocka_unit_test(test_fetch_beyond),
-		cmocka_unit_test(test_luma_of_422), cmocka_unit_test(test_narrow),
-		cmocka_unit_test(test_scale),       cmocka_unit_test(test_widen),
-		cmocka_unit_test(test_packed10),    cmocka_unit_test(test_packed12),
-		cmocka_unit_test(test_rgb),         cmocka_unit_test(test_rgb_at_most_255),
-		cmocka_unit_test(test_bin8),        cmocka_unit_test(test_bin16),
-		cmocka_unit_test(test_strides),     cmocka_unit_test(test_choice),
-		cmocka_unit_test(test_table),       cmocka_unit_test(test_cpu),
+		cmocka_unit_test(test_bytes),
+		cmocka_unit_test(test_fetch_beyond),
+		cmocka_unit_test(test_luma_of_422),
+		cmocka_unit_test(test_narrow),
+		cmocka_unit_test(test_scale),
+		cmocka_unit_test(test_widen),
+		cmocka_unit_test(test_packed10),
+		cmocka_unit_test(test_packed12),
+		cmocka_unit_test(test_rgb),
+		cmocka_unit_test(test_rgb_near_the_half),
+		cmocka_unit_test(test_rgb_at_most_255),
+		cmocka_unit_test(test_bin8),
+		cmocka_unit_test(test_bin16),
+		cmocka_unit_test(test_strides),
+		cmocka_unit_test(test_bytes_without_padding),
+		cmocka_unit_test(test_choice),
+		cmocka_unit_test(test_table),
+		cmocka_unit_test(test_cpu),
 		cmocka_unit_test(test_cpu_names),
 	};
 
