@@ -92,7 +92,7 @@ void copy_bytes_c(const struct copy_rows *rows)
 
 	if (rows->destination_stride == rows->pixels && rows->source_stride == rows->pixels) {
 		all.pixels *= rows->rows;
-		all.rows = rows->rows ? 1 : 0;
+		all.rows = 1;
 	}
 	each_row(&all, 1, bytes_row);
 }

@@ -289,7 +289,7 @@ INLINED void walk(enum copy_op op, bool streaming, const struct copy_rows *rows)
 	if (!packed(op) && !binned(op) && own.destination_stride == own.pixels * wide(op) &&
 	    own.source_stride == source_at(op, own.pixels)) {
 		next.pixels *= count;
-		count = count ? 1 : 0;
+		count = 1;
 	}
 	for (; count; count--) {
 		struct row row = next;
