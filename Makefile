@@ -198,6 +198,11 @@ check-thread: tests ## With SAN=thread: writer and readers as threads of one pro
 check-epoll: tests ## All tests where io_uring is forbidden: the daemon falls back to epoll
 	$(Q)$(BUILD)/tests/forbid $(RUN) $(UNITS) $(E2E) stress='tests/stress/system --build $(BUILD) --seconds 10'
 
+.PHONY: check-arm
+check-arm: ## Install what is missing, build for 64-bit Arm, run unit tests and checkasm there (qemu's user mode)
+	$(Q)tests/deps arm
+	$(Q)tests/arm $(BUILD)/arm64
+
 check-long: tests ## Longer stress, and mutants that must be caught
 	$(Q)$(RUN) stress='tests/stress/system --build $(BUILD) --seconds 60' \
 		mutants='tests/stress/mutants --build $(BUILD) --all'

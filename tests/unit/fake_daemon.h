@@ -84,7 +84,22 @@ static inline unsigned count_fds(void)
 	return n;
 }
 
-/* How many mappings of fake rings and pages this process has, the fake's own included. */
+/*
+ * Skips the test that sends more descriptors than there is room for, where qemu's user mode runs it (tests/arm says
+ * so): it takes up to twice as many from the kernel, and those it has no room for then stay open without a name.
+ */
+static inline void need_kernel_that_cuts_descriptors(void)
+{
+	if (!getenv("LUMARING_TEST_EMULATED"))
+		return;
+	print_message("qemu keeps descriptors open that a message had no room for\n");
+	skip();
+}
+
+/*
+ * How many mappings of fake rings and pages this process has, the fake's own included. qemu 10 calls whatever lies
+ * behind the program's own pages a heap; no real one is shared.
+ */
 static inline unsigned count_maps(void)
 {
 	FILE *maps = fopen("/proc/self/maps", "re");
@@ -93,7 +108,7 @@ static inline unsigned count_maps(void)
 
 	assert_non_null(maps);
 	while (fgets(line, sizeof(line), maps))
-		n += strstr(line, "memfd:fake-") != NULL;
+		n += strstr(line, "memfd:fake-") || (strstr(line, "-s ") && strstr(line, "[heap]"));
 	fclose(maps);
 	return n;
 }

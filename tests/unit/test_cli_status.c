@@ -9,6 +9,9 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <errno.h>
+#include <sys/prctl.h>
+
 #include "../../client-lib/cli/status_table.c"
 #include "../../client-lib/cli/table.c"
 
@@ -338,9 +341,10 @@ static void test_process(void **state)
 	char json[64];
 
 	(void)state;
+	assert_return_code(prctl(PR_SET_NAME, "a name of ours"), errno);
 	snprintf(json, sizeof(json), "{'clients':[{'pid':%d}]}", (int)getpid());
 	print(json, false);
-	expect("test_cli_status");
+	expect(" a name of ours ");
 }
 
 /* Escapes for terminals, in every place that text can stand in. */

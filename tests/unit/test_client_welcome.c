@@ -218,20 +218,29 @@ static void test_other_types(void **state)
 	expect_refused(f, -EBADMSG, "256 is the least");
 }
 
-static void test_descriptor_counts(void **state)
+static void expect_descriptor_counts(struct fake *f, unsigned from, unsigned to)
 {
-	struct fake *f = *state;
-
 	fake_answer_welcome(f);
 	for (unsigned i = 0; i < 8; i++)
 		f->answer_fds[i] = i % 2 ? f->page_fd : f->ring.fd;
-	for (unsigned n = 0; n <= 8; n++) {
+	for (unsigned n = from; n <= to; n++) {
 		f->answer_fd_count = n;
 		if (n == 2)
 			expect_accepted(f);
 		else
 			expect_refused(f, -EBADMSG, "descriptors");
 	}
+}
+
+static void test_descriptor_counts(void **state)
+{
+	expect_descriptor_counts(*state, 0, LR_PACKET_FDS_MAX);
+}
+
+static void test_more_descriptors_than_room(void **state)
+{
+	need_kernel_that_cuts_descriptors();
+	expect_descriptor_counts(*state, LR_PACKET_FDS_MAX + 1, 8);
 }
 
 static void test_wrong_descriptors(void **state)
@@ -321,6 +330,7 @@ int main(void)
 		TEST(test_of_an_earlier_version),
 		TEST(test_other_types),
 		TEST(test_descriptor_counts),
+		TEST(test_more_descriptors_than_room),
 		TEST(test_wrong_descriptors),
 		TEST(test_read_only_page),
 		TEST(test_unknown_messages_are_skipped),

@@ -553,6 +553,10 @@ static void test_scheduling(void **state)
 /* A bit for each N of the threads named copy-N. */
 static unsigned count_workers(bool *ret_all_blocked)
 {
+	/* Of 1..31 all that can be blocked; where qemu's user mode runs this, it keeps two more for itself. */
+	const unsigned long long of_qemu = 1ull << (SIGBUS - 1) | 1ull << (SIGSEGV - 1);
+	const unsigned long long never =
+		1ull << (SIGKILL - 1) | 1ull << (SIGSTOP - 1) | (getenv("LUMARING_TEST_EMULATED") ? of_qemu : 0);
 	DIR *directory = opendir("/proc/self/task");
 	unsigned found = 0;
 	struct dirent *entry;
@@ -575,8 +579,7 @@ static unsigned count_workers(bool *ret_all_blocked)
 		if (strncmp(name, "copy-", 5))
 			continue;
 		found |= 1u << strtoul(name + 5, NULL, 10);
-		/* Of 1..31 all that can be. */
-		*ret_all_blocked &= (~blocked & 0x7fffffffull & ~(1ull << (SIGKILL - 1) | 1ull << (SIGSTOP - 1))) == 0;
+		*ret_all_blocked &= (~blocked & 0x7fffffffull & ~never) == 0;
 	}
 	closedir(directory);
 	return found;
