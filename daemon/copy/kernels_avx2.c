@@ -19,6 +19,7 @@ static inline struct constants constants_of(const struct copy_rows *rows)
 }
 
 #define vector_store(to, value) _mm256_storeu_si256((__m256i *)(void *)(to), (value))
+#define vector_prefetch(from) _mm_prefetch((from), _MM_HINT_T1)
 #define STREAM_INSTRUCTION "vmovntdq"
 #define FETCH_INSTRUCTION "vmovntdqa"
 
@@ -138,7 +139,7 @@ INLINED struct block block_of(enum copy_op op, const struct constants *c, const 
 	return (struct block){ { load(s) } };
 }
 
-FETCH(avx2)
+FETCH(avx2, fetch_line)
 KERNEL(BYTES, bytes, avx2)
 KERNEL(EVEN, even, avx2)
 KERNEL(ODD, odd, avx2)

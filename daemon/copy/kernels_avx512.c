@@ -21,6 +21,7 @@ static inline struct constants constants_of(const struct copy_rows *rows)
 }
 
 #define vector_store(to, value) _mm512_storeu_si512((void *)(to), (value))
+#define vector_prefetch(from) _mm_prefetch((from), _MM_HINT_T1)
 #define STREAM_INSTRUCTION "vmovntdq"
 #define FETCH_INSTRUCTION "vmovntdqa"
 
@@ -32,6 +33,6 @@ INLINED struct block block_of(enum copy_op op, const struct constants *constants
 	return (struct block){ { _mm512_loadu_si512(source) } };
 }
 
-FETCH(avx512)
+FETCH(avx512, fetch_line)
 KERNEL(BYTES, bytes, avx512)
 STREAMING(BYTES, bytes, avx512)

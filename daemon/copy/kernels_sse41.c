@@ -18,6 +18,7 @@ static inline struct constants constants_of(const struct copy_rows *rows)
 }
 
 #define vector_store(to, value) _mm_storeu_si128((__m128i *)(void *)(to), (value))
+#define vector_prefetch(from) _mm_prefetch((from), _MM_HINT_T1)
 #define STREAM_INSTRUCTION "movntdq"
 #define FETCH_INSTRUCTION "movntdqa"
 
@@ -110,7 +111,7 @@ INLINED struct block block_of(enum copy_op op, const struct constants *c, const 
 	return (struct block){ { load(s) } };
 }
 
-FETCH(sse41)
+FETCH(sse41, fetch_line)
 KERNEL(EVEN, even, sse41)
 KERNEL(ODD, odd, sse41)
 KERNEL(NARROW, narrow, sse41)

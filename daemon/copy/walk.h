@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * walk.h - how the x86 kernels go over rows, blocks and edges. Each file of kernels includes it and compiles all of it
- * anew with its own instruction set; it is static throughout, so nothing of it can run where that is missing.
+ * walk.h - how the vector kernels go over rows, blocks and edges. Each file of kernels includes it and compiles all of
+ * it anew with its own instruction set; it is static throughout, so nothing of it can run where that is missing.
  *
  * A block is VECTOR_BYTES pixels: one vector of 8 bits each, or two of 16. Before the inclusion there are:
  *   VECTOR_BYTES, vector                   16, 32 or 64, and its type
  *   vector_store()                         to any address
- *   STREAM_INSTRUCTION, FETCH_INSTRUCTION  store past the caches, load from uncached memory
+ *   vector_prefetch()                      ask for a line to come
+ *   STREAM_INSTRUCTION, FETCH_INSTRUCTION  x86: store past the caches, load from uncached memory
  *   struct constants, constants_of(rows)   what one call needs in registers
  * and after it block_of(): the block of pixels that begins at `source`, of which only the bytes of these pixels are
  * read; `below` is how far down the second row lies. `op` and `streaming` are constants wherever they are passed.
@@ -33,6 +34,8 @@ INLINED struct block block_of(enum copy_op op, const struct constants *constants
 
 /* --- past the caches --- */
 
+#ifdef STREAM_INSTRUCTION
+
 /*
  * In assembler, since clang makes ordinary loads and stores of the intrinsics where it sees a plain copy. To and from
  * aligned addresses.
@@ -49,6 +52,16 @@ INLINED vector vector_fetch(const uint8_t *source)
 	__asm__ volatile(FETCH_INSTRUCTION " %1, %0" : "=v"(value) : "m"(*(const vector *)(const void *)source));
 	return value;
 }
+
+#else
+
+/* Where no kernel streams. */
+INLINED void vector_stream(uint8_t *destination, vector value)
+{
+	vector_store(destination, value);
+}
+
+#endif
 
 /* --- what an operation takes and gives --- */
 
@@ -119,9 +132,9 @@ INLINED void row_look_ahead(enum copy_op op, struct row row, size_t x)
 	if (!row.ahead)
 		return;
 	for (size_t i = 0; i < source_at(op, LINE_BYTES / wide(op)); i += LINE_BYTES) {
-		_mm_prefetch(source + i, _MM_HINT_T1);
+		vector_prefetch(source + i);
 		if (binned(op))
-			_mm_prefetch(source + row.below + i, _MM_HINT_T1);
+			vector_prefetch(source + row.below + i);
 	}
 }
 
@@ -223,16 +236,19 @@ INLINED bool row_stream(enum copy_op op, const struct constants *constants, cons
 INLINED void row_store(enum copy_op op, const struct constants *constants, const struct copy_rows *rows, struct row row)
 {
 	const size_t line = LINE_BYTES / wide(op);
+	const uint8_t *source = row.source;
 	size_t x = 0;
 
+	/* Without source_at() of what is no constant, which costs where pixels share bytes. */
 	for (; row.pixels - x >= line; x += line) {
 		struct block blocks[4];
 
 		row_look_ahead(op, row, x);
 		for (size_t i = 0; i < line / BLOCK; i++)
-			blocks[i] = row_block(op, constants, row, x + i * BLOCK);
+			blocks[i] = block_of(op, constants, source + source_at(op, i * BLOCK), row.below);
 		for (size_t i = 0; i < line / BLOCK; i++)
 			block_store(op, row.destination + (x + i * BLOCK) * wide(op), blocks[i]);
+		source += source_at(op, line);
 	}
 	for (; row.pixels - x >= BLOCK; x += BLOCK)
 		block_store(op, row.destination + x * wide(op), row_block(op, constants, row, x));
@@ -315,6 +331,9 @@ struct line {
  * An aligned line, each byte read once, at full width, the loads back to back. It may begin before the pixels and end
  * behind them: outside of the object, but within the page. AddressSanitizer does not look into assembler.
  */
+typedef struct line fetch_function(const uint8_t *source);
+
+#ifdef FETCH_INSTRUCTION
 INLINED struct line fetch_line(const uint8_t *source)
 {
 	struct line line;
@@ -323,41 +342,42 @@ INLINED struct line fetch_line(const uint8_t *source)
 		line.part[i] = vector_fetch(source + i * VECTOR_BYTES);
 	return line;
 }
+#endif
 
 /* Some of a line: fewer than all of its bytes. */
-INLINED void fetch_some(uint8_t *destination, const uint8_t *source, size_t bytes)
+INLINED void fetch_some(fetch_function *fetch, uint8_t *destination, const uint8_t *source, size_t bytes)
 {
 	size_t skip = (uintptr_t)source % LINE_BYTES;
-	struct line line = fetch_line(source - skip);
+	struct line line = fetch(source - skip);
 
 	put_some(destination, (const uint8_t *)&line + skip, bytes);
 }
 
-INLINED void fetch_row(uint8_t *destination, const uint8_t *source, size_t bytes)
+INLINED void fetch_row(fetch_function *fetch, uint8_t *destination, const uint8_t *source, size_t bytes)
 {
 	size_t head = -(uintptr_t)source % LINE_BYTES, done;
 
 	if (head > bytes)
 		head = bytes;
 	if (head)
-		fetch_some(destination, source, head);
+		fetch_some(fetch, destination, source, head);
 	for (done = head; bytes - done >= LINE_BYTES; done += LINE_BYTES) {
-		struct line line = fetch_line(source + done);
+		struct line line = fetch(source + done);
 
 		for (size_t i = 0; i < LINE_BYTES / VECTOR_BYTES; i++)
 			vector_store(destination + done + i * VECTOR_BYTES, line.part[i]);
 	}
 	if (done < bytes)
-		fetch_some(destination + done, source + done, bytes - done);
+		fetch_some(fetch, destination + done, source + done, bytes - done);
 }
 
-INLINED void walk_fetch(const struct copy_rows *rows)
+INLINED void walk_fetch(fetch_function *fetch, const struct copy_rows *rows)
 {
 	uint8_t *destination = rows->destination;
 	const uint8_t *source = rows->source;
 
 	for (size_t y = 0; y < rows->rows; y++) {
-		fetch_row(destination, source, rows->pixels);
+		fetch_row(fetch, destination, source, rows->pixels);
 		destination += rows->destination_stride;
 		source += rows->source_stride;
 	}
@@ -375,10 +395,10 @@ INLINED void walk_fetch(const struct copy_rows *rows)
 	{                                                                                                              \
 		walk(COPY_##OP, true, rows);                                                                           \
 	}
-#define FETCH(cpu)                                                                                                     \
+#define FETCH(cpu, fetch)                                                                                              \
 	void copy_fetch_##cpu(const struct copy_rows *rows)                                                            \
 	{                                                                                                              \
-		walk_fetch(rows);                                                                                      \
+		walk_fetch(fetch, rows);                                                                               \
 	}
 
 #endif
