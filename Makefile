@@ -50,6 +50,8 @@ say = $(if $(V),,@printf '  %-7s %s\n' '$(1)' '$(2)')
 MACHINE := $(firstword $(subst -, ,$(shell $(CC) -dumpmachine)))
 KERNELS_x86_64 := sse41 avx2 avx512
 KERNELS_aarch64 := neon
+# Levels of single cores, in the same file.
+CORES_aarch64 := a53 a72
 KERNELS_OTHERS := $(filter-out $(KERNELS_$(MACHINE)),$(KERNELS_x86_64) $(KERNELS_aarch64))
 KERNEL_FLAGS_sse41 := -msse4.1
 KERNEL_FLAGS_avx2 := -mavx2
@@ -166,7 +168,8 @@ $(BUILD)/tests/test_cli_png: TEST_LIBS := $(CLI_LIBS) -lz
 E2E := $(sort $(wildcard tests/e2e/test_*.py))
 RUN := tests/run --build $(BUILD)
 # Every kernel of this kind of machine, each level of instructions alone.
-CHECKASM := $(foreach level,c $(KERNELS_$(MACHINE)),kernels-$(level)='LUMARING_CPU=$(level) $(BUILD)/tests/checkasm')
+CHECKASM := $(foreach level,c $(KERNELS_$(MACHINE)) $(CORES_$(MACHINE)),\
+	kernels-$(level)='LUMARING_CPU=$(level) $(BUILD)/tests/checkasm')
 
 .PHONY: tests
 tests: all $(UNITS) $(TOOLS) $(BUILD)/tests/checkasm

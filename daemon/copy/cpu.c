@@ -23,6 +23,8 @@ static const struct level {
 	{ "avx2", COPY_CPU_AVX2, COPY_CPU_SSE41 | COPY_CPU_AVX2 },
 	{ "avx512", COPY_CPU_AVX512, COPY_CPU_SSE41 | COPY_CPU_AVX2 | COPY_CPU_AVX512 },
 	{ "neon", COPY_CPU_NEON, COPY_CPU_NEON },
+	{ "a53", COPY_CPU_A53, COPY_CPU_NEON | COPY_CPU_A53 },
+	{ "a72", COPY_CPU_A72, COPY_CPU_NEON | COPY_CPU_A72 },
 };
 
 #define LEVELS (sizeof(levels) / sizeof(levels[0]))
@@ -30,6 +32,27 @@ static const struct level {
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static unsigned flags;
 static char error[160];
+
+#ifdef COPY_ARM
+/*
+ * What the core is good at, which no capability says. The kernel answers this register for programs; where cores differ
+ * it is that of the core at hand.
+ */
+static unsigned look_at_core(void)
+{
+	const unsigned arm = 0x41, a35 = 0xd04, a53 = 0xd03, a57 = 0xd07, a72 = 0xd08;
+	uint64_t midr;
+	unsigned part;
+
+	if (!(getauxval(AT_HWCAP) & HWCAP_CPUID))
+		return 0;
+	__asm__("mrs %0, MIDR_EL1" : "=r"(midr));
+	part = midr >> 4 & 0xfff;
+	if (midr >> 24 != arm)
+		return 0;
+	return part == a53 || part == a35 ? COPY_CPU_A53 : part == a72 || part == a57 ? COPY_CPU_A72 : 0;
+}
+#endif
 
 static unsigned look(void)
 {
@@ -46,7 +69,7 @@ static unsigned look(void)
 #endif
 #ifdef COPY_ARM
 	if (getauxval(AT_HWCAP) & HWCAP_ASIMD)
-		has |= COPY_CPU_NEON;
+		has |= COPY_CPU_NEON | look_at_core();
 #endif
 	return has;
 }

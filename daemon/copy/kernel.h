@@ -67,6 +67,8 @@ typedef void copy_function(const struct copy_rows *rows);
 #define COPY_CPU_AVX2 2u
 #define COPY_CPU_AVX512 4u /* F, BW and VL */
 #define COPY_CPU_NEON 8u
+#define COPY_CPU_A53 16u /* Cortex-A53 or A35: in order, gains by prefetching */
+#define COPY_CPU_A72 32u /* Cortex-A57 or A72: joins the accesses of one load to uncached memory */
 
 struct copy_kernel {
 	enum copy_op op;
@@ -82,9 +84,9 @@ extern const unsigned copy_kernel_count;
 
 /*
  * The CPU's flags, of those that kernels were built for, cut down to what the environment variable LUMARING_CPU names:
- * c, sse41, avx2, avx512 or neon; each level has those below it. Looked up at the first call, the same ever after.
- * copy_cpu_error() is NULL, or one sentence when LUMARING_CPU names something else or more than this CPU has: the
- * daemon refuses to start then. Any thread.
+ * c, sse41, avx2, avx512, neon, a53 or a72; each level has those below it. Looked up at the first call, the same ever
+ * after. copy_cpu_error() is NULL, or one sentence when LUMARING_CPU names something else or more than this CPU has:
+ * the daemon refuses to start then. Any thread.
  */
 unsigned copy_cpu(void);
 const char *copy_cpu_error(void);

@@ -59,6 +59,19 @@ const struct copy_kernel copy_kernels[] = {
 	KERNEL(BIN16, bin16, sse41, SSE41),
 	STREAMING(BIN16, bin16, sse41, SSE41),
 #endif
+#ifdef COPY_ARM
+	KERNEL(BYTES, bytes, a53, A53),
+	KERNEL(FETCH, fetch, a72, A72),
+	KERNEL(FETCH, fetch, neon, NEON),
+	KERNEL(EVEN, even, neon, NEON),
+	KERNEL(ODD, odd, neon, NEON),
+	KERNEL(NARROW, narrow, neon, NEON),
+	KERNEL(SCALE, scale, neon, NEON),
+	KERNEL(PACKED10_8, packed10_8, neon, NEON),
+	KERNEL(PACKED10, packed10, neon, NEON),
+	KERNEL(BIN8, bin8, neon, NEON),
+	KERNEL(BIN16, bin16, neon, NEON),
+#endif
 	REFERENCE(BYTES, bytes),
 	REFERENCE(FETCH, fetch),
 	REFERENCE(EVEN, even),

@@ -48,6 +48,10 @@ copy_function copy_bytes_sse41_streaming, copy_even_sse41_streaming, copy_odd_ss
 copy_function copy_scale_sse41_streaming, copy_packed10_8_sse41_streaming, copy_bin8_sse41_streaming,
 	copy_bin16_sse41_streaming;
 
+/* kernels_neon.c */
+copy_function copy_bytes_a53, copy_fetch_a72, copy_fetch_neon, copy_even_neon, copy_odd_neon, copy_narrow_neon;
+copy_function copy_scale_neon, copy_packed10_8_neon, copy_packed10_neon, copy_bin8_neon, copy_bin16_neon;
+
 /*
  * The flags that are left of `has` when LUMARING_CPU is `value`, NULL or empty when it is not set. When the value is
  * refused all are left, and `text` has a sentence; else it is empty.

@@ -171,7 +171,7 @@ static int check_all(unsigned cpu, const char *only)
 /* LUMARING_CPU is refused: as a name that is none, or as one that is for another CPU. */
 static int refused(void)
 {
-	for (unsigned cpu = 0; cpu <= COPY_CPU_NEON; cpu = cpu ? 2 * cpu : 1) {
+	for (unsigned cpu = 0; cpu <= COPY_CPU_A72; cpu = cpu ? 2 * cpu : 1) {
 		if (strcmp(copy_cpu_name(cpu), getenv("LUMARING_CPU")))
 			continue;
 		printf("%s\n", copy_cpu_error());

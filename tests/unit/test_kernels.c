@@ -346,6 +346,7 @@ static void check_limit(const char *value, unsigned has, unsigned left, const ch
 static void test_cpu(void **state)
 {
 	const unsigned avx2 = COPY_CPU_SSE41 | COPY_CPU_AVX2, avx512 = avx2 | COPY_CPU_AVX512;
+	const unsigned a53 = COPY_CPU_NEON | COPY_CPU_A53;
 
 	(void)state;
 	check_limit(NULL, avx512, avx512, "");
@@ -356,6 +357,9 @@ static void test_cpu(void **state)
 	check_limit("c", avx512, 0, "");
 	check_limit("c", 0, 0, "");
 	check_limit("neon", COPY_CPU_NEON, COPY_CPU_NEON, "");
+	check_limit("neon", a53, COPY_CPU_NEON, "");
+	check_limit("a53", a53, a53, "");
+	check_limit("a72", a53, a53, "LUMARING_CPU is \"a72\"; on this machine it can be c, neon or a53");
 	check_limit("neon", avx512, avx512,
 		    "LUMARING_CPU is \"neon\"; on this machine it can be c, sse41, avx2 or avx512");
 	check_limit("avx512", avx2, avx2, "LUMARING_CPU is \"avx512\"; on this machine it can be c, sse41 or avx2");
@@ -373,6 +377,8 @@ static void test_cpu_names(void **state)
 	assert_string_equal(copy_cpu_name(COPY_CPU_SSE41 | COPY_CPU_AVX2), "avx2");
 	assert_string_equal(copy_cpu_name(COPY_CPU_SSE41 | COPY_CPU_AVX2 | COPY_CPU_AVX512), "avx512");
 	assert_string_equal(copy_cpu_name(COPY_CPU_NEON), "neon");
+	assert_string_equal(copy_cpu_name(COPY_CPU_NEON | COPY_CPU_A53), "a53");
+	assert_string_equal(copy_cpu_name(COPY_CPU_NEON | COPY_CPU_A72), "a72");
 }
 
 int main(void)
