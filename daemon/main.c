@@ -13,6 +13,7 @@
 
 #include "base/log.h"
 #include "base/paths.h"
+#include "bench/bench.h"
 #include "camera.h"
 #include "config.h"
 #include "exit.h"
@@ -135,13 +136,30 @@ static enum exit_code run(struct daemon *daemon)
 	return code;
 }
 
+/* Instead of a daemon. A signal that stops it ends the process in the end, as if nothing had been tidied up before. */
+static enum exit_code run_benchmark(const struct config *config, const char *device)
+{
+	const struct bench_request request = { device, config->width, config->height };
+	char text[512];
+	int number = 0, r = bench_camera(&request, &number, text, sizeof(text));
+
+	if (r == -ECANCELED) {
+		signal(number, SIG_DFL);
+		raise(number);
+	}
+	if (r < 0)
+		fprintf(stderr, "lumaringd: %s\n", text);
+	return r < 0 ? EXIT_SYSTEM : EXIT_OK;
+}
+
 int main(int argc, char **argv)
 {
 	static struct daemon daemon = { .lock_fd = -1 };
 	enum options_action action;
+	const char *device;
 	char error[1024];
 
-	if (options_read(argc, argv, &daemon.config, &action, error, sizeof(error)) < 0) {
+	if (options_read(argc, argv, &daemon.config, &action, &device, error, sizeof(error)) < 0) {
 		fprintf(stderr, "lumaringd: %s\n", error);
 		return EXIT_USAGE;
 	}
@@ -151,6 +169,8 @@ int main(int argc, char **argv)
 		printf("ok\n");
 		return EXIT_OK;
 	}
+	if (action == OPTIONS_BENCH)
+		return run_benchmark(&daemon.config, device);
 	service_log_init(daemon.config.camera);
 	return run(&daemon);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * options.c - see options.h. Long options are the table of config.c and four of the daemon's own. Streams on the
+ * options.c - see options.h. Long options are the table of config.c and five of the daemon's own. Streams on the
  * command line replace those of the file.
  */
 #include "options.h"
@@ -13,6 +13,7 @@
 enum {
 	OPTION_CONFIG = 1000,
 	OPTION_CHECK,
+	OPTION_BENCH,
 	OPTION_VERSION,
 	OPTION_HELP,
 	OPTIONS_MAX = 40,
@@ -36,6 +37,7 @@ static void print_help(void)
 		printf(n < 28 ? "%*s%s\n" : "\n%*s%s\n", n < 28 ? 29 - n : 29, "", s->help);
 	}
 	printf("  --check-config             check file and options, print what is wrong or \"ok\", and stop\n"
+	       "  --bench-camera[=DEVICE]    measure copies out of the buffers of this board's cameras, and stop\n"
 	       "  --version, --help\n\n"
 	       "Exit codes: 0 stopped as asked, 1 the system refused something, 2 usage or configuration, 3 another\n"
 	       "daemon serves this camera, 4 the source could not be opened or failed, 5 no room in shared memory.\n");
@@ -46,6 +48,7 @@ static void fill_table(struct option *table)
 	static const struct option own[] = {
 		{ "config", required_argument, NULL, OPTION_CONFIG },
 		{ "check-config", no_argument, NULL, OPTION_CHECK },
+		{ "bench-camera", optional_argument, NULL, OPTION_BENCH },
 		{ "version", no_argument, NULL, OPTION_VERSION },
 		{ "help", no_argument, NULL, OPTION_HELP },
 	};
@@ -60,9 +63,9 @@ static void fill_table(struct option *table)
 	memcpy(&table[n], own, sizeof(own));
 }
 
-/* First pass: what getopt accepts, --config, and the options that only print. */
+/* First pass: what getopt accepts, --config, and what is done instead of serving. */
 static int scan(int argc, char **argv, const struct option *table, const char **ret_file,
-		enum options_action *ret_action, char *error, size_t error_bytes)
+		enum options_action *ret_action, const char **ret_device, char *error, size_t error_bytes)
 {
 	int c;
 
@@ -75,6 +78,10 @@ static int scan(int argc, char **argv, const struct option *table, const char **
 			break;
 		case OPTION_CHECK:
 			*ret_action = OPTIONS_CHECK;
+			break;
+		case OPTION_BENCH:
+			*ret_action = OPTIONS_BENCH;
+			*ret_device = optarg;
 			break;
 		case OPTION_VERSION:
 			printf("lumaringd %s\n", LUMARING_BUILD_VERSION);
@@ -123,8 +130,8 @@ static int apply(int argc, char **argv, const struct option *table, struct confi
 	return r;
 }
 
-int options_read(int argc, char **argv, struct config *config, enum options_action *ret_action, char *error,
-		 size_t error_bytes)
+int options_read(int argc, char **argv, struct config *config, enum options_action *ret_action, const char **ret_device,
+		 char *error, size_t error_bytes)
 {
 	struct option table[OPTIONS_MAX] = { 0 };
 	const char *file = NULL;
@@ -132,13 +139,15 @@ int options_read(int argc, char **argv, struct config *config, enum options_acti
 
 	fill_table(table);
 	*ret_action = OPTIONS_RUN;
+	*ret_device = NULL;
 	config_init(config);
-	r = scan(argc, argv, table, &file, ret_action, error, error_bytes);
+	r = scan(argc, argv, table, &file, ret_action, ret_device, error, error_bytes);
 	if (r < 0 || *ret_action == OPTIONS_STOP)
 		return r;
 	if (file)
 		r = config_read_file(config, file, error, error_bytes);
 	if (r == 0)
 		r = apply(argc, argv, table, config, error, error_bytes);
-	return r < 0 ? r : config_finish(config, error, error_bytes);
+	/* A benchmark has no sockets and no rings. */
+	return r < 0 || *ret_action == OPTIONS_BENCH ? r : config_finish(config, error, error_bytes);
 }

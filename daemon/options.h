@@ -11,6 +11,7 @@
 enum options_action {
 	OPTIONS_RUN,
 	OPTIONS_CHECK, /* --check-config */
+	OPTIONS_BENCH, /* --bench-camera, of *ret_device; NULL: of all */
 	OPTIONS_STOP,  /* --help or --version was printed */
 };
 
@@ -18,7 +19,7 @@ enum options_action {
  * Read the configuration file that the command line names, then the command line over it. 0, or -EINVAL (or the errno
  * of reading the file) with one sentence in `error`.
  */
-int options_read(int argc, char **argv, struct config *config, enum options_action *ret_action, char *error,
-		 size_t error_bytes);
+int options_read(int argc, char **argv, struct config *config, enum options_action *ret_action, const char **ret_device,
+		 char *error, size_t error_bytes);
 
 #endif

@@ -23,7 +23,7 @@
 
 static char path[] = "/tmp/lumaring-config.XXXXXX";
 static struct config config;
-static char error[1024];
+static char error[1024], device[64];
 
 static void write_file(const char *text)
 {
@@ -38,14 +38,17 @@ static void write_file(const char *text)
 static int read_words(const char *text, enum options_action *ret_action)
 {
 	char copy[1024], name[] = "lumaringd", *words[WORDS_MAX] = { name }, *rest = copy;
-	int count = 1;
+	const char *optional = NULL;
+	int count = 1, r;
 
 	snprintf(copy, sizeof(copy), "%s", text);
 	for (char *word; (word = strsep(&rest, " ")) && count < WORDS_MAX - 1;)
 		if (*word)
 			words[count++] = word;
 	error[0] = '\0';
-	return options_read(count, words, &config, ret_action, error, sizeof(error));
+	r = options_read(count, words, &config, ret_action, &optional, error, sizeof(error));
+	snprintf(device, sizeof(device), "%s", optional ? optional : "none");
+	return r;
 }
 
 static void expect_good(const char *text)
@@ -350,6 +353,15 @@ static void test_actions(void **state)
 	assert_int_equal(read_words("--check-config --runtime-dir .", &action), 0);
 	assert_int_equal(action, OPTIONS_CHECK);
 	assert_true(read_words("--check-config --runtime-dir . --slots 3", &action) < 0);
+	assert_int_equal(read_words("--bench-camera", &action), 0); /* needs no directory */
+	assert_int_equal(action, OPTIONS_BENCH);
+	assert_string_equal(device, "none");
+	assert_int_equal(read_words("--size 640x480 --bench-camera=/dev/video0", &action), 0);
+	assert_int_equal(action, OPTIONS_BENCH);
+	assert_string_equal(device, "/dev/video0");
+	assert_int_equal(config.width, 640);
+	expect_bad("--bench-camera --size 0x480", "--size");
+	expect_bad("--bench-camera /dev/video0", "\"/dev/video0\" is not an option");
 	expect_bad("--nonsense", "--nonsense is not an option of lumaringd");
 	expect_bad("--slots", "--slots needs a value");
 	expect_bad("--config /nowhere/at/all", "cannot read /nowhere/at/all: No such file or directory");
