@@ -33,7 +33,8 @@ ifeq ($(origin CC),default)
 CC := gcc
 endif
 CFLAGS ?= -O2 -g
-LUMARING_CFLAGS := -std=c11 -D_GNU_SOURCE -DLUMARING_BUILD_VERSION='"$(VERSION)"' -Iinclude -Idaemon \
+LUMARING_CFLAGS := -std=c11 -D_GNU_SOURCE -DLUMARING_BUILD_VERSION='"$(VERSION)"' \
+	-DLUMARING_SBINDIR='"$(SBINDIR)"' -Iinclude -Idaemon \
 	-Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wwrite-strings -Wundef \
 	-Wformat=2 -Wvla -fno-common -fvisibility=hidden -fPIC -pthread \
 	$(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer)

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * main.c - the tool `lumaring`: the table of verbs, help, and the dispatch. Uses the public library and nothing else of
- * lumaring. Data goes to standard output, talk to standard error.
+ * lumaring; only bench.c starts the daemon's program. Data goes to standard output, talk to standard error.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "bench.h"
 #include "options.h"
 #include "output.h"
 #include "stop.h"
@@ -18,7 +19,7 @@ struct verb {
 	const char *operand; /* "" or what follows the verb */
 	const char *help;    /* one line */
 	const char *examples;
-	int (*run)(const struct options *options);
+	int (*run)(const struct options *options); /* NULL: the verb has words of its own, see bench.h */
 	unsigned flag;
 };
 
@@ -41,6 +42,9 @@ static const struct verb verbs[] = {
 	  "  lumaring status                            tables\n"
 	  "  lumaring status --json | jq .streams       for programs\n",
 	  status_run, VERB_STATUS },
+	{ "bench", "--camera", "what copying out of this board's camera buffers costs, to paste into a report",
+	  "  lumaring bench --camera > report.md        takes some seconds; no camera is started or disturbed\n", NULL,
+	  0 },
 };
 
 #define VERBS (sizeof(verbs) / sizeof(verbs[0]))
@@ -56,7 +60,8 @@ static const char codes_text[] =
 	"  5  closed before the first frame, or camera lost before a picture, or the size of the\n"
 	"     frames changed under 'cat'\n"
 	"  6  no frame, or no answer of the daemon, in time\n"
-	"  128 + N  'cat', 'snap' or 'status' was stopped by signal N\n";
+	"  128 + N  'cat', 'snap' or 'status' was stopped by signal N\n"
+	"'bench' ends as lumaringd does, whose work it is: 0, 1 or 2.\n";
 
 /* Text that did not get out is a failure like any other, except that a pager may have been closed. */
 static int finish(void)
@@ -76,7 +81,7 @@ static int print_help(void)
 	for (size_t i = 0; i < VERBS; i++)
 		printf("  %-6s%-10s %s\n", verbs[i].name, verbs[i].operand, verbs[i].help);
 	printf("  %-6s%-10s %s\n", "help", "VERB", "the options of a verb");
-	printf("\nOptions for every verb, before or after it:\n");
+	printf("\nOptions for every verb but bench, before or after it:\n");
 	options_print(stdout, VERB_ALL, VERB_ALL);
 	printf("\nOptions for watch, snap and cat:\n");
 	options_print(stdout, VERB_FRAMES, VERB_FRAMES);
@@ -89,9 +94,13 @@ static int print_verb_help(const struct verb *verb)
 	printf("Examples:\n%s\nUsage: lumaring %s%s%s [OPTION]...\n", verb->examples, verb->name,
 	       verb->operand[0] ? " " : "", verb->operand);
 	printf("%c%s.\n\nOptions:\n", verb->help[0] - 'a' + 'A', verb->help + 1);
-	options_print(stdout, verb->flag, 0);
-	printf("\nOptions for every verb:\n");
-	options_print(stdout, verb->flag, VERB_ALL);
+	if (verb->run) {
+		options_print(stdout, verb->flag, 0);
+		printf("\nOptions for every verb but bench:\n");
+		options_print(stdout, verb->flag, VERB_ALL);
+	} else {
+		bench_print_options(stdout);
+	}
 	printf("\n%s", codes_text);
 	return finish();
 }
@@ -101,7 +110,8 @@ static const struct verb *verb_find(const char *name)
 	for (size_t i = 0; i < VERBS; i++)
 		if (strcmp(verbs[i].name, name) == 0)
 			return &verbs[i];
-	talk("there is no verb '%s', only watch, snap, cat, status and help; 'lumaring --help' has examples", name);
+	talk("there is no verb '%s', only watch, snap, cat, status, bench and help; 'lumaring --help' has examples",
+	     name);
 	return NULL;
 }
 
@@ -125,6 +135,10 @@ static int dispatch(const struct options *options)
 		return CODE_USAGE;
 	if (options->help)
 		return print_verb_help(verb);
+	if (!verb->run) {
+		talk("'%s' comes before its options: lumaring %s %s", name, name, verb->operand);
+		return CODE_USAGE;
+	}
 	if (options_check(options, verb->name, verb->flag) < 0)
 		return CODE_USAGE;
 	if (options->operands[1] && !verb->operand[0]) {
@@ -143,11 +157,21 @@ static void keep_descriptors(void)
 			_exit(CODE_FAILED);
 }
 
+static int run_bench(int argc, char **argv)
+{
+	bool help = false;
+	int code = bench_run(argc, argv, &help);
+
+	return help ? print_verb_help(verb_find(argv[0])) : code;
+}
+
 int main(int argc, char **argv)
 {
 	struct options options;
 
 	keep_descriptors();
+	if (argc > 1 && strcmp(argv[1], "bench") == 0)
+		return run_bench(argc - 1, argv + 1);
 	if (options_parse(argc, argv, &options) < 0)
 		return CODE_USAGE;
 	stop_install();
@@ -161,6 +185,6 @@ int main(int argc, char **argv)
 		return dispatch(&options);
 	if (options.help)
 		return print_help();
-	talk("say what to do: watch, snap, cat, status or help; 'lumaring --help' has examples");
+	talk("say what to do: watch, snap, cat, status, bench or help; 'lumaring --help' has examples");
 	return CODE_USAGE;
 }
