@@ -217,6 +217,12 @@ bench: ## Measure, beside floors measured in the same run (minutes)
 	$(Q)$(MAKE) --no-print-directory -j$$(nproc) all $(TOOLS)
 	$(Q)BUILD=$(BUILD) tests/bench
 
+.PHONY: bench-copy
+bench-copy: ## Measure the copy kernels beside memcpy and the like (minutes); BENCH_COPY="--size 640x480 --kernel avx2"
+	$(Q)tests/deps bench
+	$(Q)$(MAKE) --no-print-directory -j$$(nproc) $(BUILD)/tests/bench_copy
+	$(Q)BUILD=$(BUILD) tests/bench-copy $(BENCH_COPY)
+
 .PHONY: demo
 demo: ## Install what is missing, build, show it at work for some seconds; DEMO_CLIP=FILE for footage
 	$(Q)tests/deps demo
