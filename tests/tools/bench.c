@@ -8,8 +8,8 @@
  * machine hits all of it; reported are the median of the repeats, the least and the most, and ratios of neighbouring
  * runs. It judges no figure: the exit code says whether it could measure, and whether each client's account adds up.
  *
- *   BENCH_SECTIONS="frames wake-ups never-read descriptors"   BENCH_CLIENTS="1 4 8 64" (of "frames")
- *   BENCH_SECONDS=2 (of each run)   BENCH_REPEATS=N (5 of "frames", 3 of the others)
+ *   BENCH_SECTIONS="frames wake-ups never-read descriptors copy"   BENCH_CLIENTS="1 4 8 64" (of "frames")
+ *   BENCH_SECONDS=2 (of each run)   BENCH_REPEATS=N (5 of "frames" and "copy", 3 of the others)
  */
 #include <errno.h>
 #include <stdbool.h>
@@ -19,6 +19,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "bench_follow.h"
 #include "bench_frames.h"
 #include "bench_outage.h"
 #include "bench_silent.h"
@@ -30,10 +31,8 @@ static const struct section {
 	const char *name;
 	int (*run)(struct bench *bench); /* 0, or -1 after a sentence */
 } sections[] = {
-	{ "frames", bench_frames },
-	{ "wake-ups", bench_wake },
-	{ "never-read", bench_silent },
-	{ "descriptors", bench_outage },
+	{ "frames", bench_frames },      { "wake-ups", bench_wake }, { "never-read", bench_silent },
+	{ "descriptors", bench_outage }, { "copy", bench_follow },
 };
 
 #define SECTIONS (sizeof(sections) / sizeof(sections[0]))
