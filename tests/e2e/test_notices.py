@@ -70,6 +70,8 @@ def test_many_full_queues():
         deaf = [raw.Client(daemon).attach(cursors=0) for _ in range(50)]
         with raw.Client(daemon) as client:
             client.attach(cursors=0)
+            # Follows the WELCOME: from here on it is told of every frame; one before is found in the ring.
+            assert client.take().type == raw.STATE
             for i in range(1, FRAMES + 1):
                 pipe.frame()
                 assert next_notice(client) == i
