@@ -7,13 +7,14 @@ packing and JFIF luma, by a few lines of Python), then cut, averaged and scaled 
 import collections
 import functools
 import json
+import os
 import random
 import struct
 import subprocess
 
 import clips
 import raw
-from lib import DEADLINE_S, Daemon
+from lib import DEADLINE_S, Daemon, wait_until
 
 WIDTH, HEIGHT, FRAMES = 131, 73, 2      # odd both, no multiple of any group
 FULL, LIMITED = 1, 2
@@ -295,6 +296,34 @@ def test_y4m():
                     check_frame(d, pixels, words(frames[publication - 1][:luma_bytes]), depth, client.ring.luma_range,
                                 pix_fmt)
                 client.close()
+
+
+def test_pipes():
+    """A camera tool's standard output, and a FIFO that two of them write to, the first of which dies within a frame."""
+    form = FORMATS["YUYV"]
+    frames = [form.make(seed, form.frame_bytes) for seed in range(1, 9)]
+    save(form, frames)
+    expected = b"".join(form.luma(data, FULL) for data in frames)
+    options = ("--size", f"{WIDTH}x{HEIGHT}", "--pixel-format", "yuyv", "--slots", 20, "--wait-clients")
+    shape = ("-f", "rawvideo", "-pix_fmt", "yuyv422", "-s", f"{WIDTH}x{HEIGHT}")
+    writer = subprocess.Popen(["ffmpeg", "-v", "error", *shape, "-i", "clip.raw", *shape[:4], "-"],
+                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+    with Daemon("--source", "raw:-", *options, 1, stdin=writer.stdout) as daemon:
+        writer.stdout.close()
+        assert daemon.wait_ready().tool("cat", "--raw").communicate(timeout=DEADLINE_S)[0] == expected
+    assert writer.wait(DEADLINE_S) == 0
+    os.mkfifo("pipe")
+    with Daemon("--source", "raw:pipe", "--loop", *options, 2) as daemon, raw.Client(daemon.wait_ready()) as client:
+        ring = client.attach().ring
+        reader = daemon.tool("watch", "--json", "-n", 8 + 5)
+        for data, count in ((b"".join(frames[:5]) + frames[5][:-1], 5), (b"".join(frames), 5 + 8)):
+            with open("pipe", "wb") as pipe:
+                pipe.write(data)
+            # Raw frames of two writers at once would be one stream.
+            wait_until(lambda: ring.published == count and ring.state == raw.PAUSED, "all is read, and the end seen")
+        seen = [json.loads(line) for line in reader.communicate(timeout=DEADLINE_S)[0].splitlines()]
+        lost = [frame["missed_by"].get("sensor", 0) for frame in seen if "sequence" in frame]
+        assert lost == 5 * [0] + [1] + 7 * [0], seen
 
 
 # --- private streams -------------------------------------------------------------------------------------------------
