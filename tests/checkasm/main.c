@@ -21,6 +21,7 @@
 
 static uint8_t *sources[INPUTS], *expected_arena, *actual_arena;
 static sigjmp_buf fault;
+static volatile sig_atomic_t fault_signal;
 
 static void make_arenas(void)
 {
@@ -38,7 +39,8 @@ static void make_arenas(void)
 
 static void on_fault(int signal)
 {
-	siglongjmp(fault, signal);
+	fault_signal = signal;
+	siglongjmp(fault, 1);
 }
 
 static void catch_faults(void)
@@ -75,31 +77,53 @@ static void print_case(const struct check_case *check)
 	printf("\n");
 }
 
-/* What differs first, by its place in the row; outside of the rows by its distance. */
-static void print_difference(const struct check_case *check, const uint8_t *expected, const uint8_t *actual,
-			     ptrdiff_t at)
-{
-	ptrdiff_t stride = (ptrdiff_t)check->rows.destination_stride;
+/* The bytes of a destination, and those around it that must not change; behind a page's edge there are none. */
+struct window {
+	uint8_t *from;
+	size_t bytes;
+	size_t before;
+};
 
-	if (at < 0)
-		printf("    %td bytes before the destination: ", -at);
-	else
-		printf("    row %td, byte %td: ", stride ? at / stride : 0, stride ? at % stride : at);
-	printf("is %02x, not %02x (%02x was there before)\n", *actual, *expected, FILL);
+static struct window window_of(uint8_t *arena, const struct side *side, size_t bytes)
+{
+	size_t before = side->place == PLACE_BEGIN ? 0 : CHECK_GUARD_BYTES;
+	size_t behind = side->place == PLACE_END ? 0 : CHECK_GUARD_BYTES;
+	uint8_t *at = arena_place(arena, side, bytes);
+
+	memset(at - before, FILL, before + bytes + behind);
+	return (struct window){ at - before, before + bytes + behind, before };
 }
 
-static bool same(const struct check_case *check, const uint8_t *expected, const uint8_t *actual, size_t bytes,
-		 size_t offset)
+/* What differs first, by its place in the row; before the rows by its distance. */
+static bool same(const struct check_case *check, struct window expected, struct window actual)
 {
-	if (!memcmp(expected, actual, bytes))
+	size_t stride = check->rows.destination_stride, i = 0;
+
+	if (!memcmp(expected.from, actual.from, actual.bytes))
 		return true;
-	for (size_t i = 0; i < bytes; i++) {
-		if (expected[i] == actual[i])
-			continue;
-		print_difference(check, expected + i, actual + i, (ptrdiff_t)(i - offset));
-		break;
-	}
+	while (expected.from[i] == actual.from[i])
+		i++;
+	if (i < actual.before)
+		printf("    %zu bytes before the destination: ", actual.before - i);
+	else
+		printf("    row %zu, byte %zu: ", stride ? (i - actual.before) / stride : 0,
+		       stride ? (i - actual.before) % stride : i - actual.before);
+	printf("is %02x, not %02x (%02x was there before)\n", actual.from[i], expected.from[i], FILL);
 	return false;
+}
+
+/* Fill in strides and source; the bytes of the destination. */
+static size_t lay_out(struct check_case *check)
+{
+	struct copy_rows *rows = &check->rows;
+	enum copy_op op = check->kernel->op;
+	size_t source_row = op_source_bytes(rows, op), row = op_destination_bytes(rows, op), source_bytes;
+
+	rows->source_stride = source_row + check->source.padding_bytes;
+	rows->destination_stride = row + check->destination.padding_bytes;
+	source_bytes = rows->source_stride * (rows->rows * op_source_rows(op) - 1) + source_row;
+	rows->source = arena_place(sources[check->input], &check->source, source_bytes);
+	return rows->destination_stride * (rows->rows - 1) + row;
 }
 
 /* What is fetched is what is copied: so the C of COPY_FETCH is compared with something else than itself. */
@@ -108,38 +132,28 @@ static const struct copy_kernel *reference(enum copy_op op)
 	return copy_kernel_for(op == COPY_FETCH ? COPY_BYTES : op, false, 0);
 }
 
+static bool survives(const struct check_case *check)
+{
+	if (sigsetjmp(fault, 0)) {
+		printf("    %s\n", strsignal(fault_signal));
+		return false;
+	}
+	check->kernel->function(&check->rows);
+	return true;
+}
+
 static bool check_run(const struct check_case *check)
 {
 	struct check_case now = *check;
-	struct copy_rows *rows = &now.rows;
-	enum copy_op op = check->kernel->op;
-	size_t source_row = op_source_bytes(rows, op), row = op_destination_bytes(rows, op), bytes, source_bytes;
-	uint8_t *expected, *actual, *from, *to;
-	int signal;
+	size_t bytes = lay_out(&now);
+	struct window expected = window_of(expected_arena, &now.destination, bytes);
+	struct window actual = window_of(actual_arena, &now.destination, bytes);
 
-	rows->source_stride = source_row + check->source.padding_bytes;
-	rows->destination_stride = row + check->destination.padding_bytes;
-	source_bytes = rows->source_stride * (rows->rows * op_source_rows(op) - 1) + source_row;
-	bytes = rows->destination_stride * (rows->rows - 1) + row;
-	rows->source = arena_place(sources[check->input], &check->source, source_bytes);
-	expected = arena_place(expected_arena, &check->destination, bytes);
-	actual = arena_place(actual_arena, &check->destination, bytes);
-	from = check->destination.place == PLACE_BEGIN ? actual : actual - CHECK_GUARD_BYTES;
-	to = check->destination.place == PLACE_END ? actual + bytes : actual + bytes + CHECK_GUARD_BYTES;
-	memset(from, FILL, (size_t)(to - from));
-	memset(expected - (actual - from), FILL, (size_t)(to - from));
-
-	rows->destination = expected;
-	reference(op)->function(rows);
-	rows->destination = actual;
-	signal = sigsetjmp(fault, 0);
-	if (signal) {
-		printf("    %s\n", strsignal(signal));
-	} else {
-		check->kernel->function(rows);
-		if (same(check, expected - (actual - from), from, (size_t)(to - from), (size_t)(actual - from)))
-			return true;
-	}
+	now.rows.destination = expected.from + expected.before;
+	reference(now.kernel->op)->function(&now.rows);
+	now.rows.destination = actual.from + actual.before;
+	if (survives(&now) && same(&now, expected, actual))
+		return true;
 	print_case(&now);
 	return false;
 }
