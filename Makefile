@@ -48,7 +48,7 @@ say = $(if $(V),,@printf '  %-7s %s\n' '$(1)' '$(2)')
 # --- what there is -------------------------------------------------------------------------------------------------
 
 # Kernels: one file and one set of flags for each instruction set, built for its own machine only.
-MACHINE := $(firstword $(subst -, ,$(shell $(CC) -dumpmachine)))
+MACHINE := $(firstword $(subst -, ,$(or $(shell $(CC) -dumpmachine 2>/dev/null),$(shell uname -m))))
 KERNELS_x86_64 := sse41 avx2 avx512
 KERNELS_aarch64 := neon
 # Levels of single cores, in the same file.
