@@ -216,18 +216,21 @@ INLINED bool row_stream(enum copy_op op, const struct constants *constants, cons
 {
 	const size_t line = LINE_BYTES / wide(op);
 	size_t head_bytes = -(uintptr_t)row.destination % LINE_BYTES, x = head_bytes / wide(op);
+	const uint8_t *source;
 
 	if (head_bytes % (wide(op) * grouped(op)) || row.pixels < x + line)
 		return false;
 	row_edge(op, constants, rows, row, 0, x);
+	source = row.source + source_at(op, x);
 	for (; row.pixels - x >= line; x += line) {
 		struct block blocks[4];
 
 		row_look_ahead(op, row, x);
 		for (size_t i = 0; i < line / BLOCK; i++)
-			blocks[i] = row_block(op, constants, row, x + i * BLOCK);
+			blocks[i] = block_of(op, constants, source + source_at(op, i * BLOCK), row.below);
 		for (size_t i = 0; i < line / BLOCK; i++)
 			block_stream(op, row.destination + (x + i * BLOCK) * wide(op), blocks[i]);
+		source += source_at(op, line);
 	}
 	row_edge(op, constants, rows, row, x, row.pixels);
 	return true;
@@ -239,7 +242,7 @@ INLINED void row_store(enum copy_op op, const struct constants *constants, const
 	const uint8_t *source = row.source;
 	size_t x = 0;
 
-	/* Without source_at() of what is no constant, which costs where pixels share bytes. */
+	/* As in row_stream(), without source_at() of what is no constant: it costs where pixels share bytes. */
 	for (; row.pixels - x >= line; x += line) {
 		struct block blocks[4];
 
