@@ -553,8 +553,8 @@ static void test_scheduling(void **state)
 /* A bit for each N of the threads named copy-N. */
 static unsigned count_workers(bool *ret_all_blocked)
 {
-	/* Of 1..31 all that can be blocked; where qemu's user mode runs this, it keeps two more for itself. */
-	const unsigned long long of_qemu = 1ull << (SIGBUS - 1) | 1ull << (SIGSEGV - 1);
+	/* Of 1..31 all that can be blocked; where qemu's user mode runs this, it keeps some more for itself. */
+	const unsigned long long of_qemu = 1ull << (SIGABRT - 1) | 1ull << (SIGBUS - 1) | 1ull << (SIGSEGV - 1);
 	const unsigned long long never =
 		1ull << (SIGKILL - 1) | 1ull << (SIGSTOP - 1) | (getenv("LUMARING_TEST_EMULATED") ? of_qemu : 0);
 	DIR *directory = opendir("/proc/self/task");
