@@ -219,7 +219,7 @@ bench: ## Measure, beside floors measured in the same run (minutes)
 
 .PHONY: bench-copy
 bench-copy: ## Measure the copy kernels beside memcpy and the like (minutes); BENCH_COPY="--size 640x480 --kernel avx2"
-	$(Q)tests/deps bench
+	$(Q)tests/deps bench $(if $(BENCH_COPY),,mca)
 	$(Q)$(MAKE) --no-print-directory -j$$(nproc) $(BUILD)/tests/bench_copy
 	$(Q)BUILD=$(BUILD) tests/bench-copy $(BENCH_COPY)
 
