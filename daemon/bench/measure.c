@@ -19,7 +19,7 @@
 #define ROUNDS_MIN 3u
 #define PACED_FRAMES 8u /* of each row */
 #define REREAD_BYTES 4096u
-#define REREADS 8u
+#define REREADS 100u
 #define SYNCS 32u
 
 static volatile sig_atomic_t stopped;
@@ -189,7 +189,7 @@ static double reread_once_mbs(const volatile uint64_t *words)
 	return (double)bytes / 1e6 / ((double)took_ns / 1e9);
 }
 
-/* Other work on the machine can only make it slower, so the best of some tries tells most. */
+/* Other work, and a CPU that was just asleep, can only make it slower: the best of many tries tells most. */
 double bench_reread_mbs(const uint8_t *pixels)
 {
 	double best = 0;

@@ -2,12 +2,15 @@
 /* v4l2.c - see v4l2.h. Only the kernel's own interface: what is measured is to be there without libcamera, too. */
 #include "bench/v4l2.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 /* Formats that luma can be taken from, what the daemon would ask for first. */
@@ -64,7 +67,7 @@ static int identify(struct v4l2_node *node)
 
 int v4l2_open(const char *path, struct v4l2_node *ret_node, char *text, size_t text_bytes)
 {
-	struct v4l2_node node = { .fd = open(path, O_RDWR | O_NONBLOCK | O_CLOEXEC) };
+	struct v4l2_node node = { .fd = open(path, O_RDWR | O_NONBLOCK | O_CLOEXEC), .media_fd = -1 };
 	int r;
 
 	if (node.fd < 0) {
@@ -90,9 +93,60 @@ void v4l2_close(struct v4l2_node *node)
 	v4l2_release(node);
 	if (node->changed)
 		request(node->fd, VIDIOC_S_FMT, &node->before);
+	if (node->media_fd >= 0)
+		close(node->media_fd);
 	close(node->fd);
 	memset(node, 0, sizeof(*node));
-	node->fd = -1;
+	node->fd = node->media_fd = -1;
+}
+
+/* --- nobody else's -------------------------------------------------------------------------------------------------
+ */
+
+/*
+ * The media device that the node belongs to, locked as libcamera does it: who has the camera keeps it, and who wants it
+ * while we have it is told so. -1: there is none, or it is not for us to open; the node's own checks remain.
+ */
+static int lock_media(const struct v4l2_node *node, int *ret_fd)
+{
+	char parent[64], path[320];
+	struct dirent *entry;
+	struct stat status;
+	int fd = -1, r = 0;
+	DIR *dir = NULL;
+
+	if (fstat(node->fd, &status) == 0) {
+		snprintf(parent, sizeof(parent), "/sys/dev/char/%u:%u/device", major(status.st_rdev),
+			 minor(status.st_rdev));
+		dir = opendir(parent);
+	}
+	while (dir && fd < 0 && (entry = readdir(dir))) {
+		if (strncmp(entry->d_name, "media", 5) != 0)
+			continue;
+		snprintf(path, sizeof(path), "/dev/%s", entry->d_name);
+		fd = open(path, O_RDWR | O_CLOEXEC);
+	}
+	if (dir)
+		closedir(dir);
+	if (fd >= 0 && lockf(fd, F_TLOCK, 0) < 0 && (errno == EACCES || errno == EAGAIN))
+		r = -EBUSY;
+	if (r < 0)
+		close(fd);
+	else
+		*ret_fd = fd;
+	return r;
+}
+
+/*
+ * Refused with -EBUSY when another program has buffers of it. Comes before all that asks the driver for more: to some
+ * cameras it sends questions, even while they are streaming.
+ */
+static int claim(struct v4l2_node *node)
+{
+	struct v4l2_requestbuffers none = { .type = node->type, .memory = V4L2_MEMORY_MMAP };
+	int r = lock_media(node, &node->media_fd);
+
+	return r < 0 ? r : request(node->fd, VIDIOC_REQBUFS, &none);
 }
 
 /* --- its format --------------------------------------------------------------------------------------------------- */
@@ -167,8 +221,10 @@ static int lay_out(struct v4l2_node *node)
 
 int v4l2_configure(struct v4l2_node *node, uint32_t width, uint32_t height, char *text, size_t text_bytes)
 {
-	int r;
+	int r = claim(node);
 
+	if (r == -EBUSY)
+		return refuse(node, r, "", text, text_bytes);
 	node->now = wanted(node, choose(node, width, height), width, height);
 	r = request(node->fd, VIDIOC_S_FMT, &node->now);
 	if (r < 0)
@@ -241,11 +297,15 @@ int v4l2_map(struct v4l2_node *node, unsigned count, struct bench_memory *ret_me
 	return 0;
 }
 
-/* A buffer that is prepared is mapped for the device, as one that waits to be filled: only then SYNC does its work. */
+/*
+ * A buffer that is prepared is mapped for the device, as one that waits to be filled: only then SYNC does its work.
+ * Drivers that cannot prepare it apart do it when it is queued; nothing is filled while nobody starts the stream.
+ */
 static int import(struct v4l2_node *node, const struct dmabuf *dmabuf, unsigned i)
 {
 	struct v4l2_plane planes[VIDEO_MAX_PLANES] = { { .bytesused = 0 } };
 	struct v4l2_buffer buffer = { .index = i, .type = node->type, .memory = V4L2_MEMORY_DMABUF };
+	int r;
 
 	if (node->planar) {
 		if (node->now.fmt.pix_mp.num_planes > VIDEO_MAX_PLANES)
@@ -261,7 +321,8 @@ static int import(struct v4l2_node *node, const struct dmabuf *dmabuf, unsigned 
 		buffer.m.fd = dmabuf->fd;
 		buffer.length = (uint32_t)dmabuf->bytes;
 	}
-	return request(node->fd, VIDIOC_PREPARE_BUF, &buffer);
+	r = request(node->fd, VIDIOC_PREPARE_BUF, &buffer);
+	return r == -ENOTTY ? request(node->fd, VIDIOC_QBUF, &buffer) : r;
 }
 
 int v4l2_import(struct v4l2_node *node, const struct dmabuf *buffers, unsigned count, char *text, size_t text_bytes)

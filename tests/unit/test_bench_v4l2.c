@@ -34,8 +34,9 @@ static struct {
 	unsigned count_max, count;
 	uint32_t length; /* of a buffer */
 	uint32_t memory; /* of the buffers */
-	unsigned formats_set, frees;
+	unsigned formats_tried, formats_set;
 	struct v4l2_format now;
+	bool cannot_prepare;
 	int imported[8];
 	unsigned import_count;
 } driver;
@@ -82,9 +83,8 @@ static int fake_capability(struct v4l2_capability *facts)
 
 static int fake_buffers(struct v4l2_requestbuffers *request)
 {
-	if (request->count && driver.busy_buffers)
+	if (driver.busy_buffers)
 		return refuse(driver.busy_buffers);
-	driver.frees += !request->count;
 	driver.count = request->count < driver.count_max ? request->count : driver.count_max;
 	request->count = driver.count;
 	driver.memory = request->memory;
@@ -140,6 +140,7 @@ int ioctl(int fd, unsigned long request, ...)
 		memcpy(argument, &driver.now, sizeof(driver.now));
 		return 0;
 	case VIDIOC_TRY_FMT:
+		driver.formats_tried++;
 		fake_format(argument);
 		return 0;
 	case VIDIOC_S_FMT:
@@ -154,6 +155,9 @@ int ioctl(int fd, unsigned long request, ...)
 	case VIDIOC_QUERYBUF:
 		return fake_query(argument);
 	case VIDIOC_PREPARE_BUF:
+		return driver.cannot_prepare ? refuse(ENOTTY) : fake_prepare(argument);
+	case VIDIOC_QBUF:
+		assert_true(driver.cannot_prepare);
 		return fake_prepare(argument);
 	}
 	fail_msg("request %lx was not expected", request);
@@ -346,17 +350,40 @@ static void test_busy(void **state)
 	struct bench_memory memory;
 
 	(void)state;
-	driver.busy_format = EBUSY;
+	driver.busy_buffers = EBUSY;
 	assert_int_equal(v4l2_configure(&node, 320, 200, text, sizeof(text)), -EBUSY);
 	assert_string_equal(text, "in use by another program");
-	driver.busy_format = 0;
 	v4l2_close(&node);
-	assert_int_equal(driver.formats_set + driver.frees, 0); /* left alone */
-	driver.busy_buffers = EBUSY;
+	assert_int_equal(driver.formats_tried + driver.formats_set, 0); /* left alone */
+	driver.busy_buffers = 0;
+	driver.busy_format = EBUSY; /* it came between */
+	node = open_node();
+	assert_int_equal(v4l2_configure(&node, 320, 200, text, sizeof(text)), -EBUSY);
+	assert_string_equal(text, "in use by another program");
+	v4l2_close(&node);
+	assert_int_equal(driver.formats_set, 0);
+	driver.busy_format = 0;
 	node = configured();
+	driver.busy_buffers = EBUSY;
 	assert_int_equal(v4l2_map(&node, 8, &memory, text, sizeof(text)), -EBUSY);
 	assert_string_equal(text, "in use by another program");
-	assert_int_equal(driver.frees, 0);
+	driver.busy_buffers = 0;
+	close_node(&node);
+}
+
+static void imports(const struct dmabuf *buffers, bool cannot_prepare)
+{
+	struct v4l2_node node = configured();
+
+	driver.cannot_prepare = cannot_prepare;
+	driver.import_count = 0;
+	assert_int_equal(v4l2_import(&node, buffers, 3, text, sizeof(text)), 0);
+	assert_int_equal(driver.import_count, 3);
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(driver.imported[i], 7 + i);
+	v4l2_release(&node);
+	assert_int_equal(driver.count, 0);
+	driver.cannot_prepare = false;
 	close_node(&node);
 }
 
@@ -372,13 +399,9 @@ static void test_import(void **state)
 		driver.planar = planar;
 		driver.capabilities =
 			V4L2_CAP_STREAMING | (planar ? V4L2_CAP_VIDEO_CAPTURE_MPLANE : V4L2_CAP_VIDEO_CAPTURE);
+		imports(buffers, false);
+		imports(buffers, true);
 		node = configured();
-		driver.import_count = 0;
-		assert_int_equal(v4l2_import(&node, buffers, 3, text, sizeof(text)), 0);
-		for (int i = 0; i < 3; i++)
-			assert_int_equal(driver.imported[i], 7 + i);
-		v4l2_release(&node);
-		assert_int_equal(driver.count, 0);
 		driver.import_error = EFAULT;
 		assert_int_equal(v4l2_import(&node, buffers, 3, text, sizeof(text)), -EFAULT);
 		assert_string_equal(text, "fake refuses the heap's buffers: Bad address");
