@@ -116,16 +116,6 @@ static int read_words(struct bench *bench, int argc, char **argv)
 	return r;
 }
 
-/* The largest image that is to be copied. */
-static uint64_t pixels_max(const struct bench *bench)
-{
-	uint64_t pixels = (uint64_t)bench->own.width * bench->own.height;
-
-	for (size_t i = 0; i < SHAPES && !bench->own.width; i++)
-		pixels = within((uint64_t)shapes[i].image_width * shapes[i].image_height, pixels, UINT64_MAX);
-	return pixels;
-}
-
 static int prepare(struct bench *bench)
 {
 	const struct copy_pool_config config = {
@@ -137,7 +127,7 @@ static int prepare(struct bench *bench)
 
 	if (copy_cpu_error())
 		return fprintf(stderr, "bench-copy: %s\n", copy_cpu_error()), -1;
-	if (arena_create(&bench->arena, pixels_max(bench)) < 0)
+	if (arena_create(&bench->arena, bench->own.width ? &bench->own : shapes, bench->own.width ? 1 : SHAPES) < 0)
 		return -1;
 	if (copy_pool_create(&config, &bench->arena.pool, text, sizeof(text)) < 0)
 		return fprintf(stderr, "bench-copy: %s\n", text), -1;

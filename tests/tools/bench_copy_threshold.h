@@ -12,7 +12,7 @@
 
 #define THRESHOLD_ROW_BYTES 2048u
 #define THRESHOLD_LEAST (16u << 10)
-#define THRESHOLD_MOST (8u << 20)
+#define THRESHOLD_MOST SLOT_BYTES_MIN
 #define THRESHOLD_BYTES (UINT64_C(192) << 20) /* written of each size, back to back */
 #define THRESHOLD_PACED 24u                   /* frames of each size */
 

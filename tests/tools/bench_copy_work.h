@@ -10,6 +10,7 @@
 #ifndef LUMARING_TESTS_BENCH_COPY_WORK_H
 #define LUMARING_TESTS_BENCH_COPY_WORK_H
 
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,7 +23,8 @@
 #include "measure.h"
 
 #define SLOTS 8u
-#define BUFFERS_MIN 24u /* source buffers of one shape */
+#define SLOT_BYTES_MIN (8u << 20) /* for the sizes around the threshold */
+#define BUFFERS_MIN 24u           /* source buffers of one shape */
 #define ARENA_BYTES_MIN (UINT64_C(96) << 20)
 #define ARENA_BYTES_MAX (UINT64_C(1500) << 20)
 #define ARENA_CACHES 3u /* times the last-level cache */
@@ -120,16 +122,41 @@ static uint64_t within(uint64_t value, uint64_t least, uint64_t most)
 	return value < least ? least : value > most ? most : value;
 }
 
+/* The most that a row of an image takes, and one of a slot: of what a floor moves, half of that and of what is written.
+ */
+static uint64_t image_bytes_max(const struct shape *shape)
+{
+	return (uint64_t)round_up((size_t)shape->image_width * PIXEL_BYTES_MAX + 32, 64) * shape->image_height;
+}
+
+static uint64_t slot_bytes_max(const struct shape *shape)
+{
+	return (uint64_t)round_up((size_t)shape->width * (PIXEL_BYTES_MAX + 2) / 2, 64) * shape->height;
+}
+
 /* Room for BUFFERS_MIN of the largest image, and for more than the caches hold, as far as there is memory. */
-static int arena_create(struct arena *arena, uint64_t pixels_max)
+static void arena_measure(struct arena *arena, const struct shape *shapes, unsigned count)
 {
 	uint64_t memory = (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE);
-	uint64_t image_bytes = pixels_max * PIXEL_BYTES_MAX * 11 / 10;
-	int fd = memfd_create("bench-copy", 0);
+	uint64_t image_bytes = 0, slot_bytes = SLOT_BYTES_MIN;
 
+	for (unsigned i = 0; i < count; i++) {
+		image_bytes = within(image_bytes_max(&shapes[i]), image_bytes, UINT64_MAX);
+		slot_bytes = within(slot_bytes_max(&shapes[i]), slot_bytes, UINT64_MAX);
+	}
 	arena->bytes = within(BUFFERS_MIN * image_bytes, ARENA_CACHES * cache_bytes(), ARENA_BYTES_MAX);
 	arena->bytes = within(arena->bytes, ARENA_BYTES_MIN, memory / 3);
-	arena->slots_bytes = SLOTS * round_up((size_t)(image_bytes / 2), 4096);
+	image_bytes = round_up(image_bytes, 4096);
+	if (arena->bytes < image_bytes)
+		arena->bytes = image_bytes;
+	arena->slots_bytes = SLOTS * round_up(slot_bytes, 4096);
+}
+
+static int arena_create(struct arena *arena, const struct shape *shapes, unsigned count)
+{
+	int fd = memfd_create("bench-copy", 0);
+
+	arena_measure(arena, shapes, count);
 	arena->memory = mmap(NULL, arena->bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (fd < 0 || ftruncate(fd, (off_t)arena->slots_bytes) < 0)
 		return fprintf(stderr, "bench-copy: no shared memory: %s\n", strerror(errno)), -1;
@@ -149,12 +176,14 @@ static const uint8_t *next_image(struct arena *arena, size_t bytes)
 	bytes = round_up(bytes, 4096);
 	if (arena->at + bytes > arena->bytes)
 		arena->at = 0;
+	assert(bytes <= arena->bytes);
 	arena->at += bytes;
 	return arena->memory + arena->at - bytes;
 }
 
 static uint8_t *next_slot(struct arena *arena, size_t bytes)
 {
+	assert(SLOTS * round_up(bytes, 4096) <= arena->slots_bytes);
 	return arena->slots + arena->frame % SLOTS * round_up(bytes, 4096);
 }
 
