@@ -17,7 +17,7 @@
 
 /* Zero-initialise both. */
 struct stream_stats {
-	struct histogram copy_ns; /* from taking a slot until the pixels are in it */
+	struct histogram copy_ns; /* of its frame's copies, all that are made together */
 	struct histogram
 		ready_to_published_ns; /* from the frame complete in the capture buffer until it is published */
 	uint64_t bytes_copied;         /* atomic: pixels, without the padding of rows */
