@@ -62,6 +62,7 @@ struct setup {
 	unsigned clients, slots, width, height;
 	unsigned framerate;   /* 0: FRAMERATE */
 	unsigned descriptors; /* limit of open files of the server, 0: as it is here */
+	const char *stream;   /* --stream, NULL: the default */
 	bool unpaced;
 	bool may_be_refused;
 	uint64_t run_ns;
@@ -174,6 +175,7 @@ static pid_t start_lumaringd(const struct bench *bench, const struct setup *setu
 		clients_max, "--unpaced",
 		NULL,        NULL,
 		NULL,        NULL,
+		NULL,        NULL,
 	};
 	unsigned count = 15;
 
@@ -188,6 +190,10 @@ static pid_t start_lumaringd(const struct bench *bench, const struct setup *setu
 	if (setup->manner->io) {
 		argv[count++] = "--io";
 		argv[count++] = setup->manner->io;
+	}
+	if (setup->stream) {
+		argv[count++] = "--stream";
+		argv[count++] = setup->stream;
 	}
 	argv[count] = NULL;
 	return start(bench, argv, "server", setup->descriptors);
