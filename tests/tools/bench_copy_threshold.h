@@ -99,33 +99,56 @@ struct threshold {
 	struct result times[2][THRESHOLD_TIMES]; /* ordinary, streaming */
 };
 
-static void threshold_frame(struct arena *arena, struct reader *reader, struct threshold *threshold, unsigned kind,
-			    bool other)
+/* One frame into this slot by one kind of stores, and its reader. */
+static void threshold_frame(struct arena *arena, struct reader *reader, struct threshold *threshold, unsigned turn,
+			    unsigned slot, bool counts)
 {
-	const struct copy_kernel *kernel = copy_kernel_for(COPY_BYTES, kind, copy_cpu());
+	bool streaming = turn / 2, other = turn % 2;
+	const struct copy_kernel *kernel = copy_kernel_for(COPY_BYTES, streaming, copy_cpu());
 	struct copy_rows rows = {
-		.destination = next_slot(arena, threshold->bytes),
+		.destination = arena->slots + slot * threshold->bytes,
 		.destination_stride = THRESHOLD_ROW_BYTES,
 		.source_stride = THRESHOLD_ROW_BYTES + 64,
 		.pixels = THRESHOLD_ROW_BYTES,
 		.rows = threshold->bytes / THRESHOLD_ROW_BYTES,
 	};
-	struct result *times = threshold->times[kind];
+	struct result *times = threshold->times[streaming];
 	uint64_t began_ns;
+	double write_us, sum_us;
 
 	rows.source = next_image(arena, rows.source_stride * rows.rows);
 	began_ns = measure_now_ns();
 	kernel->function(&rows);
 	copy_fence();
-	add_sample(&times[other ? WRITE_OTHER : WRITE], (double)(measure_now_ns() - began_ns) / 1e3);
+	write_us = (double)(measure_now_ns() - began_ns) / 1e3;
 	if (other)
-		add_sample(&times[READ_OTHER], ask_us(reader, rows.destination, threshold->bytes));
+		sum_us = ask_us(reader, rows.destination, threshold->bytes);
 	else
-		add_sample(&times[READ_SAME], read_us(rows.destination, threshold->bytes));
-	arena->frame++;
+		sum_us = read_us(rows.destination, threshold->bytes);
+	if (!counts)
+		return;
+	add_sample(&times[other ? WRITE_OTHER : WRITE], write_us);
+	add_sample(&times[other ? READ_OTHER : READ_SAME], sum_us);
 }
 
-/* Each slot is written some times by the same kind before it is the other's turn, as in a ring. */
+/*
+ * As in a ring, a slot is written again after it was written and read in the same way. Back to back, all slots are gone
+ * through twice in each turn, and the second time counts; paced, each way has slots of its own.
+ */
+static void threshold_turn(struct arena *arena, struct reader *reader, struct threshold *threshold, bool paced,
+			   unsigned round, unsigned turn, uint64_t *due_ns)
+{
+	if (paced) {
+		*due_ns += MEASURE_NS_PER_SECOND / FRAMERATE;
+		sleep_until(*due_ns);
+		threshold_frame(arena, reader, threshold, turn, turn * SLOTS / 4 + round % (SLOTS / 4),
+				round >= SLOTS / 4);
+		return;
+	}
+	for (unsigned i = 0; i < 2 * SLOTS; i++)
+		threshold_frame(arena, reader, threshold, turn, i % SLOTS, i >= SLOTS);
+}
+
 static void measure_threshold(struct arena *arena, struct reader *reader, struct threshold *threshold, bool paced,
 			      double seconds)
 {
@@ -139,12 +162,7 @@ static void measure_threshold(struct arena *arena, struct reader *reader, struct
 			threshold->times[kind][i].count = 0;
 	for (unsigned round = 0; round < rounds; round++)
 		for (unsigned turn = 0; turn < 4; turn++)
-			for (unsigned slot = 0; slot < (paced ? 1 : SLOTS); slot++) {
-				due_ns += MEASURE_NS_PER_SECOND / FRAMERATE;
-				if (paced)
-					sleep_until(due_ns);
-				threshold_frame(arena, reader, threshold, turn / 2, turn % 2);
-			}
+			threshold_turn(arena, reader, threshold, paced, round, turn, &due_ns);
 	for (unsigned kind = 0; kind < 2; kind++)
 		for (unsigned i = 0; i < THRESHOLD_TIMES; i++)
 			qsort(threshold->times[kind][i].us, threshold->times[kind][i].count, sizeof(double),
