@@ -20,7 +20,7 @@
  * any more when a reader comes, and need not be fetched from memory only to be overwritten. `make bench-copy` shows
  * where the two meet, for writer and reader.
  */
-#define COPY_STREAMING_BYTES (768u << 10)
+#define COPY_STREAMING_BYTES (512u << 10)
 
 /* A piece of work for one thread: small enough to be shared out evenly, and for the rows in it to stay in a cache. */
 #define COPY_FRAME_BAND_BYTES (64u << 10)

@@ -23,6 +23,8 @@ static inline struct constants constants_of(const struct copy_rows *rows)
 #define STREAM_INSTRUCTION "vmovntdq"
 #define FETCH_INSTRUCTION "vmovntdqa"
 
+#define SUM_VECTORS 4
+
 #include "copy/walk.h"
 
 INLINED __m256i load(const uint8_t *source)
@@ -91,34 +93,75 @@ INLINED __m256i packed10(const struct constants *c, const uint8_t *source)
 	return scale(c, _mm256_srli_epi16(words, 6));
 }
 
-INLINED __m256i bin8(const uint8_t *source, const uint8_t *below)
+/* Sums of neighbours, of 16 or 8 pairs. */
+INLINED __m256i pairs8(const uint8_t *source)
 {
-	const __m256i ones = _mm256_set1_epi8(1);
-	__m256i sums =
-		_mm256_add_epi16(_mm256_maddubs_epi16(load(source), ones), _mm256_maddubs_epi16(load(below), ones));
-
-	return _mm256_srli_epi16(_mm256_add_epi16(sums, _mm256_set1_epi16(2)), 2);
+	return _mm256_maddubs_epi16(load(source), _mm256_set1_epi8(1));
 }
 
-/* There is a sum of two words with a sign only: 32768 is taken off each, and four times that put back. */
-INLINED __m256i bin16_half(const uint8_t *source, const uint8_t *below)
+/* There is a sum of two words with a sign only: 32768 is taken off each; quarter16() puts four times that back. */
+INLINED __m256i pairs16(const uint8_t *source)
 {
-	const __m256i ones = _mm256_set1_epi16(1), sign = _mm256_set1_epi16(-32768);
-	__m256i sums = _mm256_add_epi32(_mm256_madd_epi16(_mm256_xor_si256(load(source), sign), ones),
-					_mm256_madd_epi16(_mm256_xor_si256(load(below), sign), ones));
-
-	return _mm256_srli_epi32(_mm256_add_epi32(sums, _mm256_set1_epi32(4 * 32768 + 2)), 2);
+	return _mm256_madd_epi16(_mm256_xor_si256(load(source), _mm256_set1_epi16(-32768)), _mm256_set1_epi16(1));
 }
 
-INLINED __m256i bin16(const uint8_t *source, const uint8_t *below)
+INLINED __m256i quarter8(__m256i a, __m256i b)
 {
-	return in_order(_mm256_packus_epi32(bin16_half(source, below), bin16_half(source + 32, below + 32)));
+	return _mm256_srli_epi16(_mm256_add_epi16(_mm256_add_epi16(a, b), _mm256_set1_epi16(2)), 2);
+}
+
+INLINED __m256i quarter16(__m256i a, __m256i b)
+{
+	return _mm256_srli_epi32(_mm256_add_epi32(_mm256_add_epi32(a, b), _mm256_set1_epi32(4 * 32768 + 2)), 2);
+}
+
+/* A vector of pixels, of the sums of one row and those of the other. */
+INLINED __m256i bin8(const __m256i *a, const __m256i *b)
+{
+	return pack(quarter8(a[0], b[0]), quarter8(a[1], b[1]));
+}
+
+INLINED __m256i bin16(const __m256i *a, const __m256i *b)
+{
+	return in_order(_mm256_packus_epi32(quarter16(a[0], b[0]), quarter16(a[1], b[1])));
+}
+
+INLINED void sum_line(enum copy_op op, const uint8_t *source, vector *sums)
+{
+	for (size_t i = 0; i < SUM_VECTORS; i++)
+		sums[i] = op == COPY_BIN8 ? pairs8(source + 32 * i) : pairs16(source + 32 * i);
+}
+
+INLINED void finish_line(enum copy_op op, const uint8_t *below, const vector *sums, struct block *blocks)
+{
+	vector second[SUM_VECTORS];
+
+	sum_line(op, below, second);
+	if (op == COPY_BIN8) {
+		blocks[0].part[0] = bin8(sums, second);
+		blocks[1].part[0] = bin8(sums + 2, second + 2);
+	} else {
+		blocks[0].part[0] = bin16(sums, second);
+		blocks[0].part[1] = bin16(sums + 2, second + 2);
+	}
+}
+
+INLINED struct block binned_block(enum copy_op op, const uint8_t *source, const uint8_t *below)
+{
+	const size_t vectors = op == COPY_BIN8 ? 2 : 4;
+	vector a[4], b[4];
+
+	for (size_t i = 0; i < vectors; i++) {
+		a[i] = op == COPY_BIN8 ? pairs8(source + 32 * i) : pairs16(source + 32 * i);
+		b[i] = op == COPY_BIN8 ? pairs8(below + 32 * i) : pairs16(below + 32 * i);
+	}
+	if (op == COPY_BIN8)
+		return (struct block){ { bin8(a, b) } };
+	return (struct block){ { bin16(a, b), bin16(a + 2, b + 2) } };
 }
 
 INLINED struct block block_of(enum copy_op op, const struct constants *c, const uint8_t *s, size_t below)
 {
-	const uint8_t *b = s + below;
-
 	if (op == COPY_EVEN)
 		return (struct block){ { pack_low(load(s), load(s + 32)) } };
 	if (op == COPY_ODD)
@@ -132,10 +175,8 @@ INLINED struct block block_of(enum copy_op op, const struct constants *c, const 
 		return (struct block){ { packed10_8(s) } };
 	if (op == COPY_PACKED10)
 		return (struct block){ { packed10(c, s), packed10(c, s + 20) } };
-	if (op == COPY_BIN8)
-		return (struct block){ { pack(bin8(s, b), bin8(s + 32, b + 32)) } };
-	if (op == COPY_BIN16)
-		return (struct block){ { bin16(s, b), bin16(s + 64, b + 64) } };
+	if (binned(op))
+		return binned_block(op, s, s + below);
 	return (struct block){ { load(s) } };
 }
 

@@ -9,8 +9,10 @@
  *   vector_prefetch()                      ask for a line to come
  *   STREAM_INSTRUCTION, FETCH_INSTRUCTION  x86: store past the caches, load from uncached memory
  *   struct constants, constants_of(rows)   what one call needs in registers
+ *   SUM_VECTORS                            binning in two passes, if defined: vectors of sums for a line
  * and after it block_of(): the block of pixels that begins at `source`, of which only the bytes of these pixels are
- * read; `below` is how far down the second row lies. `op` and `streaming` are constants wherever they are passed.
+ * read; `below` is how far down the second row lies. Where SUM_VECTORS is defined, sum_line() and finish_line() as
+ * well. `op` and `streaming` are constants wherever they are passed.
  */
 #ifndef LUMARING_COPY_WALK_H
 #define LUMARING_COPY_WALK_H
@@ -210,49 +212,98 @@ INLINED void row_edge(enum copy_op op, const struct constants *constants, const 
 	put_pixels(op, rows, row, row.destination + end * wide(op), end, to);
 }
 
+INLINED void line_put(enum copy_op op, bool streaming, uint8_t *destination, const struct block *blocks)
+{
+	for (size_t i = 0; i < LINE_BYTES / wide(op) / BLOCK; i++) {
+		if (streaming)
+			block_stream(op, destination + i * BLOCK * wide(op), blocks[i]);
+		else
+			block_store(op, destination + i * BLOCK * wide(op), blocks[i]);
+	}
+}
+
+#ifdef SUM_VECTORS
+
+/* Lines of destination whose sums are kept: 8 KiB with vectors of 32 bytes, a part of the first-level cache. */
+#define SUM_LINES ((size_t)64)
+
+/* What one line of the destination takes of the first row; and the line, when the second comes. */
+INLINED void sum_line(enum copy_op op, const uint8_t *source, vector *sums);
+INLINED void finish_line(enum copy_op op, const uint8_t *below, const vector *sums, struct block *blocks);
+
+/*
+ * Two rows that are read together are two streams, which the hardware runs ahead of less well than of one. So the first
+ * row is read alone, its sums wait in the cache, always in the same place, and then the second.
+ */
+INLINED size_t row_binned_lines(enum copy_op op, bool streaming, struct row row, size_t x)
+{
+	const size_t line = LINE_BYTES / wide(op), step = source_at(op, line);
+	size_t lines = (row.pixels - x) / line, some;
+	_Alignas(64) vector sums[SUM_LINES][SUM_VECTORS];
+	struct block blocks[4];
+
+	for (; lines; lines -= some) {
+		const uint8_t *source = row.source + source_at(op, x);
+
+		some = lines < SUM_LINES ? lines : SUM_LINES;
+		for (size_t i = 0; i < some; i++) {
+			row_look_ahead(op, row, x + i * line);
+			sum_line(op, source + i * step, sums[i]);
+		}
+		for (size_t i = 0; i < some; i++) {
+			finish_line(op, source + row.below + i * step, sums[i], blocks);
+			line_put(op, streaming, row.destination + (x + i * line) * wide(op), blocks);
+		}
+		x += some * line;
+	}
+	return x;
+}
+
+#endif
+
+/*
+ * From `x` on, for as long as there is a whole line of destination; returns where it ends. The source goes on by
+ * itself, since source_at() of what is no constant costs where pixels share bytes.
+ */
+INLINED size_t row_lines(enum copy_op op, bool streaming, const struct constants *constants, struct row row, size_t x)
+{
+	const size_t line = LINE_BYTES / wide(op);
+	const uint8_t *source = row.source + source_at(op, x);
+	struct block blocks[4];
+
+#ifdef SUM_VECTORS
+	if (binned(op))
+		return row_binned_lines(op, streaming, row, x);
+#endif
+	for (; row.pixels - x >= line; x += line) {
+		row_look_ahead(op, row, x);
+		for (size_t i = 0; i < line / BLOCK; i++)
+			blocks[i] = block_of(op, constants, source + source_at(op, i * BLOCK), row.below);
+		line_put(op, streaming, row.destination + x * wide(op), blocks);
+		source += source_at(op, line);
+	}
+	return x;
+}
+
 /* False with nothing stored: the row is too short, or its pixels never meet the beginning of a line. */
 INLINED bool row_stream(enum copy_op op, const struct constants *constants, const struct copy_rows *rows,
 			struct row row)
 {
 	const size_t line = LINE_BYTES / wide(op);
 	size_t head_bytes = -(uintptr_t)row.destination % LINE_BYTES, x = head_bytes / wide(op);
-	const uint8_t *source;
 
 	if (head_bytes % (wide(op) * grouped(op)) || row.pixels < x + line)
 		return false;
 	row_edge(op, constants, rows, row, 0, x);
-	source = row.source + source_at(op, x);
-	for (; row.pixels - x >= line; x += line) {
-		struct block blocks[4];
-
-		row_look_ahead(op, row, x);
-		for (size_t i = 0; i < line / BLOCK; i++)
-			blocks[i] = block_of(op, constants, source + source_at(op, i * BLOCK), row.below);
-		for (size_t i = 0; i < line / BLOCK; i++)
-			block_stream(op, row.destination + (x + i * BLOCK) * wide(op), blocks[i]);
-		source += source_at(op, line);
-	}
+	x = row_lines(op, true, constants, row, x);
 	row_edge(op, constants, rows, row, x, row.pixels);
 	return true;
 }
 
 INLINED void row_store(enum copy_op op, const struct constants *constants, const struct copy_rows *rows, struct row row)
 {
-	const size_t line = LINE_BYTES / wide(op);
-	const uint8_t *source = row.source;
-	size_t x = 0;
+	size_t x = row_lines(op, false, constants, row, 0);
 
-	/* As in row_stream(), without source_at() of what is no constant: it costs where pixels share bytes. */
-	for (; row.pixels - x >= line; x += line) {
-		struct block blocks[4];
-
-		row_look_ahead(op, row, x);
-		for (size_t i = 0; i < line / BLOCK; i++)
-			blocks[i] = block_of(op, constants, source + source_at(op, i * BLOCK), row.below);
-		for (size_t i = 0; i < line / BLOCK; i++)
-			block_store(op, row.destination + (x + i * BLOCK) * wide(op), blocks[i]);
-		source += source_at(op, line);
-	}
 	for (; row.pixels - x >= BLOCK; x += BLOCK)
 		block_store(op, row.destination + x * wide(op), row_block(op, constants, row, x));
 	if (x < row.pixels && row.pixels >= BLOCK) {
@@ -287,11 +338,16 @@ INLINED void row_begin_group(enum copy_op op, const struct copy_rows *rows, stru
  * begins anew behind a gap, and does not follow two rows that are read together. Where it does well, asking costs more
  * than it gives.
  */
+#ifdef SUM_VECTORS
+#define TOGETHER(op) false
+#else
+#define TOGETHER(op) binned(op)
+#endif
 INLINED size_t rows_ahead(enum copy_op op, const struct copy_rows *rows)
 {
 	size_t bytes = source_at(op, rows->pixels / grouped(op) * grouped(op));
 
-	if (!bytes || (!binned(op) && rows->source_stride < bytes + GAP_BYTES))
+	if (!bytes || (!TOGETHER(op) && rows->source_stride < bytes + GAP_BYTES))
 		return 0;
 	return (AHEAD_BYTES + bytes - 1) / bytes;
 }
