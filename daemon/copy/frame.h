@@ -23,7 +23,7 @@
 #define COPY_STREAMING_BYTES (512u << 10)
 
 /* A piece of work for one thread: small enough to be shared out evenly, and for the rows in it to stay in a cache. */
-#define COPY_FRAME_BAND_BYTES (64u << 10)
+#define COPY_FRAME_BAND_BYTES (128u << 10)
 #define COPY_FRAME_BANDS 64u
 
 /* A job within its frame. */
