@@ -81,26 +81,30 @@ static uint64_t bytes_of(const struct plan_stream *stream)
 	return (uint64_t)d->width * d->height * stream->bytes_per_pixel;
 }
 
-/* Which streams go first. True: some do. */
+/*
+ * Which streams go first. True: some do. All of them together are a small part: one thread copies them while the others
+ * idle and the image waits. Who reads a stream has a client of it; nobody would be told of one without.
+ */
 static bool choose_early(struct plan *plan)
 {
-	unsigned early = 0, clients = 0;
-	uint64_t bytes = 0;
+	uint64_t bytes = 0, room;
+	unsigned clients = 0;
 
 	for (unsigned i = 0; i < plan->stream_count; i++)
 		if (plan->streams[i].picture.due)
 			bytes += bytes_of(&plan->streams[i]);
+	room = bytes / DELIVER_EARLY_PART;
 	for (unsigned i = 0; i < plan->stream_count; i++) {
 		struct plan_stream *s = &plan->streams[i];
 
-		if (!s->picture.due || bytes_of(s) > bytes / DELIVER_EARLY_PART ||
+		if (!s->picture.due || !s->client_count || bytes_of(s) > room ||
 		    clients + s->client_count > DELIVER_EARLY_CLIENTS)
 			continue;
 		s->picture.early = true;
 		clients += s->client_count;
-		early++;
+		room -= bytes_of(s);
 	}
-	return early > 0;
+	return clients > 0;
 }
 
 static void add_job(struct copy_frame *work, const struct plan *plan, const struct plan_stream *stream,

@@ -14,8 +14,9 @@
 #include "source/source.h"
 
 /*
- * Streams that are a small part of what there is to copy go first and are told at once: who follows a small object does
- * not wait for the whole image. At most so many clients, since whoever waits for the whole image waits for that.
+ * Streams that are, all together, a small part of what there is to copy go first and are told at once: who follows a
+ * small object does not wait for the whole image. At most so many clients, since whoever waits for the whole image
+ * waits for that.
  */
 #define DELIVER_EARLY_CLIENTS 8u
 #define DELIVER_EARLY_PART 16u

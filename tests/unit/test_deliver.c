@@ -17,7 +17,7 @@
 #define WIDTH 640u
 #define HEIGHT 480u
 #define STRIDE 1344u
-#define STREAMS_MAX 8u
+#define STREAMS_MAX 32u
 
 static const struct source_format format = {
 	.width = WIDTH, .height = HEIGHT, .pixels = PIXELS_R10, .stride = STRIDE, .luma_range = LUMARING_RANGE_FULL
@@ -97,6 +97,18 @@ static struct plan_stream *make_plan(void)
 	for (unsigned i = 0; i < world.plan->stream_count; i++)
 		ring_begin(world.plan->streams[i].ring, 1);
 	return world.plan->streams;
+}
+
+/* Clients that are not told yet: none has its WELCOME. */
+static void attach_clients(struct plan_stream *stream, unsigned count)
+{
+	static struct client client;
+	static struct client *const clients[] = { &client, &client, &client, &client, &client,
+						  &client, &client, &client, &client };
+
+	assert_true(count <= sizeof(clients) / sizeof(clients[0]));
+	stream->clients = clients;
+	stream->client_count = count;
 }
 
 static struct source_frame frame_of(uint64_t sequence)
@@ -185,6 +197,8 @@ static void test_small_ones_first(void **state)
 	add_stream((struct region){ 0, 0, 320, 240 }, 0, 0, true);
 	add_stream((struct region){ 400, 100, 20, 20 }, 0, 0, true);
 	s = make_plan();
+	for (unsigned i = 0; i < world.stream_count; i++)
+		attach_clients(&s[i], 1);
 	deliver(false);
 	assert_true(s[1].picture.early && s[3].picture.early);
 	assert_false(s[0].picture.early || s[2].picture.early);
@@ -207,13 +221,35 @@ static void test_few_clients_first(void **state)
 	add_stream((struct region){ 0 }, 0, 0, true);
 	add_stream((struct region){ 100, 100, 64, 64 }, 0, 0, true);
 	s = make_plan();
-	s[1].client_count = DELIVER_EARLY_CLIENTS + 1; /* nobody is told before deliver_tell() */
+	attach_clients(&s[1], DELIVER_EARLY_CLIENTS + 1);
 	deliver(false);
 	assert_false(s[1].picture.early);
-	s[1].client_count = 0;
 	deliver_tell(&world.deliver, world.plan);
+	attach_clients(&s[1], DELIVER_EARLY_CLIENTS);
 	deliver(false);
 	assert_true(s[1].picture.early);
+	deliver_tell(&world.deliver, world.plan);
+	attach_clients(&s[1], 0); /* nobody would be told */
+	deliver(false);
+	assert_false(s[1].picture.early);
+}
+
+/* Many small streams are no small part: those that are too much for it are copied with the others, by all threads. */
+static void test_small_together_first(void **state)
+{
+	unsigned early = 0;
+	struct plan_stream *s;
+
+	(void)state;
+	for (unsigned i = 0; i < STREAMS_MAX; i++)
+		add_stream((struct region){ 8 * i, 0, 64, 64 }, 0, 0, true);
+	s = make_plan();
+	for (unsigned i = 0; i < world.stream_count; i++)
+		attach_clients(&s[i], i < DELIVER_EARLY_CLIENTS);
+	deliver(false);
+	for (unsigned i = 0; i < world.stream_count; i++)
+		early += s[i].picture.early;
+	assert_int_equal(early, STREAMS_MAX / DELIVER_EARLY_PART);
 }
 
 /* One small stream alone is all there is: it waits for nobody. */
@@ -256,6 +292,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_pictures, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_small_ones_first, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_few_clients_first, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_small_together_first, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_alone, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_late, set_up, tear_down),
 	};
