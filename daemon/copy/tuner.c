@@ -5,6 +5,7 @@
 #define LATE_MEASURES 2u
 #define SKIP_AT_START 2u
 #define SKIP_AT_CHANGE 1u
+#define LEFT_OUT_MAX (8 * TUNER_FRAMES)
 
 #define MORE_WAIT_MIN 256u
 #define MORE_WAIT_MAX 4096u
@@ -95,19 +96,28 @@ static bool is_less(uint64_t bytes, uint64_t than)
 	return bytes < than - than / 4;
 }
 
-/* Whether this frame belongs to the measure under way, which may begin with it. */
+/*
+ * Whether this frame belongs to the measure under way, which may begin with it. Where frames with more come back before
+ * those with less have made a measure, these are left out for longer: or no measure would ever be complete.
+ */
 static bool belongs(struct tuner *tuner, uint64_t bytes)
 {
+	bool more = is_less(tuner->bytes, bytes), less = is_less(bytes, tuner->bytes);
+
 	if (tuner->skip) {
 		tuner->skip--;
 		return false;
 	}
-	if (tuner->frame_count && is_less(bytes, tuner->bytes) && ++tuner->left_out < TUNER_FRAMES)
+	if (less && ++tuner->left_out < tuner->left_out_max)
 		return false;
-	if (!tuner->frame_count || tuner->left_out == TUNER_FRAMES || is_less(tuner->bytes, bytes)) {
+	if (more && tuner->of_less && tuner->left_out_max < LEFT_OUT_MAX)
+		tuner->left_out_max *= 2;
+	if (more || less) {
 		tuner->frame_count = 0;
-		tuner->bytes = bytes;
+		tuner->of_less = less;
 	}
+	if (!tuner->frame_count)
+		tuner->bytes = bytes;
 	tuner->left_out = 0;
 	return true;
 }
@@ -123,6 +133,9 @@ static bool measure(struct tuner *tuner, const struct copy_effort *effort, uint6
 	if (++tuner->frame_count < TUNER_FRAMES)
 		return false;
 	tuner->frame_count = 0;
+	if (tuner->of_less)
+		tuner->left_out_max = TUNER_FRAMES;
+	tuner->of_less = false;
 	*ret_measure = (struct tuner_measure){ .wall = median(tuner->wall), .cpu = median(tuner->cpu) };
 	return true;
 }
@@ -289,6 +302,7 @@ void tuner_init(struct tuner *tuner, unsigned threads_fixed, unsigned threads_ma
 		.settled = threads_fixed ? threads_fixed : 1,
 		.more_wait = MORE_WAIT_MIN,
 		.fewer_wait = FEWER_WAIT_MIN,
+		.left_out_max = TUNER_FRAMES,
 	};
 	use(tuner, tuner->settled, TUNER_SETTLED);
 	tuner->skip = SKIP_AT_START;

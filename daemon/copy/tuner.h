@@ -9,7 +9,8 @@
  *   budget   budget_percent of the frame period
  *   measure  of a number of threads: the medians over TUNER_FRAMES frames of wall and of CPU time, each in ns per byte,
  *            so that frames held up by something else do not count. All of them have as much to copy, within a quarter:
- *            one with more begins the measure anew, those with less are left out unless TUNER_FRAMES come in a row
+ *            one with more begins the measure anew, those with less are left out unless TUNER_FRAMES come in a row,
+ *            or twice as many, and so on, where one with more comes back before these have made a measure
  *   late     a measure's wall time is above the budget
  *   helps    n + 1 threads instead of n, when
  *                wall(n + 1) <= 0.85 wall(n)   and   wall(n) - wall(n + 1) >= (cpu(n + 1) - cpu(n)) / 2
@@ -79,8 +80,9 @@ struct tuner {
 	bool started;  /* settled once */
 	unsigned skip; /* frames after a change that are not measured: caches and threads are cold */
 	double wall[TUNER_FRAMES], cpu[TUNER_FRAMES]; /* of the measure under way, in ns per byte */
-	unsigned frame_count, left_out;
-	uint64_t bytes;                        /* of its first frame */
+	unsigned frame_count, left_out, left_out_max;
+	bool of_less;                          /* it began with less than the one before had */
+	uint64_t bytes;                        /* of its first frame, or of the measure before */
 	struct tuner_measure last;             /* of `settled` */
 	uint64_t last_bytes;                   /* of its first frame */
 	double expected[COPY_THREADS_MAX + 1]; /* wall time by number of threads, 0: nothing */

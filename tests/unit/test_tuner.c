@@ -320,6 +320,33 @@ static void test_bytes_change_what_is_needed(void **state)
 	}
 }
 
+/*
+ * Who searches for an object looks at the whole image every now and then. However often that is, it is noticed when the
+ * source slows down, and the number that is found is kept.
+ */
+static void test_bytes_change_now_and_then(void **state)
+{
+	(void)state;
+	for (unsigned every = 2; every <= 5 * TUNER_FRAMES; every++) {
+		struct machine machine = perfect;
+		struct tuner tuner;
+
+		machine.byte_ns = 0.3;
+		tuner_init(&tuner, 0, 4, 25);
+		for (unsigned i = 0; i < 10000; i++) {
+			uint64_t bytes = i % every ? FULL / 8 : FULL;
+			struct copy_effort effort = copy(&machine, tuner_workers(&tuner), bytes);
+
+			tuner_note(&tuner, &effort, bytes, FPS(56));
+			if (i == 2000)
+				machine.byte_ns = 30; /* the smaller ones take 11 ms, and 4.46 are allowed */
+		}
+		if (tuner_workers(&tuner) < 3 || view(&tuner).changes > 3 || view(&tuner).trials > 12)
+			fail_msg("one frame of %u: %u threads, %llu changes, %llu trials", every, tuner_workers(&tuner),
+				 (unsigned long long)view(&tuner).changes, (unsigned long long)view(&tuner).trials);
+	}
+}
+
 /* A trial whose frames have another size than those before it says nothing: it is made again, and at once. */
 static void test_bytes_change_in_a_trial(void **state)
 {
@@ -332,7 +359,7 @@ static void test_bytes_change_in_a_trial(void **state)
 	tuner_init(&tuner, 0, 4, 25);
 	run(&tuner, &machine, 2 + TUNER_FRAMES, FULL, FPS(56), 1);
 	assert_int_equal(tuner_workers(&tuner), 2);
-	run(&tuner, &machine, 1 + TUNER_FRAMES, SMALL, FPS(56), 2);
+	run(&tuner, &machine, 2 * TUNER_FRAMES, SMALL, FPS(56), 2);
 	expect(&tuner, 1, TUNER_MEASURING, 0);
 	run(&tuner, &machine, 3 * TUNER_FRAMES + 2, FULL, FPS(56), 2);
 	expect(&tuner, 2, TUNER_ENOUGH, 1);
@@ -598,6 +625,7 @@ int main(void)
 		cmocka_unit_test(test_recovery_that_is_not_expected),
 		cmocka_unit_test(test_bytes_change),
 		cmocka_unit_test(test_bytes_change_what_is_needed),
+		cmocka_unit_test(test_bytes_change_now_and_then),
 		cmocka_unit_test(test_bytes_change_in_a_trial),
 		cmocka_unit_test(test_noise_around_the_budget),
 		cmocka_unit_test(test_outliers),
