@@ -144,6 +144,14 @@ static void fill_notice(struct plan_stream *stream, uint64_t sequence)
 	};
 }
 
+/* 0: unpaced. A frame whose own duration is unknown has that of its format. */
+static uint64_t period_ns(const struct plan *plan, const struct source_frame *frame)
+{
+	uint32_t us = frame->frame_duration_us ? frame->frame_duration_us : plan->format.frame_duration_us;
+
+	return us * NS_PER_US;
+}
+
 /* Copy and publish the early ones, or the others. */
 static void copy_some(struct deliver *deliver, struct plan *plan, const struct source_frame *frame, uint64_t sequence,
 		      bool early)
@@ -169,7 +177,7 @@ static void copy_some(struct deliver *deliver, struct plan *plan, const struct s
 		fill_notice(s, sequence);
 	}
 	if (!early)
-		tuner_note(&deliver->tuner, &effort, work.bytes, frame->frame_duration_us * NS_PER_US);
+		tuner_note(&deliver->tuner, &effort, work.bytes, period_ns(plan, frame));
 }
 
 /* --- telling --- */

@@ -286,6 +286,28 @@ static void test_late(void **state)
 	assert_int_equal(ring_published(s[1].ring), 0);
 }
 
+/* A frame may not say how long it took: that is no source without a pace. */
+static void test_unknown_duration(void **state)
+{
+	struct source_frame frame = frame_of(1);
+	struct tuner_view view;
+
+	(void)state;
+	add_stream((struct region){ 0 }, 0, 0, true);
+	make_plan();
+	tuner_init(&world.deliver.tuner, 0, 1, TUNER_BUDGET_PERCENT);
+	frame.frame_duration_us = 0;
+	deliver_copy(&world.deliver, world.plan, &frame, 1, false);
+	tuner_view(&world.deliver.tuner, &view);
+	assert_int_equal(view.reason, TUNER_UNPACED);
+	deliver_tell(&world.deliver, world.plan);
+	world.plan->format.frame_duration_us = 10000;
+	tuner_init(&world.deliver.tuner, 0, 1, TUNER_BUDGET_PERCENT);
+	deliver_copy(&world.deliver, world.plan, &frame, 2, false);
+	tuner_view(&world.deliver.tuner, &view);
+	assert_int_equal(view.reason, TUNER_MEASURING);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -295,6 +317,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_small_together_first, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_alone, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_late, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_unknown_duration, set_up, tear_down),
 	};
 
 	return cmocka_run_group_tests_name("deliver", tests, NULL, NULL);
