@@ -150,10 +150,12 @@ void publish_notify(struct publish_teller *teller, struct client *const *clients
 	for (unsigned i = 0; i < client_count; i++) {
 		if (clients[i]->probation > 0)
 			continue;
-		if (teller->audit)
+		if (teller->audit) {
 			judge(teller, clients[i], tell_measured(teller->loop, clients[i], notice));
-		else
+			clients[i]->told = clients[i]->probation > 0;
+		} else {
 			tell(teller->loop, clients[i], notice);
+		}
 		teller->told++;
 	}
 }
@@ -184,7 +186,9 @@ void publish_notify_costly(struct publish_teller *teller, struct client *const *
 		if (client->probation == 0)
 			continue;
 		teller->costly_now++;
-		if (rests(teller, client))
+		if (client->told)
+			client->told = false;
+		else if (rests(teller, client))
 			keep_quiet(client);
 		else
 			judge(teller, client, tell_measured(teller->loop, client, notice));

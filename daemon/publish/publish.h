@@ -87,6 +87,7 @@ struct client {
 	bool listening;           /* atomic: WELCOME is out, notices may follow */
 	unsigned probation;       /* costly to tell, until it was not for so many times in a row */
 	bool very_costly;         /* the last time that it was */
+	bool told;                /* of this frame, which showed that it is costly */
 	uint64_t rest_until_ns;   /* CLOCK_MONOTONIC: not told before */
 	bool full;                /* atomic: a notice found no room; main clears it when there is some again */
 	uint64_t notices_dropped; /* atomic: capture writes, main reads for the stream's account */

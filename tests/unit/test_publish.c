@@ -3,7 +3,9 @@
  * test_publish.c - what the main and the capture thread do to the same client, in an order that threads of their own
  * come to only now and then. Here one thread plays both, each on a loop of its own.
  */
+#include <fcntl.h>
 #include <poll.h>
+#include <sys/epoll.h>
 #include <sys/mman.h>
 
 #include "loop_probe.h"
@@ -165,10 +167,54 @@ static void test_event_meets_full_queue(void **state)
 	tear_down(&w);
 }
 
+#define WATCHERS 864u
+#define WATCHER_SETS 64u
+
+/* 51200 entries of epoll sets for one socket: what comes makes the kernel go through all of them. */
+static void watch_a_lot(int fd, int *fds)
+{
+	for (unsigned i = 0; i < WATCHERS; i++) {
+		fds[i] = i < WATCHER_SETS ? epoll_create1(EPOLL_CLOEXEC) : fcntl(fd, F_DUPFD_CLOEXEC, 0);
+		assert_true(fds[i] >= 0);
+		for (unsigned set = 0; i >= WATCHER_SETS && set < WATCHER_SETS; set++) {
+			struct epoll_event event = { .events = EPOLLIN };
+
+			assert_int_equal(epoll_ctl(fds[set], EPOLL_CTL_ADD, fds[i], &event), 0);
+		}
+	}
+}
+
+/* Who is found to be costly by being told was told: nothing is dropped. Of the next frame it is not told. */
+static void test_costly_is_told_once(void **state)
+{
+	struct world w;
+	unsigned notices = 0, type;
+	int fds[WATCHERS];
+
+	(void)state;
+	set_up(&w);
+	while (next_message(&w) != 0)
+		;
+	watch_a_lot(w.peer, fds);
+	w.teller.audit = true;
+	publish_frame(&w);
+	assert_true(w.client->probation > 0);
+	assert_int_equal(w.client->notices_dropped, 0);
+	publish_frame(&w);
+	assert_int_equal(w.client->notices_dropped, 1);
+	while ((type = next_message(&w)) != 0)
+		notices += type == LUMARING_MESSAGE_NOTICE;
+	assert_int_equal(notices, 1);
+	for (unsigned i = 0; i < WATCHERS; i++)
+		close(fds[i]);
+	tear_down(&w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_event_meets_full_queue),
+		cmocka_unit_test(test_costly_is_told_once),
 	};
 
 	return RUN_ON_EACH(tests);
