@@ -219,19 +219,24 @@ static void open_run(struct copy_pool *pool, unsigned workers, unsigned bands, c
 static void keep_apart(struct copy_pool *pool, unsigned workers)
 {
 	int cpu = sched_getcpu();
-	cpu_set_t others = pool->cpus;
+	bool known = false;
+	cpu_set_t others;
 
 	if (cpu < 0 || cpu >= CPU_SETSIZE)
 		return;
-	CPU_CLR(cpu, &others);
-	for (unsigned i = 1; i < workers && CPU_COUNT(&others); i++) {
+	for (unsigned i = 1; i < workers; i++) {
 		struct worker *worker = &pool->workers_of[i];
 
 		if (worker->kept_off == cpu)
 			continue;
 		worker->kept_off = cpu;
-		/* Refused only when these CPUs were taken from the process since: then anywhere will do. */
-		pthread_setaffinity_np(worker->thread, sizeof(others), &others);
+		/* Not what could be used once: CPUs can be taken from the daemon, and given to it, while it runs. */
+		if (!known)
+			others = pool_cpus(&pool->config.affinity);
+		known = true;
+		CPU_CLR(cpu, &others);
+		if (CPU_COUNT(&others))
+			pthread_setaffinity_np(worker->thread, sizeof(others), &others);
 	}
 }
 

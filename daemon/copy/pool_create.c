@@ -13,8 +13,7 @@
 
 #include "copy/pool_private.h"
 
-/* CPUs that the calling thread may use and that are in `affinity`, empty: all. None when there are too many to tell. */
-static cpu_set_t usable_cpus(const cpu_set_t *affinity)
+cpu_set_t pool_cpus(const cpu_set_t *affinity)
 {
 	cpu_set_t cpus;
 
@@ -27,7 +26,7 @@ static cpu_set_t usable_cpus(const cpu_set_t *affinity)
 
 unsigned copy_pool_threads_default(const cpu_set_t *affinity)
 {
-	cpu_set_t cpus = usable_cpus(affinity);
+	cpu_set_t cpus = pool_cpus(affinity);
 	unsigned count = (unsigned)CPU_COUNT(&cpus);
 
 	if (count > COPY_THREADS_MAX)
@@ -146,7 +145,6 @@ int copy_pool_create(const struct copy_pool_config *config, struct copy_pool **r
 		pool->config = *config;
 		if (!config->threads)
 			pool->config.threads = copy_pool_threads_default(&config->affinity);
-		pool->cpus = usable_cpus(&config->affinity);
 		pool->threads = 1;
 		r = map_scratch(pool);
 	}

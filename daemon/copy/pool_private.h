@@ -37,12 +37,14 @@ struct copy_pool {
 	uint64_t busy_ns;                   /* atomic: CPU time that workers reported in this run */
 
 	_Alignas(LINE_BYTES) struct copy_pool_config config; /* from here on constant */
-	cpu_set_t cpus;                                      /* where workers may run */
 	unsigned threads;                                    /* begun, the caller included */
 	uint8_t *scratch;
 	size_t scratch_stride;
 	struct worker workers_of[COPY_THREADS_MAX]; /* [0] is nobody */
 };
+
+/* CPUs that the calling thread may use and that are in `affinity`, empty: all. None when there are too many to tell. */
+cpu_set_t pool_cpus(const cpu_set_t *affinity);
 
 /* A worker's thread: takes a struct worker. */
 void *pool_worker(void *argument);

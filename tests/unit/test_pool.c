@@ -497,6 +497,55 @@ static void test_affinity(void **state)
 	expect_refusal(&config, -EINVAL, "none of the CPUs given for them can be used");
 }
 
+static void take_all_but(unsigned cpu)
+{
+	cpu_set_t one;
+
+	CPU_ZERO(&one);
+	CPU_SET(cpu, &one);
+	assert_int_equal(sched_setaffinity(0, sizeof(one), &one), 0);
+}
+
+static void stay_band(void *owner, unsigned band, void *scratch)
+{
+	const struct place *place = owner;
+
+	if (!pthread_equal(pthread_self(), place->caller))
+		take_all_but(place->cpu);
+	place_band(owner, band, scratch);
+}
+
+/* Somebody takes all CPUs but one from the daemon, and later that one for another: workers do not go back. */
+static void test_cpus_taken_away(void **state)
+{
+	struct copy_pool_config config = { .threads = 2, .policy = COPY_POLICY_INHERITED };
+	struct place place = { .caller = pthread_self(), .policy = SCHED_OTHER };
+	struct copy_pool *pool = NULL;
+	struct copy_effort effort;
+	cpu_set_t before;
+	char text[320];
+
+	(void)state;
+	assert_int_equal(sched_getaffinity(0, sizeof(before), &before), 0);
+	assert_int_equal(copy_pool_create(&config, &pool, text, sizeof(text)), 0);
+	for (int cpu = CPU_SETSIZE - 1; cpu >= 0; cpu--) {
+		if (!CPU_ISSET(cpu, &before))
+			continue;
+		place.cpu = (unsigned)cpu;
+		place.others = 0;
+		copy_pool_run(pool, 2, 10, stay_band, &place, &effort);
+		take_all_but(place.cpu);
+		place.astray = 0;
+		for (unsigned i = 0; i < 3; i++) {
+			place.others = 0;
+			copy_pool_run(pool, 2, 10, place_band, &place, &effort);
+			assert_int_equal(place.astray, 0);
+		}
+	}
+	assert_int_equal(sched_setaffinity(0, sizeof(before), &before), 0);
+	copy_pool_destroy(pool);
+}
+
 /* With the right to it; where the test has none, it is refused. */
 static void try_class(int policy, int priority)
 {
@@ -711,6 +760,7 @@ int main(void)
 		cmocka_unit_test(test_create_and_destroy),
 		cmocka_unit_test(test_limits),
 		cmocka_unit_test(test_affinity),
+		cmocka_unit_test(test_cpus_taken_away),
 		cmocka_unit_test(test_scheduling),
 		cmocka_unit_test(test_names_and_signals),
 		cmocka_unit_test(test_scratch),
