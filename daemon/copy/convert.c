@@ -246,11 +246,13 @@ static void run_chunk(const struct copy_job *job, uint32_t row, uint32_t column,
 static uint32_t first_chunk(const struct copy_job *job, uint32_t row)
 {
 	const struct copy_conversion *c = job->conversion;
+	/* So many groups further on it is the same again; binned from an odd column on they may never meet. */
+	uint32_t end = 64 * pixels_facts(c->from)->group_pixels;
 	unsigned first;
 
 	if (!c->uncached || job->width <= COPY_CHUNK_PIXELS)
 		return COPY_CHUNK_PIXELS;
-	for (uint32_t n = 1; n < COPY_CHUNK_PIXELS; n++) {
+	for (uint32_t n = 1; n <= end; n++) {
 		const uint8_t *at = pixel_at(job, job->x + n * c->bin, job->y + row * c->bin, &first);
 
 		if (!first && (uintptr_t)at % 64 == 0)
