@@ -106,8 +106,10 @@ static int measure(struct bench *bench, const struct bench_memory *memory, char 
 	unsigned count = bench_rows(&memory->layout, bench->threads, rows);
 	struct bench_engine engine;
 	size_t slot_bytes = ((size_t)memory->layout.width + 63) / 64 * 64 * memory->layout.height;
-	int r = bench_engine_init(&engine, bench->threads, slot_bytes, text, text_bytes);
+	int r = bench_check_room(slot_bytes, BENCH_SLOTS, text, text_bytes); /* a driver's image may be another */
 
+	if (r == 0)
+		r = bench_engine_init(&engine, bench->threads, slot_bytes, text, text_bytes);
 	if (r < 0)
 		return r;
 	r = bench_measure(&engine, memory, rows, count);
@@ -356,6 +358,9 @@ static int prepare(struct bench *bench, const struct bench_request *request, cha
 		},
 		.threads = threads < BENCH_THREADS_MAX ? threads : BENCH_THREADS_MAX,
 	};
+	r = bench_check_room(bench_layout_bytes(&bench->layout), BENCH_SLOTS, text, text_bytes);
+	if (r < 0)
+		return r;
 	bench->notes = open_memstream(&bench->text, &bench->text_bytes);
 	return bench->notes ? 0 : (snprintf(text, text_bytes, "no memory for a report"), -ENOMEM);
 }

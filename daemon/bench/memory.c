@@ -18,16 +18,20 @@ static size_t cache_bytes(void)
 	return l3 > l2 ? (size_t)l3 : l2 > 0 ? (size_t)l2 : 0;
 }
 
+static size_t memory_bytes(void)
+{
+	return (size_t)sysconf(_SC_PHYS_PAGES) * (size_t)sysconf(_SC_PAGESIZE);
+}
+
 unsigned bench_buffer_count(size_t buffer_bytes)
 {
-	size_t memory_bytes = (size_t)sysconf(_SC_PHYS_PAGES) * (size_t)sysconf(_SC_PAGESIZE);
 	size_t count = (CACHES * cache_bytes() + buffer_bytes - 1) / buffer_bytes;
 
 	if (count < BENCH_BUFFERS_MIN)
 		count = BENCH_BUFFERS_MIN;
 	if (count > BENCH_BUFFERS_MAX)
 		count = BENCH_BUFFERS_MAX;
-	while (count > 1 && count * buffer_bytes > memory_bytes / 8)
+	while (count > 1 && count * buffer_bytes > memory_bytes() / 8)
 		count--;
 	return (unsigned)count;
 }
@@ -35,6 +39,19 @@ unsigned bench_buffer_count(size_t buffer_bytes)
 size_t bench_layout_bytes(const struct bench_layout *layout)
 {
 	return layout->stride * layout->height;
+}
+
+int bench_check_room(size_t image_bytes, unsigned slots, char *text, size_t text_bytes)
+{
+	size_t needed = image_bytes * (slots + 1), most = memory_bytes() / 4;
+
+	if (needed <= most)
+		return 0;
+	snprintf(text, text_bytes,
+		 "to measure images of %zu bytes takes %zu MB of memory, and at most %zu MB are taken, a quarter of "
+		 "this machine's: give a smaller --size",
+		 image_bytes, needed / 1000000, most / 1000000);
+	return -EFBIG;
 }
 
 int bench_memory_plain(const struct bench_layout *layout, struct bench_memory *ret_memory)

@@ -45,6 +45,12 @@ unsigned bench_buffer_count(size_t buffer_bytes);
 /* The bytes of one image. */
 size_t bench_layout_bytes(const struct bench_layout *layout);
 
+/*
+ * Whether a buffer and the slots of a ring, all of this size, are at most a quarter of the memory: 0, or -EFBIG with
+ * one sentence. All of it is written to, so beyond that other programs would be driven out of theirs.
+ */
+int bench_check_room(size_t image_bytes, unsigned slots, char *text, size_t text_bytes);
+
 /* 0 or -ENOMEM. */
 int bench_memory_plain(const struct bench_layout *layout, struct bench_memory *ret_memory);
 

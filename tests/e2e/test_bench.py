@@ -4,6 +4,7 @@ found. How fast anything is, is never judged here."""
 import glob
 import os
 import re
+import resource
 import shutil
 import signal
 import stat
@@ -83,6 +84,18 @@ def test_refused():
     for environment, why in (({"LUMARING_CPU": "abacus"}, "LUMARING_CPU"),):
         code, output, talk = run("bench", "--camera", env=dict(os.environ, **environment))
         assert (code, output) == (1, "") and why in talk, talk
+
+
+def test_memory():
+    """An image that would take the memory of others is refused before anything is taken or printed."""
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    skip_unless(memory < 4 * 9 * 65535 * 65535, "this machine has memory for any image")
+
+    def little():
+        resource.setrlimit(resource.RLIMIT_AS, (1 << 31, 1 << 31))
+
+    code, output, talk = run("bench", "--camera", "--size", "65535x65535", preexec_fn=little)
+    assert (code, output) == (1, "") and "a quarter of this machine's: give a smaller --size" in talk, (code, output, talk)
 
 
 def test_help():
