@@ -45,12 +45,17 @@ static void on_signal(int number)
 	bench_stop();
 }
 
+/* All that users end it by, the pipe of the report and the terminal included: cameras get their formats back. */
 static void catch_signals(void)
 {
 	const struct sigaction action = { .sa_handler = on_signal };
+	struct sigaction hangup;
 
 	sigaction(SIGINT, &action, NULL);
 	sigaction(SIGTERM, &action, NULL);
+	sigaction(SIGPIPE, &action, NULL);
+	if (sigaction(SIGHUP, NULL, &hangup) == 0 && hangup.sa_handler != SIG_IGN)
+		sigaction(SIGHUP, &action, NULL);
 }
 
 /* --- the table ---------------------------------------------------------------------------------------------------- */
@@ -382,6 +387,8 @@ int bench_camera(const struct bench_request *request, int *ret_signal, char *tex
 	r = measure_all(&bench, request->device, text, text_bytes);
 	print_end(&bench);
 	*ret_signal = signal_number;
+	if (r == 0 && signal_number == SIGPIPE)
+		return -ECANCELED;
 	if (r == 0 && ferror(stdout))
 		return snprintf(text, text_bytes, "the report could not be written"), -EIO;
 	return r;

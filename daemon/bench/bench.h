@@ -19,8 +19,8 @@ struct bench_request {
 };
 
 /*
- * Measure and print to standard output, for some seconds. 0; -ECANCELED with the signal that stopped it (SIGINT or
- * SIGTERM) in *ret_signal, after what was measured was printed; or a negative errno with one sentence in `text`. That
+ * Measure and print to standard output, for some seconds. 0; -ECANCELED with the signal that stopped it (SIGINT,
+ * SIGTERM, SIGHUP or SIGPIPE) in *ret_signal, after what was measured was printed; or a negative errno with one sentence in `text`. That
  * there is no camera is no failure; that the one named by `device` is none, is.
  */
 int bench_camera(const struct bench_request *request, int *ret_signal, char *text, size_t text_bytes);

@@ -126,7 +126,7 @@ def test_who_measures():
 
 def test_stopped():
     """What is there is printed, and the signal ends it."""
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         with open("report", "wb") as file, \
                 subprocess.Popen([BUILD / "lumaring", "bench", "--camera"], stdout=file, stdin=subprocess.DEVNULL,
                                  stderr=subprocess.DEVNULL) as tool:
