@@ -320,6 +320,25 @@ static int finish_runtime_dir(struct config *config, char *error, size_t error_b
 	return paths_default_runtime_dir(config->runtime_dir, error, error_bytes);
 }
 
+/* Row and frame against what the pixels take, as raw.c would find out. */
+static int check_raw(const struct config *config, char *error, size_t error_bytes)
+{
+	uint64_t needed = pixels_row_bytes(config->layout.pixels, config->width), kept;
+
+	if (config->row_bytes && config->row_bytes < needed)
+		return snprintf(error, error_bytes,
+				"row-bytes %u is too small: a row of %u pixels of %s takes %llu bytes",
+				config->row_bytes, config->width, config->layout.name, (unsigned long long)needed),
+		       -EINVAL;
+	kept = (config->row_bytes ? config->row_bytes : needed) * config->height;
+	if (config->frame_bytes && config->frame_bytes < kept)
+		return snprintf(error, error_bytes, "frame-bytes %llu is too small: %u rows of %llu bytes take %llu",
+				(unsigned long long)config->frame_bytes, config->height,
+				(unsigned long long)(kept / config->height), (unsigned long long)kept),
+		       -EINVAL;
+	return 0;
+}
+
 /* What belongs to one source and not to another. */
 static int check_source(const struct config *config, char *error, size_t error_bytes)
 {
@@ -337,7 +356,23 @@ static int check_source(const struct config *config, char *error, size_t error_b
 		return snprintf(error, error_bytes,
 				"source replay: the footage says its pixel format itself: leave pixel-format out"),
 		       -EINVAL;
-	return 0;
+	return raw ? check_raw(config, error, error_bytes) : 0;
+}
+
+/* Regions, where the size of the image is certain before the source is open; else camera.c finds out. */
+static int check_streams(const struct config *config, char *error, size_t error_bytes)
+{
+	const struct source_format image = { .width = config->width, .height = config->height };
+	int r = 0;
+
+	if (!config->width || !strcmp(config->source, "libcamera"))
+		return 0;
+	for (unsigned i = 0; r == 0 && i < config->stream_count; i++) {
+		const struct stream stream = { .config = config->streams[i] };
+
+		r = stream_check_region(&stream, &image, error, error_bytes);
+	}
+	return r;
 }
 
 int config_finish(struct config *config, char *error, size_t error_bytes)
@@ -369,5 +404,6 @@ int config_finish(struct config *config, char *error, size_t error_bytes)
 	for (unsigned i = 0; i < config->stream_count; i++)
 		if (!config->streams[i].slot_count)
 			config->streams[i].slot_count = config->slot_count;
-	return finish_runtime_dir(config, error, error_bytes);
+	r = check_streams(config, error, error_bytes);
+	return r < 0 ? r : finish_runtime_dir(config, error, error_bytes);
 }

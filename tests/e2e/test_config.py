@@ -259,6 +259,22 @@ def test_rules_between_keys():
     for key, value in (("row_bytes", "64"), ("frame_bytes", "64"), ("luma_range", '"full"')):
         refuses('{"source": "synthetic", "%s": %s}' % (key, value), "row-bytes, frame-bytes and luma-range are for the "
                 "source raw alone")
+    packed = '{"source": "raw:-", "size": "7x3", "pixel_format": "R10_CSI2P", "%s": %d}'
+    accepts(packed % ("row_bytes", 10))
+    refuses(packed % ("row_bytes", 9), "row-bytes 9 is too small: a row of 7 pixels of R10_CSI2P takes 10 bytes")
+    accepts(packed % ("frame_bytes", 30))
+    refuses(packed % ("frame_bytes", 29), "frame-bytes 29 is too small: 3 rows of 10 bytes take 30")
+    refuses(packed % ("frame_bytes", 32), "frame-bytes 32 is too small: 3 rows of 11 bytes take 33", "--row-bytes", "11")
+    for source in "synthetic", "replay:-", "raw:-":
+        file = '{"source": "%s", "size": "64x48"%s}' % (source, ', "pixel_format": "R8"' if source == "raw:-" else "")
+        for region, sentence in (("62,46,2,2,bin=2", None), ("63,47,1,1", None),
+                                 ("63,0,2,1", "stream a: region 63,0,2,1 does not lie inside the image of 64x48"),
+                                 ("0,0,2,1,bin=2", "stream a: bin 2 needs at least 2x2 pixels, region 0,0,2,1 of the "
+                                                   "image of 64x48 has fewer")):
+            if sentence:
+                refuses(file, sentence, "--stream", "a=" + region)
+            else:
+                accepts(file, "--stream", "a=" + region)
 
 
 def test_limits():
