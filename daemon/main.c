@@ -4,6 +4,7 @@
  * until the camera gives up. Signals are blocked in every thread and read by the main loop.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -53,6 +54,15 @@ static void block_signals(sigset_t *ret_set)
 		sigaddset(ret_set, SIGHUP);
 	sigprocmask(SIG_BLOCK, ret_set, NULL);
 	signal(SIGPIPE, SIG_IGN);
+}
+
+/* Whoever started us may have closed some: else the first things we open would be written to as the log, and read as
+ * footage. open() takes the lowest number that is free. */
+static void fill_standard_descriptors(void)
+{
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) != fd)
+			return; /* no /dev/null: as it was */
 }
 
 /* A client costs a descriptor: take what the hard limit gives. */
@@ -159,6 +169,7 @@ int main(int argc, char **argv)
 	const char *device;
 	char error[1024];
 
+	fill_standard_descriptors();
 	if (options_read(argc, argv, &daemon.config, &action, &device, error, sizeof(error)) < 0) {
 		fprintf(stderr, "lumaringd: %s\n", error);
 		return EXIT_USAGE;

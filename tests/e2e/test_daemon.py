@@ -126,6 +126,22 @@ def test_what_this_build_lacks():
         refused(daemon, 4, "this build of lumaringd has no libcamera source; use --source replay:FILE or")
 
 
+def test_closed_descriptors():
+    """Standard input that is closed holds nothing; what the log is written to is nothing else that was opened."""
+    closed = ["sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh"]
+    with Daemon("--source", "raw:-", "--size", "8x8", "--pixel-format", "R8", wrapper=closed) as daemon:
+        wait_until(lambda: os.path.exists(daemon.socket_path), "daemon serves")
+
+        def state():
+            with raw.Client(daemon) as client:
+                return client.status()["source"]["state"]
+
+        wait_until(lambda: state() == "ended", "the end of standard input", 10)
+        for number in range(3):
+            assert os.readlink(f"/proc/{daemon.pid}/fd/{number}") == "/dev/null"
+        assert daemon.stop() == 0
+
+
 # --- the event loop --------------------------------------------------------------------------------------------------
 
 IO_URING_REFUSED = "io_uring cannot be used: a system call filter forbids it (of a container, or SystemCallFilter= " \
