@@ -31,7 +31,7 @@ int source_open(const struct source_config *config, struct source **ret_source, 
 		if (source_table[i].operations)
 			return source_table[i].operations->open(config, ret_source, text, text_bytes);
 		snprintf(text, text_bytes,
-			 "this build of lumaringd has no %s source; use --source replay:FILE or --source synthetic",
+			 "this build of lumaringd has no %s source; use --source replay:FILE, raw:FILE or synthetic",
 			 config->name);
 		return -ENOTSUP;
 	}

@@ -123,7 +123,7 @@ def test_wrong_options():
 
 def test_what_this_build_lacks():
     with Daemon() as daemon:
-        refused(daemon, 4, "this build of lumaringd has no libcamera source; use --source replay:FILE or")
+        refused(daemon, 4, "this build of lumaringd has no libcamera source; use --source replay:FILE, raw:FILE or")
 
 
 def test_closed_descriptors():
