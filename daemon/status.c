@@ -64,6 +64,7 @@ static void write_copy(struct json *json, const struct status_view *view)
 	json_number(json, "changes", tuner.changes);
 	json_number(json, "trials", tuner.trials);
 	json_number(json, "frame_us", microseconds(tuner.frame_ns));
+	json_number(json, "frame_bytes", tuner.frame_bytes);
 	json_array(json, "megabytes_per_second");
 	for (unsigned n = 1; n <= tuner.threads_max && n <= COPY_THREADS_MAX; n++)
 		json_number(json, NULL, tuner.mb_per_second[n]);

@@ -208,7 +208,7 @@ static void print_source(const cJSON *source, FILE *file)
 	print_safe(line, file);
 }
 
-/* "copy avx2, 1 thread of 2 (enough), 312 us a frame, 9540 MB/s". */
+/* "copy avx2, 1 of 2 threads (enough), 312 us for 2.8 MiB a frame, 9540 MB/s". */
 static void print_copy(const cJSON *copy, FILE *file)
 {
 	double workers = number(copy, "workers"), mb_per_second = 0;
@@ -223,8 +223,9 @@ static void print_copy(const cJSON *copy, FILE *file)
 	snprintf(line, sizeof(line), "copy %s, %.0f of %.0f threads (%s)", text(copy, "cpu"), workers,
 		 number(copy, "threads"), text(copy, "reason"));
 	if (mb_per_second > 0)
-		snprintf(line + strlen(line), sizeof(line) - strlen(line), ", %s a frame, %.0f MB/s",
-			 in_time(number(copy, "frame_us")).text, mb_per_second);
+		snprintf(line + strlen(line), sizeof(line) - strlen(line), ", %s for %s a frame, %.0f MB/s",
+			 in_time(number(copy, "frame_us")).text, in_bytes(number(copy, "frame_bytes")).text,
+			 mb_per_second);
 	print_safe(line, file);
 }
 

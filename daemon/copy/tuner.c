@@ -69,9 +69,11 @@ static void show_frame(struct tuner *tuner, const struct copy_effort *effort, ui
 	double mb_per_second;
 
 	average(&tuner->frame_ns, (double)effort->wall_ns);
+	average(&tuner->frame_bytes, (double)bytes);
 	average(&tuner->byte_ns[n], (double)effort->wall_ns / (double)bytes);
 	mb_per_second = 1000 / tuner->byte_ns[n];
 	show(&tuner->shown.frame_ns, (uint64_t)tuner->frame_ns);
+	show(&tuner->shown.frame_bytes, (uint64_t)tuner->frame_bytes);
 	show_small(&tuner->shown.mb_per_second[n], mb_per_second < UINT32_MAX ? (uint32_t)mb_per_second : UINT32_MAX);
 }
 
@@ -342,6 +344,7 @@ void tuner_view(const struct tuner *tuner, struct tuner_view *ret_view)
 		.changes = __atomic_load_n(&shown->changes, __ATOMIC_RELAXED),
 		.trials = __atomic_load_n(&shown->trials, __ATOMIC_RELAXED),
 		.frame_ns = __atomic_load_n(&shown->frame_ns, __ATOMIC_RELAXED),
+		.frame_bytes = __atomic_load_n(&shown->frame_bytes, __ATOMIC_RELAXED),
 	};
 	for (unsigned n = 1; n <= COPY_THREADS_MAX; n++)
 		ret_view->mb_per_second[n] = __atomic_load_n(&shown->mb_per_second[n], __ATOMIC_RELAXED);

@@ -68,7 +68,7 @@ enum tuner_phase {
 struct tuner_shown {
 	uint32_t workers, reason;
 	uint64_t changes, trials;
-	uint64_t frame_ns;                            /* moving average */
+	uint64_t frame_ns, frame_bytes;               /* moving averages */
 	uint32_t mb_per_second[COPY_THREADS_MAX + 1]; /* by number of threads: moving average of 10^6 bytes a second */
 };
 
@@ -90,7 +90,7 @@ struct tuner {
 	uint64_t now;                          /* frames noted */
 	uint64_t more_at, fewer_at;            /* when the waits are over */
 	uint32_t more_wait, fewer_wait;
-	double frame_ns, byte_ns[COPY_THREADS_MAX + 1];
+	double frame_ns, frame_bytes, byte_ns[COPY_THREADS_MAX + 1];
 	struct tuner_shown shown;
 };
 
@@ -108,7 +108,7 @@ struct tuner_view {
 	enum tuner_reason reason;
 	uint64_t changes; /* of mind: numbers of threads that were kept */
 	uint64_t trials;  /* of another number */
-	uint64_t frame_ns;
+	uint64_t frame_ns, frame_bytes;
 	uint32_t mb_per_second[COPY_THREADS_MAX + 1]; /* [n]: with n threads, 0: never */
 };
 

@@ -92,7 +92,8 @@ static void test_whole(void **state)
 	print("{'version':'1.2.3','camera':'cam0','pid':77,'uptime_us':7380000000,'loop':{'main':'epoll'},"
 	      "'source':{'name':'replay','path':'a b.y4m','state':'live','width':640,'height':480,"
 	      "'frame_duration_us':17857,'measured_frame_duration_us':20000,'captured':1234567},"
-	      "'copy':{'cpu':'neon','workers':2,'threads':4,'reason':'enough','frame_us':1234,'megabytes_per_second':[1,2420,3]},"
+	      "'copy':{'cpu':'neon','workers':2,'threads':4,'reason':'enough','frame_us':1234,'frame_bytes':2985984,'"
+	      "megabytes_per_second':[1,2420,3]},"
 	      "'bytes':{'rings':24117248,'private_rings':1536,'private_rings_max':536870912},"
 	      "'limits':{'connections':3,'clients_max':512},"
 	      "'streams':[{'name':'private-1','private':true,'owner_pid':99,'format':'R16','bin':2,'state':'live','"
@@ -111,7 +112,7 @@ static void test_whole(void **state)
 	expect("cam0: lumaringd 1.2.3, pid 77, up 2 h 3 min, loop epoll\n"
 	       "source replay: live, 640x480, 50.0 frames/s of 56.0, 1234567 captured\n"
 	       "from a b.y4m\n"
-	       "copy neon, 2 of 4 threads (enough), 1.23 ms a frame, 2420 MB/s\n"
+	       "copy neon, 2 of 4 threads (enough), 1.23 ms for 2.8 MiB a frame, 2420 MB/s\n"
 	       "rings 23.0 MiB, private 1.5 KiB of 512.0 MiB; connections 3 of 512\n\n");
 	/* The shared one first. */
 	expect("\n\n"

@@ -211,15 +211,19 @@ static void test_copying(void **state)
 	expect(copy, "workers", 2);
 	expect(copy, "threads", 3);
 	expect(copy, "frame_us", 0);
+	expect(copy, "frame_bytes", 0);
 	assert_int_equal(cJSON_GetArraySize(get(copy, "megabytes_per_second")), 3);
 	tuner_note(&world.tuner, &effort, 2000500, 18000000);
 	copy = get(look(), "copy");
 	expect(copy, "frame_us", 2001); /* rounded up */
+	expect(copy, "frame_bytes", 2000500);
 	rates = get(copy, "megabytes_per_second");
 	assert_int_equal(cJSON_GetArrayItem(rates, 0)->valuedouble, 1000);
 	assert_int_equal(cJSON_GetArrayItem(rates, 1)->valuedouble, 0);
 	expect(copy, "changes", 0);
 	expect(copy, "trials", 0);
+	tuner_note(&world.tuner, &effort, 1000500, 18000000);
+	expect(get(look(), "copy"), "frame_bytes", 1875500); /* a moving average */
 }
 
 /* A picture that is larger than a cache is stored past it. */
