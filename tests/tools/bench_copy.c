@@ -6,7 +6,8 @@
  *
  * --kernel   only kernels with this in their names
  * --size     only this size; any will do
- * --seconds  of each kernel, paced (default 1); back to back it gets a twentieth
+ * --seconds  of each kernel, paced (default 1); back to back it gets a twentieth, and paced in the sizes that are not
+ *            summed up a quarter
  * --only     back-to-back, paced, threads (two, through the daemon's pool) or threshold
  *
  * GB/s count bytes read and written. A ratio is the floor's time over the kernel's: the floor moves as many bytes, as
@@ -30,7 +31,8 @@ static const struct shape shapes[] = {
 };
 
 #define SHAPES (sizeof(shapes) / sizeof(shapes[0]))
-#define SHAPES_PACED 2u /* of the first; the others are measured back to back only */
+#define SHAPES_IN_FULL 2u /* the first; the others by one thread only, and paced for a part of the time */
+#define PACED_PART 4.0
 
 struct bench {
 	struct arena arena;
@@ -134,14 +136,22 @@ static int prepare(struct bench *bench)
 	return team_create(&bench->arena.team) == 0 ? 0 : (fprintf(stderr, "bench-copy: no second thread\n"), -1);
 }
 
+static bool in_full(const struct bench *bench, const struct shape *shape)
+{
+	return shape == &bench->own || shape < &shapes[SHAPES_IN_FULL];
+}
+
 static void measure_shape(struct bench *bench, const struct shape *shape, bool paced, unsigned threads)
 {
+	struct settings settings = bench->settings;
+
+	if (paced && !in_full(bench, shape))
+		settings.seconds /= PACED_PART;
 	bench->table.shape = shape;
 	bench->table.paced = paced;
 	bench->table.threads = threads;
-	measure_table(&bench->arena, &bench->table, &bench->settings);
-	/* In short: the shapes that are measured in every way. */
-	if (bench->summary_count < SUMMARIES_MAX && (shape == &bench->own || shape < &shapes[SHAPES_PACED]))
+	measure_table(&bench->arena, &bench->table, &settings);
+	if (bench->summary_count < SUMMARIES_MAX && in_full(bench, shape))
 		sum_up(&bench->table, &bench->summaries[bench->summary_count++]);
 }
 
@@ -151,18 +161,11 @@ static void measure_shapes(struct bench *bench)
 	const struct shape *all = bench->own.width ? &bench->own : shapes;
 	unsigned count = bench->own.width ? 1 : SHAPES;
 
-	for (unsigned i = 0; i < count; i++) {
-		if (bench->parts & BACK_TO_BACK)
-			measure_shape(bench, &all[i], false, 1);
-		if (i >= SHAPES_PACED)
-			continue;
-		if (bench->parts & PACED)
-			measure_shape(bench, &all[i], true, 1);
-		if (bench->parts & THREADS) {
-			measure_shape(bench, &all[i], false, 2);
-			measure_shape(bench, &all[i], true, 2);
-		}
-	}
+	for (unsigned i = 0; i < count; i++)
+		for (unsigned threads = 1; threads <= (in_full(bench, &all[i]) ? 2u : 1u); threads++)
+			for (unsigned paced = 0; paced < 2; paced++)
+				if (bench->parts & (threads > 1 ? THREADS : paced ? PACED : BACK_TO_BACK))
+					measure_shape(bench, &all[i], paced, threads);
 }
 
 int main(int argc, char **argv)
