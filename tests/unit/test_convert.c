@@ -403,6 +403,30 @@ static void test_read_once_whole_rows(void **state)
 	image_free(&image);
 }
 
+/* Past the caches from a number of bytes on, whatever they are made of; one less is stored in them. */
+static void test_streaming_by_size(void **state)
+{
+	struct image image = image_make(PIXELS_R8, 8, 8, 0, true);
+	struct copy_conversion conversion;
+	struct copy_part part;
+	struct copy_frame frame;
+
+	(void)state;
+	for (unsigned bytes = 1; bytes <= 2; bytes++) {
+		struct copy_job job = { .conversion = &conversion, .image = image.data, .height = 1 };
+
+		copy_conversion_init(&conversion, PIXELS_R8, LUMARING_RANGE_FULL, false,
+				     bytes == 2 ? LUMARING_FORMAT_R16 : LUMARING_FORMAT_R8, 1, copy_cpu());
+		for (unsigned less = 0; less < 2; less++) {
+			job.width = COPY_STREAMING_BYTES / bytes - less;
+			copy_frame_begin(&frame, &part);
+			copy_frame_add(&frame, &job);
+			assert_int_equal(part.job.streaming, !less);
+		}
+	}
+	image_free(&image);
+}
+
 /* How often each group of 64 bytes of the image was read, by a kernel that looks on. */
 static const uint8_t *seen_from;
 static uint8_t seen[512];
@@ -454,6 +478,7 @@ int main(void)
 		cmocka_unit_test(test_frames),
 		cmocka_unit_test(test_read_once),
 		cmocka_unit_test(test_read_once_whole_rows),
+		cmocka_unit_test(test_streaming_by_size),
 		cmocka_unit_test(test_each_group_is_read_once),
 	};
 
