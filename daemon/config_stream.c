@@ -13,6 +13,8 @@
 /* Longest text behind --stream. */
 #define STREAM_TEXT_MAX 255u
 
+#define STREAM_KEYS 6u
+
 static int set_region(struct stream_config *stream, const char *what, const char *value, char *error,
 		      size_t error_bytes)
 {
@@ -75,12 +77,12 @@ int config_set_stream(struct stream_config *stream, const char *what, const char
 		const char *key;
 		int (*set)(struct stream_config *stream, const char *what, const char *value, char *error,
 			   size_t error_bytes);
-	} keys[] = {
+	} keys[STREAM_KEYS] = {
 		{ "region", set_region }, { "max_size", set_max_size }, { "slots", set_slots },
 		{ "format", set_format }, { "bin", set_bin },           { "always", set_always },
 	};
 
-	for (unsigned i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
+	for (unsigned i = 0; i < STREAM_KEYS; i++)
 		if (!strcmp(key, keys[i].key))
 			return keys[i].set(stream, what, value, error, error_bytes);
 	return snprintf(error, error_bytes,
@@ -90,8 +92,11 @@ int config_set_stream(struct stream_config *stream, const char *what, const char
 }
 
 /* KEY=VALUE, for as long as there is a comma. The text is cut up. */
-static int read_keys(struct stream_config *stream, const char *what, char *text, char *error, size_t error_bytes)
+static int read_keys(struct stream_config *stream, const char *what, char *text, bool has_region, char *error,
+		     size_t error_bytes)
 {
+	const char *seen[STREAM_KEYS] = { has_region ? "region" : NULL };
+	unsigned count = has_region;
 	char *key, where[96];
 	int r = 0;
 
@@ -102,7 +107,12 @@ static int read_keys(struct stream_config *stream, const char *what, char *text,
 			return snprintf(error, error_bytes, "%s: \"%.64s\" is not KEY=VALUE", what, key), -EINVAL;
 		*value++ = '\0';
 		snprintf(where, sizeof(where), "%.48s: %.40s", what, key);
+		for (unsigned i = 0; i < count; i++)
+			if (!strcmp(seen[i], key))
+				return snprintf(error, error_bytes, "%s: this key stands there twice", where), -EINVAL;
 		r = config_set_stream(stream, where, key, value, error, error_bytes);
+		if (r == 0)
+			seen[count++] = key; /* one of the table, and none twice: there is room */
 	}
 	return r;
 }
@@ -122,6 +132,7 @@ int config_read_stream(struct stream_config *ret_stream, const char *what, const
 	struct stream_config stream = { 0 };
 	char text[STREAM_TEXT_MAX + 1], *at = text;
 	size_t name_bytes;
+	bool has_region;
 	int r = 0;
 
 	if (strlen(value) > STREAM_TEXT_MAX)
@@ -133,7 +144,8 @@ int config_read_stream(struct stream_config *ret_stream, const char *what, const
 	if (name_bytes <= LUMARING_NAME_MAX) /* else it stays empty, and that is refused */
 		memcpy(stream.name, text, name_bytes);
 	at += name_bytes;
-	if (*at == '=') {
+	has_region = *at == '=';
+	if (has_region) {
 		char *region = at + 1;
 		bool more;
 
@@ -145,7 +157,7 @@ int config_read_stream(struct stream_config *ret_stream, const char *what, const
 			*at = ',';
 	}
 	if (r == 0 && *at == ',')
-		r = read_keys(&stream, what, at + 1, error, error_bytes);
+		r = read_keys(&stream, what, at + 1, has_region, error, error_bytes);
 	if (r == 0)
 		*ret_stream = stream;
 	return r;
