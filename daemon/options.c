@@ -103,6 +103,11 @@ static int scan(int argc, char **argv, const struct option *table, const char **
 			       -EINVAL;
 		}
 	}
+	if (*ret_device && !(*ret_device)[0])
+		return snprintf(error, error_bytes,
+				"--bench-camera= needs a device, as --bench-camera=/dev/video0; without = it measures "
+				"each that is there"),
+		       -EINVAL;
 	if (optind < argc)
 		return snprintf(error, error_bytes, "\"%s\" is not an option: see lumaringd --help", argv[optind]),
 		       -EINVAL;

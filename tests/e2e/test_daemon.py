@@ -115,6 +115,7 @@ def test_wrong_options():
             (["-s"], "-s is not an option of lumaringd"),
             (["--unpaced=yes"], "--unpaced=yes is not an option of lumaringd, or has a value it does not take"),
             (["--slots"], "--slots needs a value"),
+            (["--bench-camera="], "--bench-camera= needs a device, as --bench-camera=/dev/video0"),
             (["--stream", "a,bin=2,bin=1"], '--stream: bin: this key stands there twice'),
             (["--stream", "a=0,0,2,2,region=0,0,1,1"], '--stream: region: this key stands there twice'),
             (["cam0"], '"cam0" is not an option')):
