@@ -110,20 +110,9 @@ static int set_stream(struct config *config, const char *what, const char *value
 	return r < 0 ? r : config_add_stream(config, what, &stream, error, error_bytes);
 }
 
-static int set_u32(uint32_t *ret_value, const char *what, const char *value, uint32_t min, uint32_t max, char *error,
-		   size_t error_bytes)
-{
-	uint64_t parsed;
-	int r = parse_unsigned(what, value, min, max, &parsed, error, error_bytes);
-
-	if (r == 0)
-		*ret_value = (uint32_t)parsed;
-	return r;
-}
-
 static int set_slots(struct config *config, const char *what, const char *value, char *error, size_t error_bytes)
 {
-	return set_u32(&config->slot_count, what, value, LUMARING_SLOTS_MIN, LUMARING_SLOTS_MAX, error, error_bytes);
+	return parse_u32(what, value, LUMARING_SLOTS_MIN, LUMARING_SLOTS_MAX, &config->slot_count, error, error_bytes);
 }
 
 static int set_ring_bytes(struct config *config, const char *what, const char *value, char *error, size_t error_bytes)
@@ -175,29 +164,29 @@ static int set_io(struct config *config, const char *what, const char *value, ch
 
 static int set_wait_clients(struct config *config, const char *what, const char *value, char *error, size_t error_bytes)
 {
-	return set_u32(&config->wait_clients, what, value, 0, LIMIT_CLIENTS_MAX, error, error_bytes);
+	return parse_u32(what, value, 0, LIMIT_CLIENTS_MAX, &config->wait_clients, error, error_bytes);
 }
 
 static int set_clients_max(struct config *config, const char *what, const char *value, char *error, size_t error_bytes)
 {
-	return set_u32(&config->clients_max, what, value, 1, LIMIT_CLIENTS_MAX, error, error_bytes);
+	return parse_u32(what, value, 1, LIMIT_CLIENTS_MAX, &config->clients_max, error, error_bytes);
 }
 
 static int set_clients_per_uid(struct config *config, const char *what, const char *value, char *error,
 			       size_t error_bytes)
 {
-	return set_u32(&config->clients_per_uid, what, value, 1, LIMIT_CLIENTS_MAX, error, error_bytes);
+	return parse_u32(what, value, 1, LIMIT_CLIENTS_MAX, &config->clients_per_uid, error, error_bytes);
 }
 
 static int set_attach_rate(struct config *config, const char *what, const char *value, char *error, size_t error_bytes)
 {
-	return set_u32(&config->attach_rate, what, value, 1, LIMIT_ATTACH_RATE_MAX, error, error_bytes);
+	return parse_u32(what, value, 1, LIMIT_ATTACH_RATE_MAX, &config->attach_rate, error, error_bytes);
 }
 
 static int set_private_streams(struct config *config, const char *what, const char *value, char *error,
 			       size_t error_bytes)
 {
-	return set_u32(&config->private_streams_max, what, value, 0, LIMIT_CLIENTS_MAX, error, error_bytes);
+	return parse_u32(what, value, 0, LIMIT_CLIENTS_MAX, &config->private_streams_max, error, error_bytes);
 }
 
 static int set_copy_threads(struct config *config, const char *what, const char *value, char *error, size_t error_bytes)
@@ -242,7 +231,7 @@ static int set_copy_scheduling(struct config *config, const char *what, const ch
 
 static int set_copy_budget(struct config *config, const char *what, const char *value, char *error, size_t error_bytes)
 {
-	return set_u32(&config->copy_budget_percent, what, value, 1, 100, error, error_bytes);
+	return parse_u32(what, value, 1, 100, &config->copy_budget_percent, error, error_bytes);
 }
 
 const struct config_setting config_settings[] = {

@@ -27,20 +27,9 @@ static int set_max_size(struct stream_config *stream, const char *what, const ch
 	return parse_size(what, value, &stream->width_max, &stream->height_max, error, error_bytes);
 }
 
-static int set_u32(uint32_t *ret_value, const char *what, const char *value, uint32_t min, uint32_t max, char *error,
-		   size_t error_bytes)
-{
-	uint64_t parsed;
-	int r = parse_unsigned(what, value, min, max, &parsed, error, error_bytes);
-
-	if (r == 0)
-		*ret_value = (uint32_t)parsed;
-	return r;
-}
-
 static int set_slots(struct stream_config *stream, const char *what, const char *value, char *error, size_t error_bytes)
 {
-	return set_u32(&stream->slot_count, what, value, LUMARING_SLOTS_MIN, LUMARING_SLOTS_MAX, error, error_bytes);
+	return parse_u32(what, value, LUMARING_SLOTS_MIN, LUMARING_SLOTS_MAX, &stream->slot_count, error, error_bytes);
 }
 
 static int set_format(struct stream_config *stream, const char *what, const char *value, char *error,
@@ -56,7 +45,7 @@ static int set_format(struct stream_config *stream, const char *what, const char
 
 static int set_bin(struct stream_config *stream, const char *what, const char *value, char *error, size_t error_bytes)
 {
-	return set_u32(&stream->bin, what, value, 1, 2, error, error_bytes);
+	return parse_u32(what, value, 1, 2, &stream->bin, error, error_bytes);
 }
 
 static int set_always(struct stream_config *stream, const char *what, const char *value, char *error,

@@ -173,6 +173,17 @@ int parse_unsigned(const char *what, const char *text, uint64_t min, uint64_t ma
 	return 0;
 }
 
+int parse_u32(const char *what, const char *text, uint32_t min, uint32_t max, uint32_t *ret_value, char *error,
+	      size_t error_bytes)
+{
+	uint64_t value = 0;
+	int r = parse_unsigned(what, text, min, max, &value, error, error_bytes);
+
+	if (r == 0)
+		*ret_value = (uint32_t)value;
+	return r;
+}
+
 /* Eat "2" or "2-3". */
 static bool take_cpus(const char **text, cpu_set_t *cpus)
 {

@@ -46,5 +46,7 @@ int parse_cpus(const char *what, const char *text, cpu_set_t *ret_cpus, char *er
 /* A whole number, min to max. */
 int parse_unsigned(const char *what, const char *text, uint64_t min, uint64_t max, uint64_t *ret_value, char *error,
 		   size_t error_bytes);
+int parse_u32(const char *what, const char *text, uint32_t min, uint32_t max, uint32_t *ret_value, char *error,
+	      size_t error_bytes);
 
 #endif
