@@ -185,6 +185,7 @@ static void *team_thread(void *argument)
 	struct team *team = argument;
 
 	for (uint32_t seen = 0;;) {
+		/* T5 (acquire, twice) pairs with T5 in team_call(): `stopping` before the call. */
 		for (unsigned spin = 0; __atomic_load_n(&team->called, __ATOMIC_ACQUIRE) == seen; spin++) {
 			if (spin < TEAM_SPINS)
 				continue;
@@ -203,8 +204,8 @@ static void *team_thread(void *argument)
 
 static void team_call(struct team *team)
 {
+	/* T5 (release) pairs with T5 in team_thread(). Also T4 (seq_cst), as the load, pairs with T3. */
 	__atomic_store_n(&team->called, team->called + 1, __ATOMIC_SEQ_CST);
-	/* T4 (seq_cst) pairs with T3. */
 	if (__atomic_load_n(&team->sleeping, __ATOMIC_SEQ_CST))
 		team_futex(&team->called, FUTEX_WAKE, 1);
 }
