@@ -319,8 +319,9 @@ int lumaring_release(struct lumaring *ring, const struct lumaring_frame *frame);
 /*
  * [loop-bound] Move the region of a private stream: one store, no system call, effective with the next captured
  * frame. The daemon clamps it to the image and to the stream's capacity, and to even sizes, at least 2x2, where it
- * bins; frame->region says what it took. Width or height 0: up to the edge, or to the capacity. Errors: -ENOTSUP (not a private stream), -EINVAL (a value over 65535),
- * -ENOTCONN (the daemon is away; the region is kept and asked for on reconnect).
+ * bins; frame->region says what it took. Width or height 0: up to the edge, or to the capacity. Errors: -ENOTSUP (not a
+ * private stream), -EINVAL (a value over 65535), -ENOTCONN (the daemon is away; the region is kept and asked for on
+ * reconnect).
  */
 int lumaring_set_region(struct lumaring *ring, const struct lumaring_region *region);
 
