@@ -224,8 +224,8 @@ INLINED void line_put(enum copy_op op, bool streaming, uint8_t *destination, con
 
 #ifdef SUM_VECTORS
 
-/* Lines of destination whose sums are kept: 8 KiB with vectors of 32 bytes, a part of the first-level cache. */
-#define SUM_LINES ((size_t)64)
+/* Lines of destination whose sums are kept: 16 KiB with vectors of 32 bytes, half of a first-level cache. */
+#define SUM_LINES ((size_t)128)
 
 /* What one line of the destination takes of the first row; and the line, when the second comes. */
 INLINED void sum_line(enum copy_op op, const uint8_t *source, vector *sums);
