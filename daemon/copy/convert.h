@@ -72,7 +72,8 @@ struct copy_job {
 
 /*
  * Choose kernels for these CPU flags. `range` is the source's, `fourcc` LUMARING_FORMAT_R8 or _R16, `bin` 1 or 2;
- * `uncached`: nothing but whole groups of 64 bytes is read from the image, each once per job.
+ * `uncached`: nothing but whole groups of 64 bytes is read from the image, each once for a row; twice where two chunks
+ * cannot meet between groups (bin 2 from an odd column, a stride that no pixel divides).
  */
 void copy_conversion_init(struct copy_conversion *conversion, enum pixels from, enum lumaring_luma_range range,
 			  bool uncached, uint32_t fourcc, unsigned bin, unsigned cpu);

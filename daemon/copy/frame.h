@@ -3,9 +3,9 @@
  * frame.h - all copies of one captured frame as one piece of work: bands of image rows for the worker pool.
  *
  * The bands go through the image from top to bottom, each with the rows of every job that end in it, so that where
- * regions overlap the second job finds the rows in the cache. From an uncached image overlapping regions are read once:
- * the widest job reads the image, and whose region lies inside takes its pixels from there (what it gets is the same to
- * the last bit).
+ * regions overlap the second job finds the rows in the cache. From an uncached image nested regions are read once: the
+ * widest job of a fourcc reads the image, and whose region lies inside takes its pixels from there (what it gets is the
+ * same to the last bit). Regions that overlap in part are read by each.
  *
  * Capture thread; allocates nothing. What a frame's jobs point to stays until copy_frame_run() has returned.
  */
@@ -16,9 +16,9 @@
 #include "copy/pool.h"
 
 /*
- * Pixels of a job from this size on are stored past the caches: what is larger than a second-level cache is not in it
- * any more when a reader comes, and need not be fetched from memory only to be overwritten. `make bench-copy` shows
- * where the two meet, for writer and reader.
+ * Pixels of a job from this size on are stored past the caches: they need not be fetched from memory only to be
+ * overwritten, and most of them would have left the cache before a reader comes. Where that pays for writer and reader
+ * together, frames coming at a pace, `make bench-copy` shows.
  */
 #define COPY_STREAMING_BYTES (512u << 10)
 
