@@ -38,17 +38,6 @@ const struct pixels_facts *pixels_facts(enum pixels pixels)
 	return &table[pixels];
 }
 
-bool pixels_find(const char *name, enum pixels *ret_pixels)
-{
-	for (unsigned i = 0; i < PIXELS_COUNT; i++) {
-		if (strcasecmp(table[i].name, name))
-			continue;
-		*ret_pixels = (enum pixels)i;
-		return true;
-	}
-	return false;
-}
-
 static struct pixels_layout layout_at(size_t i)
 {
 	if (i >= PIXELS_COUNT)

@@ -58,9 +58,6 @@ struct pixels_layout {
 /* Never NULL for a value of the enum. */
 const struct pixels_facts *pixels_facts(enum pixels pixels);
 
-/* Find by name, as spelled above without PIXELS_, in either case. False: there is none. */
-bool pixels_find(const char *name, enum pixels *ret_pixels);
-
 /*
  * Find a layout by name, in either case: each format above (without colour behind it), and with luma as R8 NV12, NV21,
  * YUV420 and YVU420, NV16, NV61, YUV422 and YVU422, NV24, NV42, YUV444 and YVU444. False: there is none.

@@ -10,28 +10,6 @@
 
 #include "base/pixels.h"
 
-static void test_names(void **state)
-{
-	enum pixels found;
-
-	(void)state;
-	for (unsigned i = 0; i < PIXELS_COUNT; i++) {
-		const struct pixels_facts *facts = pixels_facts((enum pixels)i);
-
-		assert_non_null(facts->name);
-		found = PIXELS_COUNT;
-		assert_true(pixels_find(facts->name, &found));
-		assert_int_equal(found, i);
-	}
-	assert_true(pixels_find("uyvy", &found));
-	assert_int_equal(found, PIXELS_UYVY);
-	found = PIXELS_R12;
-	assert_false(pixels_find("", &found));
-	assert_false(pixels_find("R", &found));
-	assert_false(pixels_find("R8 ", &found));
-	assert_int_equal(found, PIXELS_R12);
-}
-
 /* Whole groups, however many pixels of the last one there are. */
 static void test_row_bytes(void **state)
 {
@@ -98,6 +76,9 @@ static void test_layouts(void **state)
 	assert_true(pixels_find_layout("nv12", &layout));
 	layout.name = "untouched";
 	assert_false(pixels_find_layout("NV13", &layout));
+	assert_false(pixels_find_layout("", &layout));
+	assert_false(pixels_find_layout("R", &layout));
+	assert_false(pixels_find_layout("R8 ", &layout));
 	assert_string_equal(layout.name, "untouched");
 	assert_string_equal(names + strlen(names) - 8, ", YVU444"); /* all of them fit */
 	memset(less, 'x', sizeof(less));
@@ -109,7 +90,6 @@ static void test_layouts(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_names),
 		cmocka_unit_test(test_row_bytes),
 		cmocka_unit_test(test_chroma_bytes),
 		cmocka_unit_test(test_layouts),
