@@ -2,10 +2,10 @@
 /*
  * bench_copy.c - `make bench-copy`: every kernel of the table beside floors of the same run, as Markdown.
  *
- *     bench_copy [--kernel TEXT] [--size WxH] [--seconds N] [--only PART]
+ *     bench_copy [--kernel TEXT] [--size WxH[@WxH]] [--seconds N] [--only PART]
  *
  * --kernel   only kernels with this in their names
- * --size     only this size; any will do
+ * --size     only this size, any will do; "640x480@2304x1296" is a part of an image
  * --seconds  of each kernel, paced (default 1); back to back it gets a twentieth, and paced in the sizes that are not
  *            summed up a quarter
  * --only     back-to-back, paced, threads (two, through the daemon's pool) or threshold
@@ -48,7 +48,7 @@ struct bench {
 static int complain(const char *what, const char *value)
 {
 	fprintf(stderr,
-		"bench-copy: %s \"%s\"; usage: bench_copy [--kernel TEXT] [--size WxH] [--seconds N]\n"
+		"bench-copy: %s \"%s\"; usage: bench_copy [--kernel TEXT] [--size WxH[@WxH]] [--seconds N]\n"
 		"  [--only back-to-back|paced|threads|threshold]\n",
 		what, value);
 	return -1;
@@ -56,14 +56,21 @@ static int complain(const char *what, const char *value)
 
 static int read_size(struct bench *bench, const char *text)
 {
-	unsigned width, height;
+	struct shape own = { bench->own_name, 0, 0, 0, 0 };
 	char end;
+	int count =
+		sscanf(text, "%5ux%5u@%5ux%5u%c", &own.width, &own.height, &own.image_width, &own.image_height, &end);
 
-	if (sscanf(text, "%5ux%5u%c", &width, &height, &end) != 2 || width < 2 || height < 2 || width > 16384 ||
-	    height > 16384)
-		return complain("--size is WIDTHxHEIGHT, each 2 to 16384, and not", text);
-	snprintf(bench->own_name, sizeof(bench->own_name), "%ux%u", width, height);
-	bench->own = (struct shape){ bench->own_name, width, height, width, height };
+	if (count == 2 && !strchr(text, '@')) {
+		own.image_width = own.width;
+		own.image_height = own.height;
+		count = 4;
+	}
+	if (count != 4 || own.width < 2 || own.height < 2 || own.image_width > 16384 || own.image_height > 16384 ||
+	    own.width > own.image_width || own.height > own.image_height)
+		return complain("--size is WxH or WxH@WxH, each 2 to 16384, and not", text);
+	snprintf(bench->own_name, sizeof(bench->own_name), "%s", text);
+	bench->own = own;
 	return 0;
 }
 
