@@ -105,6 +105,7 @@ struct row {
 	size_t pixels;
 	size_t below; /* bytes to the second of two rows that are read together */
 	size_t ahead; /* bytes from here to the same place of the row to ask for, 0: none */
+	bool apart;   /* by a gap from the next */
 };
 
 INLINED struct block row_block(enum copy_op op, const struct constants *constants, struct row row, size_t x)
@@ -233,7 +234,8 @@ INLINED void finish_line(enum copy_op op, const uint8_t *below, const vector *su
 
 /*
  * Two rows that are read together are two streams, which the hardware runs ahead of less well than of one. So the first
- * row is read alone, its sums wait in the cache, always in the same place, and then the second.
+ * row is read alone, its sums wait in the cache, always in the same place, and then the second. Rows that lie apart
+ * begin anew each time, are asked for ahead of time, and so are read together.
  */
 INLINED size_t row_binned_lines(enum copy_op op, bool streaming, struct row row, size_t x)
 {
@@ -246,10 +248,8 @@ INLINED size_t row_binned_lines(enum copy_op op, bool streaming, struct row row,
 		const uint8_t *source = row.source + source_at(op, x);
 
 		some = lines < SUM_LINES ? lines : SUM_LINES;
-		for (size_t i = 0; i < some; i++) {
-			row_look_ahead(op, row, x + i * line);
+		for (size_t i = 0; i < some; i++)
 			sum_line(op, source + i * step, sums[i]);
-		}
 		for (size_t i = 0; i < some; i++) {
 			finish_line(op, source + row.below + i * step, sums[i], blocks);
 			line_put(op, streaming, row.destination + (x + i * line) * wide(op), blocks);
@@ -272,7 +272,7 @@ INLINED size_t row_lines(enum copy_op op, bool streaming, const struct constants
 	struct block blocks[4];
 
 #ifdef SUM_VECTORS
-	if (binned(op))
+	if (binned(op) && !row.apart)
 		return row_binned_lines(op, streaming, row, x);
 #endif
 	for (; row.pixels - x >= line; x += line) {
@@ -333,10 +333,21 @@ INLINED void row_begin_group(enum copy_op op, const struct copy_rows *rows, stru
 	row->pixels -= pixels;
 }
 
+/* Bytes of the source that a row takes, but for what a last group has. */
+INLINED size_t row_bytes(enum copy_op op, const struct copy_rows *rows)
+{
+	return source_at(op, rows->pixels / grouped(op) * grouped(op));
+}
+
+/* The hardware, which runs ahead by itself as long as addresses go on, begins anew behind a gap. */
+INLINED bool rows_apart(enum copy_op op, const struct copy_rows *rows)
+{
+	return rows->source_stride >= row_bytes(op, rows) + GAP_BYTES;
+}
+
 /*
- * How many rows ahead of the copy memory is asked for. The hardware runs ahead by itself as long as addresses go on; it
- * begins anew behind a gap, and does not follow two rows that are read together. Where it does well, asking costs more
- * than it gives.
+ * How many rows ahead of the copy memory is asked for: behind gaps, and where two rows are read together, which the
+ * hardware does not follow. Where it does well, asking costs more than it gives.
  */
 #ifdef SUM_VECTORS
 #define TOGETHER(op) false
@@ -345,9 +356,9 @@ INLINED void row_begin_group(enum copy_op op, const struct copy_rows *rows, stru
 #endif
 INLINED size_t rows_ahead(enum copy_op op, const struct copy_rows *rows)
 {
-	size_t bytes = source_at(op, rows->pixels / grouped(op) * grouped(op));
+	size_t bytes = row_bytes(op, rows) * (binned(op) ? 2 : 1);
 
-	if (!bytes || (!TOGETHER(op) && rows->source_stride < bytes + GAP_BYTES))
+	if (!bytes || (!TOGETHER(op) && !rows_apart(op, rows)))
 		return 0;
 	return (AHEAD_BYTES + bytes - 1) / bytes;
 }
@@ -358,7 +369,8 @@ INLINED void walk(enum copy_op op, bool streaming, const struct copy_rows *rows)
 	const struct constants constants = constants_of(&own);
 	size_t step = binned(op) ? 2 * own.source_stride : own.source_stride, count = own.rows;
 	size_t ahead = rows_ahead(op, &own);
-	struct row next = { own.destination, own.source, own.pixels, own.source_stride, ahead * step };
+	struct row next = { own.destination,   own.source,   own.pixels,
+			    own.source_stride, ahead * step, rows_apart(op, &own) };
 
 	/* Rows without padding are one row. */
 	if (!packed(op) && !binned(op) && own.destination_stride == own.pixels * wide(op) &&
