@@ -105,9 +105,10 @@ INLINED __m256i pairs16(const uint8_t *source)
 	return _mm256_madd_epi16(_mm256_xor_si256(load(source), _mm256_set1_epi16(-32768)), _mm256_set1_epi16(1));
 }
 
+/* Times 8192 / 32768, rounded half up. */
 INLINED __m256i quarter8(__m256i a, __m256i b)
 {
-	return _mm256_srli_epi16(_mm256_add_epi16(_mm256_add_epi16(a, b), _mm256_set1_epi16(2)), 2);
+	return _mm256_mulhrs_epi16(_mm256_add_epi16(a, b), _mm256_set1_epi16(8192));
 }
 
 INLINED __m256i quarter16(__m256i a, __m256i b)

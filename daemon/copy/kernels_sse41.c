@@ -70,7 +70,7 @@ INLINED __m128i bin8(const uint8_t *source, const uint8_t *below)
 	const __m128i ones = _mm_set1_epi8(1);
 	__m128i sums = _mm_add_epi16(_mm_maddubs_epi16(load(source), ones), _mm_maddubs_epi16(load(below), ones));
 
-	return _mm_srli_epi16(_mm_add_epi16(sums, _mm_set1_epi16(2)), 2);
+	return _mm_mulhrs_epi16(sums, _mm_set1_epi16(8192)); /* a quarter, rounded half up */
 }
 
 /* There is a sum of two words with a sign only: 32768 is taken off each, and four times that put back. */
