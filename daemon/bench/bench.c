@@ -310,9 +310,9 @@ static int measure_all(struct bench *bench, const char *device, char *text, size
 static void print_end(struct bench *bench)
 {
 	fclose(bench->notes);
-	printf("\nBack to back, but for the last two columns: with %u frames a second, as a camera gives them. MB/s: "
-	       "of "
-	       "pixels, each\nread and written. CPU: of one core, all threads together.\n\n%s",
+	printf("\nBack to back, but for the last two columns: with %u frames a second, as a camera gives them.\n"
+	       "MB/s: of pixels, each read and written. CPU: of one core, all threads together. What one thread\n"
+	       "does in less than a tenth of a millisecond it does alone, whatever the number.\n\n%s",
 	       BENCH_FRAMERATE, bench->text ? bench->text : "");
 	if (signal_number)
 		printf("- Stopped before everything was measured.\n");

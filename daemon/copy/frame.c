@@ -90,15 +90,41 @@ static unsigned read_once(struct copy_frame *frame, uint32_t fourcc, unsigned fr
 
 /* --- bands -------------------------------------------------------------------------------------------------- */
 
-static void cut(struct copy_frame *frame)
+/* What is read and written. */
+static uint64_t bytes_moved(const struct copy_frame *frame)
+{
+	uint64_t bytes = frame->bytes;
+
+	for (unsigned i = 0; i < frame->count; i++) {
+		const struct copy_job *job = &frame->parts[i].job;
+		unsigned bin = job->conversion->bin;
+
+		bytes += (uint64_t)pixels_row_bytes(job->conversion->from, job->width * bin) * job->height * bin;
+	}
+	return bytes;
+}
+
+static uint32_t bands_of(const struct copy_frame *frame, uint64_t moved, unsigned workers)
+{
+	uint64_t bands = (frame->bytes + COPY_FRAME_BAND_BYTES - 1) / COPY_FRAME_BAND_BYTES;
+	uint64_t small = moved / COPY_FRAME_BAND_BYTES_MIN;
+
+	/* Nothing to share out, and no other job to find the rows in the cache: kernels begin anew with each band. */
+	if (workers == 1 && frame->count == 1)
+		return 1;
+	if (small > COPY_FRAME_BANDS_MIN)
+		small = COPY_FRAME_BANDS_MIN;
+	if (bands < small && workers > 1)
+		bands = small;
+	return bands < COPY_FRAME_BANDS ? (uint32_t)bands : COPY_FRAME_BANDS;
+}
+
+static void cut(struct copy_frame *frame, uint32_t bands)
 {
 	uint32_t rows = frame->end - frame->y;
-	uint64_t bands = (frame->bytes + COPY_FRAME_BAND_BYTES - 1) / COPY_FRAME_BAND_BYTES;
 
-	if (bands > COPY_FRAME_BANDS)
-		bands = COPY_FRAME_BANDS;
 	/* Even, for those that bin. */
-	frame->band_rows = (uint32_t)((rows + bands - 1) / bands + 1) & ~1u;
+	frame->band_rows = ((rows + bands - 1) / bands + 1) & ~1u;
 	frame->bands = (rows + frame->band_rows - 1) / frame->band_rows;
 }
 
@@ -126,7 +152,12 @@ static void run_band(void *owner, unsigned band, void *scratch)
 
 void copy_frame_run(struct copy_frame *frame, struct copy_pool *pool, unsigned workers, struct copy_effort *ret_effort)
 {
+	uint64_t moved;
+
 	read_once(frame, LUMARING_FORMAT_R8, read_once(frame, LUMARING_FORMAT_R16, 0));
-	cut(frame);
+	moved = bytes_moved(frame);
+	workers = copy_pool_worth(pool, workers, moved);
+	cut(frame, bands_of(frame, moved, workers));
 	copy_pool_run(pool, workers, frame->bands, run_band, frame, ret_effort);
+	copy_pool_note(pool, ret_effort, moved);
 }

@@ -26,6 +26,11 @@
 #define COPY_FRAME_BAND_BYTES (128u << 10)
 #define COPY_FRAME_BANDS 64u
 
+/* For several threads, what would be fewer pieces than this is cut up smaller, as long as each reads and writes so much
+ * together: of three bands, a second thread can take but one. */
+#define COPY_FRAME_BANDS_MIN 8u
+#define COPY_FRAME_BAND_BYTES_MIN (32u << 10)
+
 /* A job within its frame. */
 struct copy_part {
 	struct copy_job job;
@@ -47,7 +52,8 @@ void copy_frame_add(struct copy_frame *frame, const struct copy_job *job);
 
 /*
  * Do all jobs on at most `workers` threads of the pool, the caller being one, each of which has COPY_SCRATCH_BYTES of
- * scratch. When it returns all pixels are there for whoever is told of them by a store of the caller's.
+ * scratch; on the caller alone where others would come too late to help (see worth.h). When it returns all pixels are
+ * there for whoever is told of them by a store of the caller's.
  */
 void copy_frame_run(struct copy_frame *frame, struct copy_pool *pool, unsigned workers, struct copy_effort *ret_effort);
 

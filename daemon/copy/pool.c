@@ -334,6 +334,30 @@ void copy_pool_run(struct copy_pool *pool, unsigned workers, unsigned bands, cop
 	};
 }
 
+unsigned copy_pool_worth(struct copy_pool *pool, unsigned workers, uint64_t bytes)
+{
+	uint64_t now_ns = clock_monotonic_ns();
+	/* Relaxed: the caller alone writes it. */
+	bool awake =
+		now_ns - pool->ended_ns < WORKER_SPIN_NS || __atomic_load_n(&pool->close_runs, __ATOMIC_RELAXED) > 0;
+	unsigned worth;
+
+	workers = workers < pool->threads ? workers : pool->threads;
+	worth = copy_worth_workers(&pool->worth, workers, bytes, awake);
+	pool->left_alone = worth < workers;
+	if (pool->left_alone)
+		note_distance(pool, now_ns);
+	return worth;
+}
+
+void copy_pool_note(struct copy_pool *pool, const struct copy_effort *effort, uint64_t bytes)
+{
+	if (pool->left_alone)
+		pool->ended_ns = clock_monotonic_ns();
+	if (pool->left_alone || effort->workers > 1)
+		copy_worth_note(&pool->worth, effort, bytes);
+}
+
 unsigned copy_pool_threads(const struct copy_pool *pool)
 {
 	return pool->threads;

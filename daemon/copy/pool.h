@@ -62,6 +62,13 @@ int copy_pool_enter(const struct copy_pool *pool);
 void copy_pool_run(struct copy_pool *pool, unsigned workers, unsigned bands, copy_band *run, void *owner,
 		   struct copy_effort *ret_effort);
 
+/*
+ * How many of `workers` threads it is worth while to let in to a run that moves so many bytes: 1, where the caller is
+ * likely to have done it before others would help (see worth.h), or all. After the run, copy_pool_note() what it took.
+ */
+unsigned copy_pool_worth(struct copy_pool *pool, unsigned workers, uint64_t bytes);
+void copy_pool_note(struct copy_pool *pool, const struct copy_effort *effort, uint64_t bytes);
+
 unsigned copy_pool_threads(const struct copy_pool *pool);
 
 #endif

@@ -7,6 +7,7 @@
 #include <stdbool.h>
 
 #include "copy/pool.h"
+#include "copy/worth.h"
 
 #define LINE_BYTES 128 /* two lines, as some CPUs fetch them in pairs */
 
@@ -30,7 +31,9 @@ struct copy_pool {
 	uint32_t asleep;                     /* atomic: bit of each worker that sleeps, or is about to */
 	bool stopping;                       /* atomic */
 	uint32_t close_runs;                 /* atomic: above 0, the next run may follow at once */
-	uint64_t ended_ns;                   /* the caller's: of the last run of several threads */
+	uint64_t ended_ns;                   /* the caller's: of the last run of, or meant for, several threads */
+	struct copy_worth worth;             /* the caller's */
+	bool left_alone;                     /* the caller's: the run under way was meant for several */
 
 	_Alignas(LINE_BYTES) uint32_t done; /* atomic, futex: bands of this run that workers have done */
 	bool caller_sleeps;                 /* atomic */
