@@ -267,13 +267,16 @@ static enum exit_code open_source(struct camera *camera, char *text, size_t text
 	struct source_config config = {
 		.name = c->source,
 		.path = c->source_path,
-		.width = c->width,
-		.height = c->height,
-		.layout = c->layout,
+		.settings = {
+			.width = c->width,
+			.height = c->height,
+			.layout = c->layout,
+			.frame_duration_min_ns = c->frame_duration_ns,
+			.frame_duration_max_ns = c->frame_duration_ns,
+		},
 		.row_bytes = c->row_bytes,
 		.frame_bytes = c->frame_bytes,
 		.luma_range = c->luma_range,
-		.frame_duration_ns = c->frame_duration_ns,
 		.unpaced = c->unpaced,
 		.loop = c->loop,
 	};

@@ -366,7 +366,7 @@ int feeder_fail(struct feeder *feeder, int error, const char *format, ...)
 
 static int feeder_check(struct feeder *feeder, const struct source_config *config)
 {
-	uint64_t period_ns = config->frame_duration_ns;
+	uint64_t period_ns = config->settings.frame_duration_min_ns;
 
 	if (config->buffer_count > SOURCE_BUFFERS_MAX)
 		return feeder_fail(feeder, -EINVAL, "%u capture buffers were asked for, 1..%u are possible",

@@ -233,9 +233,9 @@ static int footage_prepare(struct footage *footage, const struct source_config *
 		return feeder_fail(&footage->feeder, -ENOMEM, "no memory for the %s source", name);
 	footage_set_name(footage);
 	footage->input.feeder = &footage->feeder;
-	footage->width = config->width;
-	footage->height = config->height;
-	footage->period_asked_ns = config->frame_duration_ns;
+	footage->width = config->settings.width;
+	footage->height = config->settings.height;
+	footage->period_asked_ns = config->settings.frame_duration_min_ns;
 	footage->unpaced = config->unpaced;
 	footage->loop = config->loop;
 	rc = footage_open_file(footage);

@@ -12,29 +12,29 @@
 /* What the configuration leaves open, filled in; what contradicts itself, refused. */
 static int raw_set_shape(struct footage *footage, const struct source_config *config)
 {
-	const struct pixels_layout *layout = &config->layout;
-	uint64_t row_bytes = pixels_row_bytes(layout->pixels, config->width), kept;
+	const struct pixels_layout *layout = &config->settings.layout;
+	uint64_t row_bytes = pixels_row_bytes(layout->pixels, config->settings.width), kept;
 
 	if (config->row_bytes && config->row_bytes < row_bytes)
 		return feeder_fail(&footage->feeder, -EINVAL,
 				   "%s: rows of %u bytes were asked for (row-bytes), and %u pixels of %s take %llu",
-				   footage->name, config->row_bytes, config->width, layout->name,
+				   footage->name, config->row_bytes, config->settings.width, layout->name,
 				   (unsigned long long)row_bytes);
 	if (config->row_bytes)
 		row_bytes = config->row_bytes;
-	kept = row_bytes * config->height;
+	kept = row_bytes * config->settings.height;
 	if (config->frame_bytes && config->frame_bytes < kept)
 		return feeder_fail(&footage->feeder, -EINVAL,
 				   "%s: frames of %llu bytes were asked for (frame-bytes), and %u rows of %llu bytes "
 				   "take %llu",
-				   footage->name, (unsigned long long)config->frame_bytes, config->height,
+				   footage->name, (unsigned long long)config->frame_bytes, config->settings.height,
 				   (unsigned long long)row_bytes, (unsigned long long)kept);
 	footage->row_bytes = (size_t)row_bytes;
-	footage->rows = config->height;
+	footage->rows = config->settings.height;
 	/* Rows of colour are padded as those of luma are. */
-	footage->rest_bytes = config->frame_bytes
-				      ? config->frame_bytes - kept
-				      : pixels_chroma_bytes(layout->chroma, (uint32_t)row_bytes, config->height, 1);
+	footage->rest_bytes = config->frame_bytes ? config->frame_bytes - kept
+						  : pixels_chroma_bytes(layout->chroma, (uint32_t)row_bytes,
+									config->settings.height, 1);
 	return 0;
 }
 
@@ -50,10 +50,10 @@ static void raw_set_period(struct footage *footage)
 
 static int raw_opened(struct footage *footage, const struct source_config *config)
 {
-	const struct pixels_layout *layout = &config->layout;
+	const struct pixels_layout *layout = &config->settings.layout;
 	int rc;
 
-	if (!config->width || !config->height || !layout->name)
+	if (!config->settings.width || !config->settings.height || !layout->name)
 		return feeder_fail(&footage->feeder, -EINVAL,
 				   "%s: raw frames do not say what they are: give --size and --pixel-format",
 				   footage->name);
@@ -63,8 +63,8 @@ static int raw_opened(struct footage *footage, const struct source_config *confi
 	raw_set_period(footage);
 	rc = feeder_set_format(&footage->feeder, footage->name,
 			       &(struct feeder_picture){
-				       .width = config->width,
-				       .height = config->height,
+				       .width = config->settings.width,
+				       .height = config->settings.height,
 				       .pixels = layout->pixels,
 				       .row_bytes = (uint32_t)footage->row_bytes,
 				       .luma_range = config->luma_range ? config->luma_range : LUMARING_RANGE_FULL,

@@ -4,7 +4,15 @@
  *
  * A source delivers *events* in order through source_fetch(): a format before the first frame and whenever it changes,
  * frames, and what becomes of the source. It has a thread or a device of its own; the daemon's capture thread fetches
- * and releases, its main thread opens, starts, stops and destroys. A source never calls into the daemon.
+ * and releases, its main thread does everything else. A source never calls into the daemon.
+ *
+ * What may change while a source lives: its *settings* (size, pixel format, time from frame to frame) and its
+ * *controls* (exposure, gain ...). Controls and the rate change while frames come. Size and pixel format take three
+ * steps, stop(), configure() and start(), which source_reconfigure() takes together and takes back if one fails.
+ *
+ * Errors of what can be asked for are negative errnos with a struct source_fault: -ERANGE, a number that lies outside
+ * of minimum..maximum; -EINVAL, what makes no sense; -EFBIG, what takes too much memory; -ENOTSUP, what this source
+ * does not have.
  */
 #ifndef LUMARING_SOURCE_H
 #define LUMARING_SOURCE_H
@@ -38,7 +46,9 @@ struct source_frame {
 	uint64_t sensor_ns;   /* 0: none */
 	uint64_t ready_ns;    /* CLOCK_MONOTONIC when it was complete in the buffer */
 	uint64_t camera_sequence;
-	uint32_t frame_duration_us, exposure_us, analogue_gain_milli; /* 0: unknown */
+	/* What it was taken with; 0: unknown. The duration is the time since the frame before, but where the rate
+	 * changed or the source began anew. */
+	uint32_t frame_duration_us, exposure_us, analogue_gain_milli;
 	uint32_t lost[LUMARING_LOST_CAUSES]; /* lost between the frame before and this one, by cause; only causes that
 						take no sequence */
 };
@@ -62,16 +72,80 @@ struct source_event {
 	};
 };
 
+/* --- what may change ---------------------------------------------------------------------------------------- */
+
+struct source_settings {
+	uint32_t width, height;      /* 0: the source's own; raw has none */
+	struct pixels_layout layout; /* name NULL: the source's own; raw has none */
+	/* Shortest and longest time from frame to frame. A stand-in source runs at its own pace as far as this allows,
+	 * so the same number twice is a fixed rate. 0: the source's own. */
+	uint64_t frame_duration_min_ns, frame_duration_max_ns;
+};
+
+enum source_control {
+	SOURCE_EXPOSURE_US,
+	SOURCE_ANALOGUE_GAIN_MILLI,
+	SOURCE_AUTO_EXPOSURE, /* 0 or 1 */
+	SOURCE_EXPOSURE_VALUE_MILLI,
+	SOURCE_BRIGHTNESS_MILLI,
+	SOURCE_CONTRAST_MILLI,
+	SOURCE_SHARPNESS_MILLI,
+	SOURCE_CONTROLS,
+};
+
+/* "exposure_us" ..., as in the interface io.lumaring.Camera. */
+extern const char *const source_control_names[SOURCE_CONTROLS];
+
+struct source_controls {
+	uint32_t given; /* SOURCE_BIT() of each control that has a value here */
+	int64_t values[SOURCE_CONTROLS];
+};
+
+#define SOURCE_BIT(control) (UINT32_C(1) << (control))
+
+struct source_range {
+	int64_t minimum, maximum, initial;
+};
+
+#define SOURCE_MODES_MAX 16u
+#define SOURCE_MODE_FORMATS_MAX 32u
+
+/* Sizes from the smallest to the largest in these steps, in each of these pixel formats. */
+struct source_mode {
+	uint32_t width_min, height_min, width_max, height_max, width_step, height_step;
+	unsigned format_count;
+	const char *formats[SOURCE_MODE_FORMATS_MAX];          /* static storage */
+	uint64_t frame_duration_min_ns, frame_duration_max_ns; /* 0: as frames are taken */
+};
+
+struct source_capabilities {
+	char id[128];   /* of the camera, as --source names it */
+	char model[64]; /* "": not known */
+	unsigned mode_count;
+	struct source_mode modes[SOURCE_MODES_MAX];
+	uint32_t controls; /* SOURCE_BIT() of each control it has */
+	struct source_range ranges[SOURCE_CONTROLS];
+	bool resizes; /* size and pixel format can change: stop, configure, start */
+	bool paces;   /* the rate can change */
+};
+
+/* Why something that was asked for is refused. */
+struct source_fault {
+	char field[40];                  /* "size.width", "exposure_us" ...; "": all of it */
+	int64_t minimum, maximum, given; /* -ERANGE */
+	char text[256];                  /* one sentence, always */
+};
+
+/* --- opening ------------------------------------------------------------------------------------------------ */
+
 /* What the command line and the configuration say; every source reads what concerns it. */
 struct source_config {
 	const char *name;                    /* "libcamera", "replay", "raw", "synthetic" */
 	const char *path;                    /* replay, raw: file, FIFO, or "-" for standard input */
-	uint32_t width, height;              /* 0: the source's own; raw has none */
-	struct pixels_layout layout;         /* name NULL: the source's own; raw has none */
+	struct source_settings settings;     /* adjusted as check() says */
 	uint32_t row_bytes;                  /* raw: from one row to the next, 0: what the pixels take */
 	uint64_t frame_bytes;                /* raw: from one frame to the next, 0: rows and colour */
 	enum lumaring_luma_range luma_range; /* raw, 0: full */
-	uint64_t frame_duration_ns;          /* 0: the source's own */
 	bool unpaced;                        /* as fast as frames are taken */
 	bool loop;             /* replay, raw: a file begins again at its end, a FIFO waits for its next writer */
 	unsigned buffer_count; /* capture buffers, 0: SOURCE_BUFFERS */
@@ -85,8 +159,33 @@ struct source_operations {
 	/* Check the configuration and open. On failure a negative errno and one sentence in `text`. Never blocks: a
 	 * FIFO without a writer is opened all the same. */
 	int (*open)(const struct source_config *config, struct source **ret_source, char *text, size_t text_bytes);
-	/* Begin to deliver frames. The format event may come before. */
+	void (*capabilities)(const struct source *source, struct source_capabilities *ret_capabilities);
+	/* What would become of these settings, with nothing changed: *ret_settings is complete but for what the source
+	 * does not know itself yet (a pipe that nobody has written to: width and height 0) and for durations of a
+	 * source without a pace (0). What differs from what was asked for has been adjusted. */
+	int (*check)(const struct source *source, const struct source_settings *wanted,
+		     struct source_settings *ret_settings, struct source_fault *ret_fault);
+	/* Another pace, which check() has passed, without stopping: one of the next frames is the first that has it. No
+	 * format event comes of it. On failure a sentence in `text`. */
+	int (*set_rate)(struct source *source, uint64_t frame_duration_min_ns, uint64_t frame_duration_max_ns,
+			char *text, size_t text_bytes);
+	/* All of these or none, from one of the next frames on; also before start(). *ret_controls as of controls().
+	 * NULL: the source has none. */
+	int (*set_controls)(struct source *source, const struct source_controls *wanted,
+			    struct source_controls *ret_controls, struct source_fault *ret_fault);
+	/* All that the source has, as they will be for the frames to come. NULL: it has none. */
+	void (*controls)(const struct source *source, struct source_controls *ret_controls);
+	/* Begin to deliver frames, after a format event if the format is not the one that was announced last. The first
+	 * format event may come before. */
 	int (*start)(struct source *source);
+	/* After this has returned no frame is made until start(). Waits for the source's thread or device, never for
+	 * the consumer; what is in the queue stays valid, to be fetched in order. What fails has changed nothing. NULL:
+	 * size and pixel format cannot change. */
+	int (*stop)(struct source *source, char *text, size_t text_bytes);
+	/* After stop(), or before the first start(): settings that check() has passed, durations included. Buffers are
+	 * used again where they are large enough, also those that come back later; memory that is missing is an error
+	 * here. What fails has changed nothing. NULL as stop(). */
+	int (*configure)(struct source *source, const struct source_settings *wanted, char *text, size_t text_bytes);
 	/* A descriptor that is readable while source_fetch() has something; it stays the same for the source's life. */
 	int (*fd)(const struct source *source);
 	/* Take the next event: 0, or -EAGAIN when there is none. The descriptor is then not readable, but for a ring
@@ -104,6 +203,7 @@ struct source_operations {
 /* Every source begins with this. */
 struct source {
 	const struct source_operations *operations;
+	bool running; /* started, and not stopped since; source.c's */
 };
 
 /*
@@ -112,10 +212,34 @@ struct source {
  */
 int source_open(const struct source_config *config, struct source **ret_source, char *text, size_t text_bytes);
 
-static inline int source_start(struct source *source)
-{
-	return source->operations->start(source);
-}
+void source_get_capabilities(const struct source *source, struct source_capabilities *ret_capabilities);
+
+/* As the operations say. A source without an operation refuses: -ENOTSUP. */
+int source_check(const struct source *source, const struct source_settings *wanted,
+		 struct source_settings *ret_settings, struct source_fault *ret_fault);
+int source_set_rate(struct source *source, uint64_t frame_duration_min_ns, uint64_t frame_duration_max_ns, char *text,
+		    size_t text_bytes);
+int source_set_controls(struct source *source, const struct source_controls *wanted,
+			struct source_controls *ret_controls, struct source_fault *ret_fault);
+void source_get_controls(const struct source *source, struct source_controls *ret_controls);
+int source_start(struct source *source);
+
+enum source_step { SOURCE_STEP_STOP, SOURCE_STEP_CONFIGURE, SOURCE_STEP_START };
+
+/*
+ * Stop, configure to `wanted`, start; only configure a source that is not running. `now` and `wanted` are settings that
+ * source_check() has passed. If a step fails, *ret_step says which and `text` why, and the source is configured to
+ * `now` and started again: *ret_restored tells whether that went well. If not, the source stands still, `text` says
+ * that too, and no event will: whoever called decides what becomes of it.
+ */
+int source_reconfigure(struct source *source, const struct source_settings *now, const struct source_settings *wanted,
+		       enum source_step *ret_step, bool *ret_restored, char *text, size_t text_bytes);
+
+/* For sources: fill in a fault; both return the error, so that a refusal is one statement. */
+int source_refuse(struct source_fault *ret_fault, int error, const char *field, const char *format, ...)
+	__attribute__((format(printf, 4, 5)));
+int source_out_of_range(struct source_fault *ret_fault, const char *field, int64_t minimum, int64_t maximum,
+			int64_t given, const char *what);
 
 static inline int source_fd(const struct source *source)
 {

@@ -215,8 +215,8 @@ static int synthetic_run(struct feeder *feeder)
 
 static int synthetic_prepare(struct synthetic *synthetic, const struct source_config *config)
 {
-	uint32_t width = config->width ? config->width : SYNTHETIC_WIDTH;
-	uint32_t height = config->height ? config->height : SYNTHETIC_HEIGHT;
+	uint32_t width = config->settings.width ? config->settings.width : SYNTHETIC_WIDTH;
+	uint32_t height = config->settings.height ? config->settings.height : SYNTHETIC_HEIGHT;
 	struct feeder *feeder = &synthetic->feeder;
 	int rc = feeder_init(feeder, &synthetic_operations, config);
 
@@ -226,17 +226,19 @@ static int synthetic_prepare(struct synthetic *synthetic, const struct source_co
 		return feeder_fail(feeder, -EINVAL,
 				   "synthetic: %ux%u pixels were asked for, at most %ux%u are possible", width, height,
 				   LUMARING_EXTENT_MAX, LUMARING_EXTENT_MAX);
-	if (config->layout.name && (config->layout.chroma != PIXELS_CHROMA_NONE ||
-				    (config->layout.pixels != PIXELS_R8 && !put_function_of(config->layout.pixels))))
+	if (config->settings.layout.name &&
+	    (config->settings.layout.chroma != PIXELS_CHROMA_NONE ||
+	     (config->settings.layout.pixels != PIXELS_R8 && !put_function_of(config->settings.layout.pixels))))
 		return feeder_fail(feeder, -EINVAL,
 				   "synthetic: %s was asked for; R8, R10, R10_CSI2P, YUYV and UYVY can be made",
-				   config->layout.name);
+				   config->settings.layout.name);
 	if (!config->unpaced)
-		synthetic->period_ns = config->frame_duration_ns ? config->frame_duration_ns : SYNTHETIC_PERIOD_NS;
+		synthetic->period_ns = config->settings.frame_duration_min_ns ? config->settings.frame_duration_min_ns
+									      : SYNTHETIC_PERIOD_NS;
 	rc = feeder_set_format(feeder, "synthetic",
 			       &(struct feeder_picture){ .width = width,
 							 .height = height,
-							 .pixels = config->layout.pixels,
+							 .pixels = config->settings.layout.pixels,
 							 .luma_range = LUMARING_RANGE_FULL },
 			       synthetic->period_ns);
 	return rc ? rc : feeder_launch(feeder, "synthetic", synthetic_run);

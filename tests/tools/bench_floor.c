@@ -74,14 +74,17 @@ static int open_source(struct floor *floor, char **argv)
 {
 	struct source_config config = {
 		.name = "synthetic",
-		.width = (uint32_t)atoi(argv[2]),
-		.height = (uint32_t)atoi(argv[3]),
-		.frame_duration_ns = strtoull(argv[4], NULL, 10),
+		.settings = {
+			.width = (uint32_t)atoi(argv[2]),
+			.height = (uint32_t)atoi(argv[3]),
+			.frame_duration_min_ns = strtoull(argv[4], NULL, 10),
+			.frame_duration_max_ns = strtoull(argv[4], NULL, 10),
+		},
 	};
 	struct source_event event;
 	char text[512];
 
-	config.unpaced = !config.frame_duration_ns;
+	config.unpaced = !config.settings.frame_duration_max_ns;
 	if (source_open(&config, &floor->source, text, sizeof(text)) < 0) {
 		fprintf(stderr, "bench_floor: %s\n", text);
 		return -1;

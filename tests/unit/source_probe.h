@@ -25,6 +25,11 @@
 #define HANG_MS 60000
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
+static inline void set_fixed_rate(struct source_settings *settings, uint64_t frame_duration_ns)
+{
+	settings->frame_duration_min_ns = settings->frame_duration_max_ns = frame_duration_ns;
+}
+
 static inline bool is_readable(int fd)
 {
 	struct pollfd poll_fd = { .fd = fd, .events = POLLIN };

@@ -22,7 +22,7 @@ static void open_and_close(const struct source_config *config)
 
 static void test_limits(void **state)
 {
-	struct source_config config = { .name = "synthetic", .width = 8, .height = 8 };
+	struct source_config config = { .name = "synthetic", .settings = { .width = 8, .height = 8 } };
 
 	(void)state;
 	config.buffer_count = SOURCE_BUFFERS_MAX;
@@ -30,36 +30,39 @@ static void test_limits(void **state)
 	config.buffer_count++;
 	expect_refusal(&config, -EINVAL, "65 capture buffers were asked for, 1..64 are possible");
 	config.buffer_count = 1;
-	config.frame_duration_ns = 100000;
+	set_fixed_rate(&config.settings, 100000);
 	open_and_close(&config);
-	config.frame_duration_ns--;
+	set_fixed_rate(&config.settings, 99999);
 	expect_refusal(&config, -EINVAL,
 		       "a frame every 99999 ns was asked for; from 10000 a second to one an hour are possible");
-	config.frame_duration_ns = 3600 * NS_PER_SECOND;
+	set_fixed_rate(&config.settings, 3600 * NS_PER_SECOND);
 	open_and_close(&config);
-	config.frame_duration_ns++;
+	set_fixed_rate(&config.settings, 3600 * NS_PER_SECOND + 1);
 	expect_refusal(&config, -EINVAL, "a frame every 3600000000001 ns was asked for");
-	config.frame_duration_ns = 0;
-	config.width = 65535;
+	set_fixed_rate(&config.settings, 0);
+	config.settings.width = 65535;
 	open_and_close(&config);
-	config.width++;
+	config.settings.width++;
 	expect_refusal(&config, -EINVAL, "synthetic: 65536x8 pixels were asked for, at most 65535x65535 are possible");
 }
 
 /* 65536 bytes a row and 32768 rows are 2 GiB. */
 static void test_pool_limit(void **state)
 {
-	struct source_config config = { .name = "synthetic", .width = 65504, .height = 32768, .buffer_count = 1 };
+	struct source_config config = { .name = "synthetic",
+					.settings = { .width = 65504, .height = 32768 },
+					.buffer_count = 1 };
 
 	(void)state;
-	assert_int_equal((uint64_t)FEEDER_STRIDE(config.width) * config.height, FEEDER_POOL_BYTES_MAX);
+	assert_int_equal((uint64_t)FEEDER_STRIDE(config.settings.width) * config.settings.height,
+			 FEEDER_POOL_BYTES_MAX);
 	open_and_close(&config);
-	config.height++;
+	config.settings.height++;
 	expect_refusal(
 		&config, -EFBIG,
 		"synthetic: 1 capture buffers for 65504x32769 pixels take 2147549184 bytes and at most 2147483648 "
 		"are allowed; use a smaller image");
-	config.height = config.width = 65535;
+	config.settings.height = config.settings.width = 65535;
 	config.buffer_count = 64;
 	expect_refusal(&config, -EFBIG, "take 275142144000 bytes");
 }
@@ -72,7 +75,7 @@ static void test_nothing_is_left(void **state)
 	(void)state;
 	open_and_close(&(struct source_config){ .name = "synthetic" });
 	open_and_close(&(struct source_config){ .name = "replay", .path = "/dev/null" });
-	expect_refusal(&(struct source_config){ .name = "synthetic", .width = 70000 }, -EINVAL, "70000x480");
+	expect_refusal(&(struct source_config){ .name = "synthetic", .settings.width = 70000 }, -EINVAL, "70000x480");
 	expect_refusal(&(struct source_config){ .name = "replay" }, -EINVAL, "replay needs");
 	expect_refusal(&(struct source_config){ .name = "replay", .path = "/" }, -EISDIR, "/: is a directory");
 	expect_refusal(&(struct source_config){ .name = "replay", .path = "/proc/self/exe" }, -EINVAL,

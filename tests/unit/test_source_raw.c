@@ -32,10 +32,10 @@ static int remove_directory(void **state)
 static struct source_config config_of(uint32_t width, uint32_t height, const char *format)
 {
 	struct source_config config = {
-		.name = "raw", .path = path, .width = width, .height = height, .unpaced = true
+		.name = "raw", .path = path, .settings = { .width = width, .height = height }, .unpaced = true
 	};
 
-	assert_true(pixels_find_layout(format, &config.layout));
+	assert_true(pixels_find_layout(format, &config.settings.layout));
 	return config;
 }
 
@@ -81,11 +81,11 @@ static void check(const struct source_config *config, uint32_t row_bytes, size_t
 {
 	struct source *source;
 
-	save_frames(5, 3, (size_t)row_bytes * config->height, rest);
+	save_frames(5, 3, (size_t)row_bytes * config->settings.height, rest);
 	source = start(config);
-	expect_format_of(source, config->width, config->height, config->layout.pixels);
+	expect_format_of(source, config->settings.width, config->settings.height, config->settings.layout.pixels);
 	for (unsigned frame = 1; frame <= 3; frame++)
-		expect_clip_frame(source, row_bytes, config->height, 5, frame);
+		expect_clip_frame(source, row_bytes, config->settings.height, 5, frame);
 	expect_event(source, SOURCE_ENDED);
 	expect_nothing(source);
 	source_destroy(source);
@@ -132,7 +132,7 @@ static void test_planar(void **state)
 	for (size_t i = 0; i < COUNT(rows); i++) {
 		struct source_config config = config_of(5, 3, rows[i].name);
 
-		assert_int_equal(config.layout.pixels, PIXELS_R8);
+		assert_int_equal(config.settings.layout.pixels, PIXELS_R8);
 		check(&config, 5, rows[i].rest);
 		config.row_bytes = 8;
 		check(&config, 8, rows[i].rest_padded);
@@ -247,7 +247,7 @@ static void test_rates(void **state)
 	source = open_source(&config);
 	assert_int_equal(expect_event(source, SOURCE_FORMAT).format.frame_duration_us, 33333);
 	source_destroy(source);
-	config.frame_duration_ns = 20000000;
+	set_fixed_rate(&config.settings, 20000000);
 	source = open_source(&config);
 	assert_int_equal(expect_event(source, SOURCE_FORMAT).format.frame_duration_us, 20000);
 	source_destroy(source);
@@ -261,7 +261,7 @@ static void test_rates(void **state)
 	source = open_source(&config);
 	assert_int_equal(expect_event(source, SOURCE_FORMAT).format.frame_duration_us, 0);
 	source_destroy(source);
-	config.frame_duration_ns = 20000000;
+	set_fixed_rate(&config.settings, 20000000);
 	source = open_source(&config);
 	assert_int_equal(expect_event(source, SOURCE_FORMAT).format.frame_duration_us, 20000);
 	source_destroy(source);
@@ -303,14 +303,14 @@ static void test_refused(void **state)
 	config.frame_bytes = 31;
 	expect_refusal(&config, -ENODATA, "clip.raw: holds 30 bytes, and one frame of 5x3 pixels takes 31");
 	config.frame_bytes = 0;
-	config.width = 0;
+	config.settings.width = 0;
 	expect_refusal(&config, -EINVAL,
 		       "clip.raw: raw frames do not say what they are: give --size and --pixel-format");
-	config.width = 5;
-	config.height = 0;
+	config.settings.width = 5;
+	config.settings.height = 0;
 	expect_refusal(&config, -EINVAL, "give --size and --pixel-format");
-	config.height = 3;
-	config.layout.name = NULL;
+	config.settings.height = 3;
+	config.settings.layout.name = NULL;
 	expect_refusal(&config, -EINVAL, "give --size and --pixel-format");
 	config = config_of(5, 3, "R8");
 	config.path = directory;

@@ -345,10 +345,10 @@ static void test_refused_when_opened(void **state)
 	save_text("YUV4MPEG2 W65535 H65535\n");
 	expect_refusal(&config, -EFBIG, "6 capture buffers for 65535x65535 pixels take 25794576000 bytes");
 	save_text("YUV4MPEG2 W4 H4 Cmono\nFRAME\n1234567890123456");
-	config.width = 4;
-	config.height = 5;
+	config.settings.width = 4;
+	config.settings.height = 5;
 	expect_refusal(&config, -EINVAL, "clip.y4m: byte 0: the footage has 4x4 pixels and 4x5 were asked for");
-	config.height = 0;
+	config.settings.height = 0;
 	source_destroy(open_source(&config));
 	config.path = directory;
 	expect_refusal(&config, -EISDIR, ": is a directory; name a Y4M file");
@@ -383,7 +383,7 @@ static uint32_t duration_us(const char *more, uint64_t asked_ns, bool is_unpaced
 	struct source_event event;
 
 	config.unpaced = is_unpaced;
-	config.frame_duration_ns = asked_ns;
+	set_fixed_rate(&config.settings, asked_ns);
 	clip_header(&bytes, 2, 1, more);
 	bytes_text(&bytes, "FRAME\n1234");
 	save(&bytes);

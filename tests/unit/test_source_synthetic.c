@@ -231,8 +231,7 @@ static void test_unpaced(void **state)
 	(void)state;
 	for (size_t s = 0; s < COUNT(sizes); s++) {
 		struct source_config config = { .name = "synthetic",
-						.width = sizes[s][0],
-						.height = sizes[s][1],
+						.settings = { .width = sizes[s][0], .height = sizes[s][1] },
 						.unpaced = true,
 						.buffer_count = 3 };
 		struct source *source = open_source(&config);
@@ -260,11 +259,13 @@ static void test_unpaced(void **state)
 
 static void test_format_of_the_source(void **state)
 {
-	struct source_config config = { .name = "synthetic", .width = 33, .height = 5, .unpaced = true };
+	struct source_config config = { .name = "synthetic",
+					.settings = { .width = 33, .height = 5 },
+					.unpaced = true };
 	uint8_t row[100];
 
 	(void)state;
-	assert_true(pixels_find_layout("UYVY", &config.layout));
+	assert_true(pixels_find_layout("UYVY", &config.settings.layout));
 	{
 		struct source *source = open_source(&config);
 		struct source_event event;
@@ -282,10 +283,10 @@ static void test_format_of_the_source(void **state)
 		}
 		source_destroy(source);
 	}
-	assert_true(pixels_find_layout("RGB24", &config.layout));
+	assert_true(pixels_find_layout("RGB24", &config.settings.layout));
 	expect_refusal(&config, -EINVAL,
 		       "synthetic: RGB24 was asked for; R8, R10, R10_CSI2P, YUYV and UYVY can be made");
-	assert_true(pixels_find_layout("NV12", &config.layout));
+	assert_true(pixels_find_layout("NV12", &config.settings.layout));
 	expect_refusal(&config, -EINVAL, "synthetic: NV12 was asked for");
 }
 
@@ -308,9 +309,12 @@ static void test_defaults(void **state)
 /* A consumer that holds every buffer makes the source lose frames; the numbers and the losses always agree. */
 static void test_live_losses(void **state)
 {
-	struct source_config config = {
-		.name = "synthetic", .width = 64, .height = 4, .frame_duration_ns = 100000, .buffer_count = 3
-	};
+	struct source_config config = { .name = "synthetic",
+					.settings = { .width = 64,
+						      .height = 4,
+						      .frame_duration_min_ns = 100000,
+						      .frame_duration_max_ns = 100000 },
+					.buffer_count = 3 };
 	struct source *source = open_source(&config);
 	uint64_t before = 0, before_ns = 0, lost = 0;
 
@@ -345,7 +349,9 @@ static void test_live_losses(void **state)
 /* Between ticks an hour apart, and with nobody taking frames. */
 static void test_destroy_while_waiting(void **state)
 {
-	struct source_config config = { .name = "synthetic", .frame_duration_ns = FEEDER_PERIOD_MAX_NS };
+	struct source_config config = { .name = "synthetic",
+					.settings = { .frame_duration_min_ns = FEEDER_PERIOD_MAX_NS,
+						      .frame_duration_max_ns = FEEDER_PERIOD_MAX_NS } };
 
 	(void)state;
 	for (unsigned i = 0; i < 10; i++) {
