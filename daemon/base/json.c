@@ -142,6 +142,15 @@ void json_number(struct json *json, const char *name, uint64_t value)
 	append(json, text, (size_t)n);
 }
 
+void json_integer(struct json *json, const char *name, int64_t value)
+{
+	char text[24];
+	int n = snprintf(text, sizeof(text), "%" PRId64, value);
+
+	begin(json, name);
+	append(json, text, (size_t)n);
+}
+
 void json_id(struct json *json, const char *name, uint64_t value)
 {
 	char text[24];
@@ -157,10 +166,21 @@ void json_bool(struct json *json, const char *name, bool value)
 	append(json, value ? "true" : "false", value ? 4 : 5);
 }
 
+void json_null(struct json *json, const char *name)
+{
+	json_raw(json, name, "null", 4);
+}
+
 void json_string(struct json *json, const char *name, const char *value)
 {
 	begin(json, name);
 	append_string(json, value);
+}
+
+void json_raw(struct json *json, const char *name, const char *text, size_t bytes)
+{
+	begin(json, name);
+	append(json, text, bytes);
 }
 
 char *json_take(struct json *json, size_t *ret_bytes)

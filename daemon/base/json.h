@@ -19,7 +19,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define JSON_DEPTH_MAX 8u
+#define JSON_DEPTH_MAX 16u
 
 /* Zero-initialise. */
 struct json {
@@ -36,9 +36,13 @@ void json_array(struct json *json, const char *name);
 void json_close(struct json *json); /* the innermost of these */
 
 void json_number(struct json *json, const char *name, uint64_t value);
+void json_integer(struct json *json, const char *name, int64_t value);
 void json_id(struct json *json, const char *name, uint64_t value); /* as a string: for readers with doubles only */
 void json_bool(struct json *json, const char *name, bool value);
+void json_null(struct json *json, const char *name);
 void json_string(struct json *json, const char *name, const char *value);
+/* A value that is JSON already, of another json_take() for example. */
+void json_raw(struct json *json, const char *name, const char *text, size_t bytes);
 
 /* The finished text, NUL-terminated, the caller's to free(3); NULL: no memory. *json is zero again. */
 char *json_take(struct json *json, size_t *ret_bytes);

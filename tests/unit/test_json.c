@@ -63,12 +63,36 @@ static void test_numbers(void **state)
 	json_number(&json, NULL, 0);
 	json_number(&json, NULL, (UINT64_C(1) << 53) + 1);
 	json_number(&json, NULL, UINT64_MAX);
+	json_integer(&json, NULL, 0);
+	json_integer(&json, NULL, -1);
+	json_integer(&json, NULL, INT64_MIN);
+	json_integer(&json, NULL, INT64_MAX);
 	json_id(&json, NULL, 0);
 	json_id(&json, NULL, (UINT64_C(1) << 53) + 1);
 	json_id(&json, NULL, UINT64_MAX);
 	json_close(&json);
 	expect("[0,9007199254740993,18446744073709551615,"
+	       "0,-1,-9223372036854775808,9223372036854775807,"
 	       "\"0\",\"9007199254740993\",\"18446744073709551615\"]");
+}
+
+/* null, and values that are texts already, among others: the commas are right, and nothing of the text is changed. */
+static void test_raw(void **state)
+{
+	(void)state;
+	json_raw(&json, NULL, "{\"a\":[1,2]}", 11);
+	expect("{\"a\":[1,2]}");
+	json_object(&json, NULL);
+	json_null(&json, "nothing");
+	json_raw(&json, "r", "[1,\"\\u0001\"] and what lies behind it", 12);
+	json_array(&json, "list");
+	json_null(&json, NULL);
+	json_raw(&json, NULL, "-0.5", 4);
+	json_null(&json, NULL);
+	json_close(&json);
+	json_raw(&json, "last", "{}", 2);
+	json_close(&json);
+	expect("{\"nothing\":null,\"r\":[1,\"\\u0001\"],\"list\":[null,-0.5,null],\"last\":{}}");
 }
 
 static void test_deepest(void **state)
@@ -78,7 +102,7 @@ static void test_deepest(void **state)
 		json_array(&json, NULL);
 	for (unsigned i = 0; i < JSON_DEPTH_MAX; i++)
 		json_close(&json);
-	expect("[[[[[[[[]]]]]]]]");
+	expect("[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]");
 }
 
 static void check_string(const char *value, const char *written)
@@ -205,7 +229,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_form),    cmocka_unit_test(test_numbers), cmocka_unit_test(test_deepest),
 		cmocka_unit_test(test_strings), cmocka_unit_test(test_parsed),  cmocka_unit_test(test_growth),
-		cmocka_unit_test(test_full),    cmocka_unit_test(test_nothing),
+		cmocka_unit_test(test_full),    cmocka_unit_test(test_nothing), cmocka_unit_test(test_raw),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
