@@ -11,6 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/utf8.h"
+
 #define JSON_ROOM_FIRST 4096u
 
 static void append(struct json *json, const char *text, size_t bytes)
@@ -36,31 +38,6 @@ static void append(struct json *json, const char *text, size_t bytes)
 	json->bytes += bytes;
 }
 
-/* Bytes of the UTF-8 sequence that the text begins with, 0: it begins with none. The NUL at its end is none. */
-static size_t utf8_length(const unsigned char *text)
-{
-	static const struct {
-		unsigned char first, last, second_min, second_max;
-		size_t length;
-	} forms[] = {
-		{ 0x01, 0x7f, 0, 0, 1 },       { 0xc2, 0xdf, 0x80, 0xbf, 2 }, { 0xe0, 0xe0, 0xa0, 0xbf, 3 },
-		{ 0xe1, 0xec, 0x80, 0xbf, 3 }, { 0xed, 0xed, 0x80, 0x9f, 3 }, { 0xee, 0xef, 0x80, 0xbf, 3 },
-		{ 0xf0, 0xf0, 0x90, 0xbf, 4 }, { 0xf1, 0xf3, 0x80, 0xbf, 4 }, { 0xf4, 0xf4, 0x80, 0x8f, 4 },
-	};
-
-	for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]); i++) {
-		if (text[0] < forms[i].first || text[0] > forms[i].last)
-			continue;
-		if (forms[i].length > 1 && (text[1] < forms[i].second_min || text[1] > forms[i].second_max))
-			return 0;
-		for (size_t n = 2; n < forms[i].length; n++)
-			if (text[n] < 0x80 || text[n] > 0xbf)
-				return 0;
-		return forms[i].length;
-	}
-	return 0;
-}
-
 /* Characters that stand for themselves: most strings are nothing else. */
 static size_t plain_length(const char *text)
 {
@@ -77,7 +54,7 @@ static void append_string(struct json *json, const char *value)
 
 	append(json, "\"", 1);
 	while (*value) {
-		size_t plain = plain_length(value), length = plain ? plain : utf8_length((const unsigned char *)value);
+		size_t plain = plain_length(value), length = plain ? plain : utf8_length(value);
 
 		if (length == 0) {
 			append(json, "\\ufffd", 6);

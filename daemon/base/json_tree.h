@@ -46,7 +46,7 @@ struct json_bounds {
 };
 
 struct json_fault {
-	uint32_t line, column; /* 0: it is about the text as a whole */
+	uint32_t line, column; /* of a value, or of the first byte that cannot stand where it does */
 	char field[96]; /* "streams[2].bin", "" at the top or not known; the end is cut off if there is no room */
 	char text[160]; /* the sentence, for example "this key stands there twice" */
 };
