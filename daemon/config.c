@@ -85,7 +85,12 @@ static int set_luma_range(struct config *config, const char *what, const char *v
 
 static int set_framerate(struct config *config, const char *what, const char *value, char *error, size_t error_bytes)
 {
-	return parse_framerate(what, value, &config->frame_duration_ns, error, error_bytes);
+	int r = parse_framerates(what, value, &config->frame_duration_min_ns, &config->frame_duration_max_ns, error,
+				 error_bytes);
+
+	if (r == 0)
+		snprintf(config->framerate, sizeof(config->framerate), "%s", value);
+	return r;
 }
 
 static int set_unpaced(struct config *config, const char *what, const char *value, char *error, size_t error_bytes)
@@ -290,8 +295,16 @@ void config_init(struct config *config)
 		.private_bytes_max = LIMIT_PRIVATE_BYTES,
 		.private_streams_max = LIMIT_PRIVATE_STREAMS,
 		.gid = (gid_t)-1,
+		.control_gid = (gid_t)-1,
 		.clients_max = LIMIT_CLIENTS,
 		.attach_rate = LIMIT_ATTACH_RATE,
+		.control_connections_max = LIMIT_CONTROL_CONNECTIONS,
+		.control_message_bytes_max = LIMIT_CONTROL_MESSAGE_BYTES,
+		.control_depth_max = LIMIT_CONTROL_DEPTH,
+		.control_values_max = LIMIT_CONTROL_VALUES,
+		.control_rate = LIMIT_CONTROL_RATE,
+		.control_message_ms = LIMIT_CONTROL_MESSAGE_MS,
+		.size_change_rate = LIMIT_SIZE_CHANGE_RATE,
 		.copy.policy = COPY_POLICY_INHERITED,
 		.copy_budget_percent = TUNER_BUDGET_PERCENT,
 	};
@@ -373,7 +386,7 @@ int config_finish(struct config *config, char *error, size_t error_bytes)
 		return snprintf(error, error_bytes, "%s", copy_cpu_error()), -EINVAL;
 	if (r < 0)
 		return r;
-	if (config->unpaced && config->frame_duration_ns)
+	if (config->unpaced && config->frame_duration_max_ns)
 		return snprintf(error, error_bytes, "framerate and unpaced exclude each other: give one of them"),
 		       -EINVAL;
 	if (config->wait_clients > config->clients_max)

@@ -17,19 +17,22 @@
 #include "base/pixels.h"
 #include "copy/pool.h"
 #include "loop/loop.h"
+#include "source/source.h"
 #include "stream.h"
 
 struct config {
 	char camera[LUMARING_NAME_MAX + 1];
-	char source[16];                     /* name, see source.h */
-	char source_path[PATHS_BYTES];       /* replay, raw: after the colon */
-	uint32_t width, height;              /* 0: the source's own */
-	struct pixels_layout layout;         /* name NULL: the source's own */
-	uint32_t row_bytes;                  /* raw; 0: as many as its pixels take */
-	uint64_t frame_bytes;                /* raw; 0: rows and colour */
-	enum lumaring_luma_range luma_range; /* raw; unknown: its default */
-	uint64_t frame_duration_ns;          /* 0: the source's own */
+	char source[16];                                       /* name, see source.h */
+	char source_path[PATHS_BYTES];                         /* replay, raw: after the colon */
+	uint32_t width, height;                                /* 0: the source's own */
+	struct pixels_layout layout;                           /* name NULL: the source's own */
+	uint32_t row_bytes;                                    /* raw; 0: as many as its pixels take */
+	uint64_t frame_bytes;                                  /* raw; 0: rows and colour */
+	enum lumaring_luma_range luma_range;                   /* raw; unknown: its default */
+	char framerate[FRAMERATE_BYTES];                       /* as it was written; "": not at all */
+	uint64_t frame_duration_min_ns, frame_duration_max_ns; /* equal for one rate; 0: the source's own */
 	bool unpaced, loop;
+	struct source_controls controls;
 	struct stream_config streams[LIMIT_STREAMS];
 	unsigned stream_count;
 	uint32_t slot_count;        /* 0: the stream's default */
@@ -37,12 +40,19 @@ struct config {
 	uint64_t private_bytes_max; /* all private rings together */
 	uint32_t private_streams_max;
 	char runtime_dir[PATHS_BYTES]; /* "": the default */
-	char group[64];                /* "": the daemon's own */
+	char group[64];                /* whose members may read; "": the daemon's own */
 	gid_t gid;                     /* of `group`, (gid_t)-1: leave */
+	char control_group[64];        /* whose members may change; "": none */
+	gid_t control_gid;             /* of `control_group`, (gid_t)-1: none */
 	enum loop_backend io;
 	unsigned wait_clients, clients_max;
-	unsigned clients_per_uid;     /* 0: half of clients_max */
-	unsigned attach_rate;         /* connections a second and uid */
+	unsigned clients_per_uid; /* 0: half of clients_max */
+	unsigned attach_rate;     /* connections a second and uid */
+	uint32_t control_connections_max;
+	uint32_t control_message_bytes_max, control_depth_max, control_values_max;
+	uint32_t control_rate;        /* requests a second and uid; twice as many after a pause */
+	uint32_t control_message_ms;  /* from a request's first byte to its last */
+	uint32_t size_change_rate;    /* a second */
 	struct copy_pool_config copy; /* threads 0: as many as suffice, found while running */
 	unsigned copy_budget_percent; /* of the frame period */
 };

@@ -100,7 +100,7 @@ int parse_region(const char *what, const char *text, struct region *ret_region, 
 	return 0;
 }
 
-/* Eat "30", "29.97" or "30000/1001" as a fraction whose parts are small enough for what parse_framerate() does. */
+/* Eat "30", "29.97" or "30000/1001" as a fraction whose parts are small enough for what take_framerate() does. */
 static bool take_rate(const char **text, uint64_t *ret_numerator, uint64_t *ret_denominator)
 {
 	uint64_t whole, places = 0, scale = 1;
@@ -123,20 +123,39 @@ static bool take_rate(const char **text, uint64_t *ret_numerator, uint64_t *ret_
 	return true;
 }
 
-int parse_framerate(const char *what, const char *text, uint64_t *ret_frame_duration_ns, char *error,
-		    size_t error_bytes)
+/* Eat a rate that is in range, as the time of one frame. */
+static bool take_framerate(const char **text, uint64_t *ret_duration_ns)
 {
-	const uint64_t rate_max = (uint64_t)LIMIT_FRAMERATE;
-	const char *at = text;
 	uint64_t numerator, denominator;
 
 	/* A denominator of 0 is above every limit. */
-	if (!take_rate(&at, &numerator, &denominator) || *at || numerator == 0 || numerator > rate_max * denominator)
-		return refuse(what, text, error, error_bytes,
-			      "frames per second, such as 30, 29.97 or 30000/1001, above 0 and up to %" PRIu64,
-			      rate_max);
+	if (!take_rate(text, &numerator, &denominator) || numerator == 0 ||
+	    numerator > (uint64_t)LIMIT_FRAMERATE * denominator)
+		return false;
 	/* At most 10^9 * 2^32 + 2^42: fits. */
-	*ret_frame_duration_ns = (NS_PER_SECOND * denominator + numerator / 2) / numerator;
+	*ret_duration_ns = (NS_PER_SECOND * denominator + numerator / 2) / numerator;
+	return true;
+}
+
+int parse_framerates(const char *what, const char *text, uint64_t *ret_duration_min_ns, uint64_t *ret_duration_max_ns,
+		     char *error, size_t error_bytes)
+{
+	const char *at = text;
+	uint64_t min_ns, max_ns;
+	bool good = strlen(text) < FRAMERATE_BYTES && take_framerate(&at, &max_ns);
+
+	if (good && take(&at, '-'))
+		good = take_framerate(&at, &min_ns) && min_ns <= max_ns;
+	else if (good)
+		min_ns = max_ns;
+	if (!good || *at)
+		return refuse(what, text, error, error_bytes,
+			      "frames per second, such as 30, 29.97, 30000/1001 or, slowest and fastest, 15-56, above "
+			      "0 and up "
+			      "to %.0f",
+			      LIMIT_FRAMERATE);
+	*ret_duration_min_ns = min_ns;
+	*ret_duration_max_ns = max_ns;
 	return 0;
 }
 
@@ -169,6 +188,23 @@ int parse_unsigned(const char *what, const char *text, uint64_t min, uint64_t ma
 
 	if (!take_number(&at, max, &value) || *at || value < min)
 		return refuse(what, text, error, error_bytes, "a whole number, %" PRIu64 " to %" PRIu64, min, max);
+	*ret_value = value;
+	return 0;
+}
+
+int parse_integer(const char *what, const char *text, int64_t min, int64_t max, int64_t *ret_value, char *error,
+		  size_t error_bytes)
+{
+	const char *at = text;
+	bool minus = take(&at, '-');
+	uint64_t magnitude;
+	int64_t value = 0;
+	bool good = take_number(&at, INT64_MAX, &magnitude) && !*at;
+
+	if (good)
+		value = minus ? -(int64_t)magnitude : (int64_t)magnitude;
+	if (!good || value < min || value > max)
+		return refuse(what, text, error, error_bytes, "a whole number, %" PRId64 " to %" PRId64, min, max);
 	*ret_value = value;
 	return 0;
 }

@@ -31,10 +31,12 @@ int parse_region(const char *what, const char *text, struct region *ret_region, 
 
 /*
  * Frames per second, above 0 and up to LIMIT_FRAMERATE, as the time of one frame rounded to the nearest nanosecond: a
- * decimal with up to 9 places ("30", "29.97") or a fraction ("30000/1001").
+ * decimal with up to 9 places ("30", "29.97"), a fraction ("30000/1001"), or two of them, the slower one first, between
+ * which the rate may lie ("15-56"). One rate gives the same duration twice. Less than FRAMERATE_BYTES characters.
  */
-int parse_framerate(const char *what, const char *text, uint64_t *ret_frame_duration_ns, char *error,
-		    size_t error_bytes);
+#define FRAMERATE_BYTES 64u
+int parse_framerates(const char *what, const char *text, uint64_t *ret_duration_min_ns, uint64_t *ret_duration_max_ns,
+		     char *error, size_t error_bytes);
 
 /* A number of bytes, min to max; a suffix k (or K), M or G multiplies by 1024, 1024^2 or 1024^3. */
 int parse_bytes(const char *what, const char *text, uint64_t min, uint64_t max, uint64_t *ret_bytes, char *error,
@@ -43,7 +45,9 @@ int parse_bytes(const char *what, const char *text, uint64_t min, uint64_t max, 
 /* A list of CPUs as taskset(1) takes it: numbers and FIRST-LAST, with commas: "0,2-3". */
 int parse_cpus(const char *what, const char *text, cpu_set_t *ret_cpus, char *error, size_t error_bytes);
 
-/* A whole number, min to max. */
+/* A whole number, min to max; of the first, with a minus sign before it or not. */
+int parse_integer(const char *what, const char *text, int64_t min, int64_t max, int64_t *ret_value, char *error,
+		  size_t error_bytes);
 int parse_unsigned(const char *what, const char *text, uint64_t min, uint64_t max, uint64_t *ret_value, char *error,
 		   size_t error_bytes);
 int parse_u32(const char *what, const char *text, uint32_t min, uint32_t max, uint32_t *ret_value, char *error,

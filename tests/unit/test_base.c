@@ -97,49 +97,95 @@ static void test_parse_region(void **state)
 	assert_int_equal(region.height, 65535);
 }
 
-static void test_parse_framerate(void **state)
+static void test_parse_framerates(void **state)
 {
 	static const struct {
 		const char *text;
-		uint64_t frame_duration_ns;
+		uint64_t min_ns, max_ns; /* max 0: the same */
 	} good[] = {
-		{ "30", 33333333 },
-		{ "60", 16666667 },
-		{ "29.97", 33366700 },
-		{ "30000/1001", 33366667 },
-		{ "56", 17857143 },
-		{ "56.03", 17847582 },
-		{ "10000", 100000 },
-		{ "10000.000000000", 100000 },
-		{ "1", 1000000000 },
-		{ "0.5", 2000000000 },
-		{ "1/4294967295", UINT64_C(4294967295000000000) },
-		{ "0.000000001", UINT64_C(1000000000000000000) },
-		{ "4294967295/4294967295", 1000000000 },
-		{ "4294967295/429497", 100000 },
-		{ "2/3", 1500000000 },
+		{ "30", 33333333, 0 },
+		{ "60", 16666667, 0 },
+		{ "29.97", 33366700, 0 },
+		{ "30000/1001", 33366667, 0 },
+		{ "56", 17857143, 0 },
+		{ "56.03", 17847582, 0 },
+		{ "10000", 100000, 0 },
+		{ "10000.000000000", 100000, 0 },
+		{ "1", 1000000000, 0 },
+		{ "0.5", 2000000000, 0 },
+		{ "1/4294967295", UINT64_C(4294967295000000000), 0 },
+		{ "0.000000001", UINT64_C(1000000000000000000), 0 },
+		{ "4294967295/4294967295", 1000000000, 0 },
+		{ "4294967295/429497", 100000, 0 },
+		{ "2/3", 1500000000, 0 },
+		{ "15-56", 17857143, 66666667 },
+		{ "0.5-30000/1001", 33366667, 2000000000 },
+		{ "30-30", 33333333, 33333333 },
 	};
 	static const char *const bad[] = {
 		"", "0", "0.0", "0/1", "1/0", "-1", "+1", "1e3", ".5", "5.", "1.2.3", "1/2/3", "1.5/2", "1/",
 		"/1", "10000.000000001", "10001", "20001/2", "inf", "nan", "30fps", "30 ", "0.0000000001",
-		"4294967296/2", "1/4294967296", "0x1e", "4294967295/429495", "99999999999999999999"
+		"4294967296/2", "1/4294967296", "0x1e", "4294967295/429495", "99999999999999999999", "56-15",
+		"30-29.999999", "15-", "-56", "0-56", "15-10001", "15-30-56", "15 - 56"
 	};
-	uint64_t duration_ns = 5;
+	uint64_t min_ns = 5, max_ns = 6;
+	char error[256] = "", text[80];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
+		assert_int_equal(parse_framerates("f", bad[i], &min_ns, &max_ns, error, sizeof(error)), -EINVAL);
+		assert_true(min_ns == 5 && max_ns == 6);
+	}
+	assert_int_equal(parse_framerates("--framerate", "0", &min_ns, &max_ns, error, sizeof(error)), -EINVAL);
+	assert_string_equal(error, "--framerate: \"0\" is not frames per second, such as 30, 29.97, 30000/1001 or, "
+				   "slowest and fastest, 15-56, above 0 and up to 10000");
+	for (size_t i = 0; i < sizeof(good) / sizeof(*good); i++) {
+		assert_int_equal(parse_framerates("f", good[i].text, &min_ns, &max_ns, error, sizeof(error)), 0);
+		assert_int_equal(min_ns, good[i].min_ns);
+		assert_int_equal(max_ns, good[i].max_ns ? good[i].max_ns : good[i].min_ns);
+	}
+	/* The longest, and one more. */
+	snprintf(text, sizeof(text), "%0*d", (int)FRAMERATE_BYTES - 1, 30);
+	assert_int_equal(parse_framerates("f", text, &min_ns, &max_ns, error, sizeof(error)), 0);
+	snprintf(text, sizeof(text), "%0*d", (int)FRAMERATE_BYTES, 30);
+	assert_int_equal(parse_framerates("f", text, &min_ns, &max_ns, error, sizeof(error)), -EINVAL);
+}
+
+static void test_parse_integer(void **state)
+{
+	static const struct {
+		const char *text;
+		int64_t value;
+	} good[] = {
+		{ "0", 0 },
+		{ "-0", 0 },
+		{ "-1", -1 },
+		{ "007", 7 },
+		{ "9223372036854775807", INT64_MAX },
+		{ "-9223372036854775807", -INT64_MAX },
+	};
+	static const char *const bad[] = {
+		"", "-", "--1", "+1", "1-", " 1", "1 ", "1.0", "9223372036854775808", "-1k"
+	};
+	int64_t value = 5;
 	char error[256] = "";
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
-		assert_int_equal(parse_framerate("--framerate", bad[i], &duration_ns, error, sizeof(error)), -EINVAL);
-		assert_int_equal(duration_ns, 5);
+		assert_int_equal(parse_integer("n", bad[i], INT64_MIN, INT64_MAX, &value, error, sizeof(error)),
+				 -EINVAL);
+		assert_int_equal(value, 5);
 	}
-	assert_int_equal(parse_framerate("--framerate", "0", &duration_ns, error, sizeof(error)), -EINVAL);
-	assert_string_equal(error,
-			    "--framerate: \"0\" is not frames per second, such as 30, 29.97 or 30000/1001, above 0 "
-			    "and up to 10000");
 	for (size_t i = 0; i < sizeof(good) / sizeof(*good); i++) {
-		assert_int_equal(parse_framerate("f", good[i].text, &duration_ns, error, sizeof(error)), 0);
-		assert_int_equal(duration_ns, good[i].frame_duration_ns);
+		assert_int_equal(parse_integer("n", good[i].text, INT64_MIN, INT64_MAX, &value, error, sizeof(error)),
+				 0);
+		assert_true(value == good[i].value);
 	}
+	assert_int_equal(parse_integer("n", "-8000", -8000, 8000, &value, error, sizeof(error)), 0);
+	assert_int_equal(parse_integer("n", "-8001", -8000, 8000, &value, error, sizeof(error)), -EINVAL);
+	assert_string_equal(error, "n: \"-8001\" is not a whole number, -8000 to 8000");
+	assert_int_equal(parse_integer("n", "8001", -8000, 8000, &value, error, sizeof(error)), -EINVAL);
+	assert_true(value == -8000);
 }
 
 static void test_parse_bytes(void **state)
@@ -384,7 +430,8 @@ int main(void)
 		cmocka_unit_test(test_name_valid),
 		cmocka_unit_test(test_parse_size),
 		cmocka_unit_test(test_parse_region),
-		cmocka_unit_test(test_parse_framerate),
+		cmocka_unit_test(test_parse_framerates),
+		cmocka_unit_test(test_parse_integer),
 		cmocka_unit_test(test_parse_bytes),
 		cmocka_unit_test(test_parse_unsigned),
 		cmocka_unit_test(test_process),

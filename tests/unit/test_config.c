@@ -79,7 +79,7 @@ static void test_defaults(void **state)
 	assert_int_equal(config.row_bytes | config.frame_bytes | config.luma_range, 0);
 	assert_int_equal(config.width, 0);
 	assert_int_equal(config.height, 0);
-	assert_int_equal(config.frame_duration_ns, 0);
+	assert_int_equal(config.frame_duration_min_ns | config.frame_duration_max_ns, 0);
 	assert_false(config.unpaced);
 	assert_false(config.loop);
 	assert_int_equal(config.stream_count, 1);
@@ -110,7 +110,8 @@ static void check_all(const char *group)
 	assert_string_equal(config.source_path, "/a:b/c.y4m");
 	assert_int_equal(config.width, 2304);
 	assert_int_equal(config.height, 1296);
-	assert_int_equal(config.frame_duration_ns, 33366667);
+	assert_int_equal(config.frame_duration_min_ns, 33366667);
+	assert_int_equal(config.frame_duration_max_ns, 33366667);
 	assert_true(config.loop);
 	assert_int_equal(config.slot_count, 12);
 	assert_int_equal(config.ring_bytes_max, 3ull << 30);
