@@ -24,6 +24,8 @@ LIBDIR ?= $(PREFIX)/lib
 INCLUDEDIR ?= $(PREFIX)/include
 MANDIR ?= $(PREFIX)/share/man
 UNITDIR ?= $(PREFIX)/lib/systemd/system
+# What the vendor of a system sets for all cameras.
+VENDORDIR ?= $(PREFIX)/lib/lumaring
 
 SAN ?=
 comma := ,
@@ -34,7 +36,7 @@ CC := gcc
 endif
 CFLAGS ?= -O2 -g
 LUMARING_CFLAGS := -std=c11 -D_GNU_SOURCE -DLUMARING_BUILD_VERSION='"$(VERSION)"' \
-	-DLUMARING_SBINDIR='"$(SBINDIR)"' -Iinclude -Idaemon \
+	-DLUMARING_SBINDIR='"$(SBINDIR)"' -DLUMARING_VENDORDIR='"$(VENDORDIR)"' -Iinclude -Idaemon \
 	-Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wwrite-strings -Wundef \
 	-Wformat=2 -Wvla -fno-common -fvisibility=hidden -fPIC -pthread \
 	$(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer)
@@ -240,7 +242,7 @@ INSTALL ?= install
 .PHONY: install
 install: all ## Install below $(DESTDIR)$(PREFIX)
 	$(INSTALL) -d $(addprefix $(DESTDIR),$(BINDIR) $(SBINDIR) $(LIBDIR)/pkgconfig $(INCLUDEDIR)/lumaring \
-		$(MANDIR)/man1 $(MANDIR)/man3 $(MANDIR)/man8 $(PREFIX)/share/doc/lumaring $(UNITDIR))
+		$(MANDIR)/man1 $(MANDIR)/man3 $(MANDIR)/man8 $(PREFIX)/share/doc/lumaring $(UNITDIR) $(VENDORDIR))
 	$(INSTALL) -m 755 $(BUILD)/lumaringd $(DESTDIR)$(SBINDIR)
 	$(INSTALL) -m 755 $(BUILD)/lumaring $(DESTDIR)$(BINDIR)
 	$(INSTALL) -m 755 $(BUILD)/liblumaring.so.$(SOVERSION) $(DESTDIR)$(LIBDIR)
@@ -252,7 +254,8 @@ install: all ## Install below $(DESTDIR)$(PREFIX)
 	$(INSTALL) -m 644 client-lib/lumaring.3 $(DESTDIR)$(MANDIR)/man3
 	$(INSTALL) -m 644 daemon/lumaringd.8 $(DESTDIR)$(MANDIR)/man8
 	$(INSTALL) -m 644 $(BUILD)/lumaringd@.service $(DESTDIR)$(UNITDIR)
-	$(INSTALL) -m 644 config/lumaringd.json README.md LICENSE $(DESTDIR)$(PREFIX)/share/doc/lumaring
+	$(INSTALL) -m 644 config/lumaringd.json $(DESTDIR)$(VENDORDIR)
+	$(INSTALL) -m 644 README.md LICENSE $(DESTDIR)$(PREFIX)/share/doc/lumaring
 
 .PHONY: clean
 clean: ## Remove what was built

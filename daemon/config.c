@@ -1,291 +1,21 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* config.c - see config.h: the table of settings, and the rules between them. Main thread, before anything is opened.
+/*
+ * config.c - see config.h: defaults, the list of faults, and the rules between settings. A rule is not looked at where
+ * one of its settings was refused: that fault has been told, and what it leads to would only hide it. Main thread.
  */
 #include "config.h"
 
 #include <errno.h>
-#include <grp.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "copy/kernel.h"
 #include "copy/tuner.h"
 
-#define PRIORITY_MAX 99u /* of the real-time classes, as Linux has them */
-
-static int set_camera(struct config *config, const char *what, const char *value, char *error, size_t error_bytes)
-{
-	if (!name_valid(value))
-		return snprintf(error, error_bytes, "%s: \"%.64s\" is not a name: 1 to 32 of a-z, 0-9, _ and -", what,
-				value),
-		       -EINVAL;
-	strcpy(config->camera, value);
-	return 0;
-}
-
-static int set_source(struct config *config, const char *what, const char *value, char *error, size_t error_bytes)
-{
-	const char *colon = strchr(value, ':');
-	size_t name_bytes = colon ? (size_t)(colon - value) : strlen(value);
-	bool reads =
-		(name_bytes == 6 && !strncmp(value, "replay", 6)) || (name_bytes == 3 && !strncmp(value, "raw", 3));
-	bool good = reads ? colon && colon[1] && strlen(colon + 1) < sizeof(config->source_path)
-			  : !strcmp(value, "libcamera") || !strcmp(value, "synthetic");
-
-	if (!good)
-		return snprintf(error, error_bytes,
-				"%s: \"%.64s\" is not libcamera, synthetic, replay:FILE or raw:FILE", what, value),
-		       -EINVAL;
-	snprintf(config->source, sizeof(config->source), "%.*s", (int)name_bytes, value);
-	snprintf(config->source_path, sizeof(config->source_path), "%s", colon ? colon + 1 : "");
-	return 0;
-}
-
-static int set_size(struct config *config, const char *what, const char *value, char *error, size_t error_bytes)
-{
-	return parse_size(what, value, &config->width, &config->height, error, error_bytes);
-}
-
-static int set_pixel_format(struct config *config, const char *what, const char *value, char *error, size_t error_bytes)
-{
-	char names[256];
-
-	if (pixels_find_layout(value, &config->layout))
-		return 0;
-	pixels_list_layouts(names, sizeof(names));
-	return snprintf(error, error_bytes, "%s: \"%.64s\" is none of %s", what, value, names), -EINVAL;
-}
-
-static int set_row_bytes(struct config *config, const char *what, const char *value, char *error, size_t error_bytes)
-{
-	uint64_t bytes;
-	int r = parse_bytes(what, value, 1, LIMIT_ROW_BYTES, &bytes, error, error_bytes);
-
-	if (r == 0)
-		config->row_bytes = (uint32_t)bytes;
-	return r;
-}
-
-static int set_frame_bytes(struct config *config, const char *what, const char *value, char *error, size_t error_bytes)
-{
-	return parse_bytes(what, value, 1, LIMIT_FRAME_BYTES, &config->frame_bytes, error, error_bytes);
-}
-
-static int set_luma_range(struct config *config, const char *what, const char *value, char *error, size_t error_bytes)
-{
-	bool full = !strcmp(value, "full");
-
-	if (!full && strcmp(value, "limited"))
-		return snprintf(error, error_bytes, "%s: \"%.64s\" is not full or limited", what, value), -EINVAL;
-	config->luma_range = full ? LUMARING_RANGE_FULL : LUMARING_RANGE_LIMITED;
-	return 0;
-}
-
-static int set_framerate(struct config *config, const char *what, const char *value, char *error, size_t error_bytes)
-{
-	int r = parse_framerates(what, value, &config->frame_duration_min_ns, &config->frame_duration_max_ns, error,
-				 error_bytes);
-
-	if (r == 0)
-		snprintf(config->framerate, sizeof(config->framerate), "%s", value);
-	return r;
-}
-
-static int set_unpaced(struct config *config, const char *what, const char *value, char *error, size_t error_bytes)
-{
-	(void)what, (void)value, (void)error, (void)error_bytes;
-	config->unpaced = true;
-	return 0;
-}
-
-static int set_loop(struct config *config, const char *what, const char *value, char *error, size_t error_bytes)
-{
-	(void)what, (void)value, (void)error, (void)error_bytes;
-	config->loop = true;
-	return 0;
-}
-
-static int set_stream(struct config *config, const char *what, const char *value, char *error, size_t error_bytes)
-{
-	struct stream_config stream;
-	int r = config_read_stream(&stream, what, value, error, error_bytes);
-
-	return r < 0 ? r : config_add_stream(config, what, &stream, error, error_bytes);
-}
-
-static int set_slots(struct config *config, const char *what, const char *value, char *error, size_t error_bytes)
-{
-	return parse_u32(what, value, LUMARING_SLOTS_MIN, LUMARING_SLOTS_MAX, &config->slot_count, error, error_bytes);
-}
-
-static int set_ring_bytes(struct config *config, const char *what, const char *value, char *error, size_t error_bytes)
-{
-	return parse_bytes(what, value, 1, INT64_MAX, &config->ring_bytes_max, error, error_bytes);
-}
-
-static int set_private_bytes(struct config *config, const char *what, const char *value, char *error,
-			     size_t error_bytes)
-{
-	return parse_bytes(what, value, 0, INT64_MAX, &config->private_bytes_max, error, error_bytes);
-}
-
-static int set_runtime_dir(struct config *config, const char *what, const char *value, char *error, size_t error_bytes)
-{
-	if (!value[0] || strlen(value) >= sizeof(config->runtime_dir))
-		return snprintf(error, error_bytes, "%s: a directory is wanted, of 1 to %zu bytes", what,
-				sizeof(config->runtime_dir) - 1),
-		       -EINVAL;
-	strcpy(config->runtime_dir, value);
-	return 0;
-}
-
-static int set_group(struct config *config, const char *what, const char *value, char *error, size_t error_bytes)
-{
-	struct group *group;
-
-	errno = 0;
-	group = value[0] && strlen(value) < sizeof(config->group) ? getgrnam(value) : NULL;
-	if (!group)
-		return snprintf(error, error_bytes, "%s: there is no group \"%.64s\" on this machine", what, value),
-		       -EINVAL;
-	strcpy(config->group, value);
-	config->gid = group->gr_gid;
-	return 0;
-}
-
-static int set_io(struct config *config, const char *what, const char *value, char *error, size_t error_bytes)
-{
-	static const char *const names[] = { [LOOP_AUTO] = "auto", [LOOP_EPOLL] = "epoll", [LOOP_URING] = "uring" };
-
-	for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-		if (!strcmp(value, names[i])) {
-			config->io = (enum loop_backend)i;
-			return 0;
-		}
-	return snprintf(error, error_bytes, "%s: \"%.64s\" is not auto, uring or epoll", what, value), -EINVAL;
-}
-
-static int set_wait_clients(struct config *config, const char *what, const char *value, char *error, size_t error_bytes)
-{
-	return parse_u32(what, value, 0, LIMIT_CLIENTS_MAX, &config->wait_clients, error, error_bytes);
-}
-
-static int set_clients_max(struct config *config, const char *what, const char *value, char *error, size_t error_bytes)
-{
-	return parse_u32(what, value, 1, LIMIT_CLIENTS_MAX, &config->clients_max, error, error_bytes);
-}
-
-static int set_clients_per_uid(struct config *config, const char *what, const char *value, char *error,
-			       size_t error_bytes)
-{
-	return parse_u32(what, value, 1, LIMIT_CLIENTS_MAX, &config->clients_per_uid, error, error_bytes);
-}
-
-static int set_attach_rate(struct config *config, const char *what, const char *value, char *error, size_t error_bytes)
-{
-	return parse_u32(what, value, 1, LIMIT_ATTACH_RATE_MAX, &config->attach_rate, error, error_bytes);
-}
-
-static int set_private_streams(struct config *config, const char *what, const char *value, char *error,
-			       size_t error_bytes)
-{
-	return parse_u32(what, value, 0, LIMIT_CLIENTS_MAX, &config->private_streams_max, error, error_bytes);
-}
-
-static int set_copy_threads(struct config *config, const char *what, const char *value, char *error, size_t error_bytes)
-{
-	uint64_t threads = 0;
-	char sentence[256];
-
-	if (strcmp(value, "auto") &&
-	    parse_unsigned(what, value, 1, COPY_THREADS_MAX, &threads, sentence, sizeof(sentence)) < 0)
-		return snprintf(error, error_bytes, "%s: \"%.64s\" is not auto or a whole number, 1 to %u", what, value,
-				COPY_THREADS_MAX),
-		       -EINVAL;
-	config->copy.threads = (unsigned)threads;
-	return 0;
-}
-
-static int set_copy_affinity(struct config *config, const char *what, const char *value, char *error,
-			     size_t error_bytes)
-{
-	return parse_cpus(what, value, &config->copy.affinity, error, error_bytes);
-}
-
-/* other, fifo:PRIORITY or rr:PRIORITY */
-static int set_copy_scheduling(struct config *config, const char *what, const char *value, char *error,
-			       size_t error_bytes)
-{
-	const char *colon = strchr(value, ':');
-	bool fifo = !strncmp(value, "fifo:", 5), rr = !strncmp(value, "rr:", 3);
-	char sentence[256];
-	uint64_t priority = 0;
-
-	if (strcmp(value, "other") && ((!fifo && !rr) || parse_unsigned(what, colon + 1, 1, PRIORITY_MAX, &priority,
-									sentence, sizeof(sentence)) < 0))
-		return snprintf(error, error_bytes,
-				"%s: \"%.64s\" is not other, fifo:PRIORITY or rr:PRIORITY, each PRIORITY 1 to %u", what,
-				value, PRIORITY_MAX),
-		       -EINVAL;
-	config->copy.policy = fifo ? SCHED_FIFO : rr ? SCHED_RR : SCHED_OTHER;
-	config->copy.priority = (int)priority;
-	return 0;
-}
-
-static int set_copy_budget(struct config *config, const char *what, const char *value, char *error, size_t error_bytes)
-{
-	return parse_u32(what, value, 1, 100, &config->copy_budget_percent, error, error_bytes);
-}
-
-const struct config_setting config_settings[] = {
-	{ "camera", CONFIG_VALUE, "NAME", "name of this camera: 1 to 32 of a-z 0-9 _ - (default cam0)", set_camera },
-	{ "source", CONFIG_VALUE, "SOURCE",
-	  "libcamera (default), synthetic, replay:FILE (Y4M) or raw:FILE; a file, FIFO or -", set_source },
-	{ "size", CONFIG_VALUE, "WxH", "size of the captured image (default: the source's own)", set_size },
-	{ "pixel-format", CONFIG_VALUE, "NAME", "raw: what the bytes are, R8, NV12, YUYV ...; synthetic can make some",
-	  set_pixel_format },
-	{ "row-bytes", CONFIG_VALUE, "N", "raw: bytes from one row to the next (default: what the pixels take)",
-	  set_row_bytes },
-	{ "frame-bytes", CONFIG_VALUE, "N", "raw: bytes from one frame to the next (default: rows and colour)",
-	  set_frame_bytes },
-	{ "luma-range", CONFIG_VALUE, "full|limited", "raw: what the samples span (default full)", set_luma_range },
-	{ "framerate", CONFIG_VALUE, "F", "frames per second, 29.97 or 30000/1001 (default: the source's own)",
-	  set_framerate },
-	{ "unpaced", CONFIG_FLAG, NULL, "replay, raw and synthetic: as fast as frames are taken", set_unpaced },
-	{ "loop", CONFIG_FLAG, NULL, "replay, raw: begin again at the end; a FIFO waits for its next writer",
-	  set_loop },
-	{ "stream", CONFIG_VALUE, "NAME[=X,Y,W,H][,KEY=VALUE]...",
-	  "a stream, of a region, format=R8|R16, bin=1|2; repeatable (default: main, all)", set_stream },
-	{ "slots", CONFIG_VALUE, "N", "frames a ring holds, 4 to 65535 (default 8)", set_slots },
-	{ "ring-bytes", CONFIG_VALUE, "N", "ceiling for one ring, with k, M or G (default: none)", set_ring_bytes },
-	{ "private-bytes", CONFIG_VALUE, "N", "ceiling for all private rings together (default 512M)",
-	  set_private_bytes },
-	{ "private-streams", CONFIG_VALUE, "N", "private streams at once (default 64)", set_private_streams },
-	{ "runtime-dir", CONFIG_VALUE, "DIR",
-	  "where sockets live (default $LUMARING_RUNTIME_DIR, else see lumaringd(8))", set_runtime_dir },
-	{ "group", CONFIG_VALUE, "NAME", "group whose members may read (default: the daemon's own)", set_group },
-	{ "io", CONFIG_VALUE, "auto|uring|epoll", "event loop (default auto)", set_io },
-	{ "wait-clients", CONFIG_VALUE, "N", "start the source when N clients have attached (default 0)",
-	  set_wait_clients },
-	{ "clients-max", CONFIG_VALUE, "N", "connections at once (default 512)", set_clients_max },
-	{ "clients-per-uid", CONFIG_VALUE, "N", "of these one uid's, root exempt (default: half of clients-max)",
-	  set_clients_per_uid },
-	{ "attach-rate", CONFIG_VALUE, "N", "connections a second that a uid may open, root exempt (default 200)",
-	  set_attach_rate },
-	{ "copy-threads", CONFIG_VALUE, "N|auto", "threads that copy, 1 to 16 (default auto: as few as suffice)",
-	  set_copy_threads },
-	{ "copy-budget", CONFIG_VALUE, "PERCENT",
-	  "of the time from frame to frame that a copy may take before auto adds threads (default 25)",
-	  set_copy_budget },
-	{ "copy-affinity", CONFIG_VALUE, "LIST", "CPUs to capture and copy on, such as 0,2-3 (default: any)",
-	  set_copy_affinity },
-	{ "copy-scheduling", CONFIG_VALUE, "CLASS",
-	  "to capture and copy in: other, fifo:PRIORITY or rr:PRIORITY, 1 to 99 (default: as started)",
-	  set_copy_scheduling },
-};
-const unsigned config_setting_count = sizeof(config_settings) / sizeof(config_settings[0]);
+/* Cameras that are known by their number: cam0 to cam999999999. */
+#define CAMERA_DIGITS_MAX 9u
 
 void config_init(struct config *config)
 {
@@ -310,102 +40,214 @@ void config_init(struct config *config)
 	};
 }
 
+void config_clear(struct config *config)
+{
+	for (unsigned i = 0; i < config->file_count; i++)
+		free(config->files[i]);
+	config->file_count = 0;
+}
+
+static void add_fault(struct config_faults *faults, char *line)
+{
+	if (line && faults->count < LIMIT_CONFIG_FAULTS) {
+		faults->lines[faults->count++] = line;
+		return;
+	}
+	faults->more++;
+	free(line);
+}
+
+void config_fault(struct config_faults *faults, const char *format, ...)
+{
+	va_list arguments;
+	char *line;
+
+	va_start(arguments, format);
+	if (vasprintf(&line, format, arguments) < 0)
+		line = NULL;
+	va_end(arguments);
+	add_fault(faults, line);
+}
+
+void config_faults_clear(struct config_faults *faults)
+{
+	for (unsigned i = 0; i < faults->count; i++)
+		free(faults->lines[i]);
+	*faults = (struct config_faults){ 0 };
+}
+
+/* "FILE:LINE:COLUMN: key", "--option", or the key alone where nobody said it. */
+static void say_place(const struct config *config, const struct config_place *place, const char *option,
+		      const char *key, char *text, size_t text_bytes)
+{
+	switch (place->by) {
+	case CONFIG_BY_DEFAULT:
+		snprintf(text, text_bytes, "%s", key);
+		break;
+	case CONFIG_BY_FILE:
+		snprintf(text, text_bytes, "%s:%u:%u: %s", config->files[place->file], place->line, place->column, key);
+		break;
+	case CONFIG_BY_OPTION:
+		snprintf(text, text_bytes, "--%s", option);
+		break;
+	}
+}
+
+/*
+ * Tell that settings do not go together, at the first of them that somebody said. `keys`, separated by spaces, are all
+ * of settings.
+ */
+__attribute__((format(printf, 4, 5))) static void rule(const struct config *config, struct config_faults *faults,
+						       const char *keys, const char *format, ...)
+{
+	const struct config_setting *setting = NULL;
+	char text[128], *rest = text, where[PATHS_BYTES + 128], sentence[512];
+	va_list arguments;
+
+	snprintf(text, sizeof(text), "%s", keys);
+	for (char *key; (key = strsep(&rest, " "));) {
+		const struct config_setting *s = config_find(key);
+		const struct config_place *place = &config->places[s - config_settings];
+
+		if (place->faulty)
+			return;
+		if (!setting || (config->places[setting - config_settings].by == CONFIG_BY_DEFAULT && place->by))
+			setting = s;
+	}
+	config_key(setting, text, sizeof(text));
+	say_place(config, &config->places[setting - config_settings], setting->name, text, where, sizeof(where));
+	va_start(arguments, format);
+	vsnprintf(sentence, sizeof(sentence), format, arguments);
+	va_end(arguments);
+	config_fault(faults, "%s: %s", where, sentence);
+}
+
 /* The environment as for the clients, so that one setting serves both. */
-static int finish_runtime_dir(struct config *config, char *error, size_t error_bytes)
+static void finish_runtime_dir(struct config *config, struct config_faults *faults)
 {
 	const char *from_environment = secure_getenv("LUMARING_RUNTIME_DIR");
+	char error[512];
+	int r = 0;
 
 	if (config->runtime_dir[0])
-		return 0;
-	if (from_environment && from_environment[0])
-		return set_runtime_dir(config, "LUMARING_RUNTIME_DIR", from_environment, error, error_bytes);
-	return paths_default_runtime_dir(config->runtime_dir, error, error_bytes);
+		return;
+	if (from_environment && strlen(from_environment) >= sizeof(config->runtime_dir))
+		r = (snprintf(error, sizeof(error), "LUMARING_RUNTIME_DIR: a directory of 1 to %zu bytes is wanted",
+			      sizeof(config->runtime_dir) - 1),
+		     -EINVAL);
+	else if (from_environment && from_environment[0])
+		strcpy(config->runtime_dir, from_environment);
+	else
+		r = paths_default_runtime_dir(config->runtime_dir, error, sizeof(error));
+	if (r < 0)
+		config_fault(faults, "%s", error);
 }
 
 /* Row and frame against what the pixels take, as raw.c would find out. */
-static int check_raw(const struct config *config, char *error, size_t error_bytes)
+static void check_raw(const struct config *config, struct config_faults *faults)
 {
-	uint64_t needed = pixels_row_bytes(config->layout.pixels, config->width), kept;
+	uint64_t needed, row_bytes;
 
-	if (config->row_bytes && config->row_bytes < needed)
-		return snprintf(error, error_bytes,
-				"row-bytes %u is too small: a row of %u pixels of %s takes %llu bytes",
-				config->row_bytes, config->width, config->layout.name, (unsigned long long)needed),
-		       -EINVAL;
-	kept = (config->row_bytes ? config->row_bytes : needed) * config->height;
-	if (config->frame_bytes && config->frame_bytes < kept)
-		return snprintf(error, error_bytes, "frame-bytes %llu is too small: %u rows of %llu bytes take %llu",
-				(unsigned long long)config->frame_bytes, config->height,
-				(unsigned long long)(kept / config->height), (unsigned long long)kept),
-		       -EINVAL;
-	return 0;
+	if (!config->width || !config->layout.name) {
+		rule(config, faults, "source size pixel_format",
+		     "source raw: the frames do not say what they are: give size and pixel-format");
+		return;
+	}
+	needed = pixels_row_bytes(config->layout.pixels, config->width);
+	row_bytes = config->row_bytes ? config->row_bytes : needed;
+	if (row_bytes < needed)
+		rule(config, faults, "row_bytes size pixel_format",
+		     "row-bytes %u is too small: a row of %u pixels of %s takes %llu bytes", config->row_bytes,
+		     config->width, config->layout.name, (unsigned long long)needed);
+	else if (config->frame_bytes && config->frame_bytes < row_bytes * config->height)
+		rule(config, faults, "frame_bytes row_bytes size",
+		     "frame-bytes %llu is too small: %u rows of %llu bytes take %llu",
+		     (unsigned long long)config->frame_bytes, config->height, (unsigned long long)row_bytes,
+		     (unsigned long long)(row_bytes * config->height));
 }
 
 /* What belongs to one source and not to another. */
-static int check_source(const struct config *config, char *error, size_t error_bytes)
+static void check_source(const struct config *config, struct config_faults *faults)
 {
-	bool raw = !strcmp(config->source, "raw");
+	static const char alone[] = "this is for the source raw alone, not for %s";
 
-	if (raw && (!config->width || !config->layout.name))
-		return snprintf(error, error_bytes,
-				"source raw: the frames do not say what they are: give size and pixel-format"),
-		       -EINVAL;
-	if (!raw && (config->row_bytes || config->frame_bytes || config->luma_range))
-		return snprintf(error, error_bytes,
-				"row-bytes, frame-bytes and luma-range are for the source raw alone"),
-		       -EINVAL;
+	if (!strcmp(config->source, "raw")) {
+		check_raw(config, faults);
+		return;
+	}
+	if (config->row_bytes)
+		rule(config, faults, "row_bytes source", alone, config->source);
+	if (config->frame_bytes)
+		rule(config, faults, "frame_bytes source", alone, config->source);
+	if (config->luma_range)
+		rule(config, faults, "luma_range source", alone, config->source);
 	if (config->layout.name && !strcmp(config->source, "replay"))
-		return snprintf(error, error_bytes,
-				"source replay: the footage says its pixel format itself: leave pixel-format out"),
-		       -EINVAL;
-	return raw ? check_raw(config, error, error_bytes) : 0;
+		rule(config, faults, "pixel_format source",
+		     "source replay: the footage says its pixel format itself: leave pixel-format out");
 }
 
 /* Regions, where the size of the image is certain before the source is open; else camera.c finds out. */
-static int check_streams(const struct config *config, char *error, size_t error_bytes)
+static void check_streams(const struct config *config, struct config_faults *faults)
 {
 	const struct source_format image = { .width = config->width, .height = config->height };
-	int r = 0;
 
 	if (!config->width || !strcmp(config->source, "libcamera"))
-		return 0;
-	for (unsigned i = 0; r == 0 && i < config->stream_count; i++) {
+		return;
+	for (unsigned i = 0; i < config->stream_count; i++) {
 		const struct stream stream = { .config = config->streams[i] };
+		char error[256], key[32], where[PATHS_BYTES + 128];
 
-		r = stream_check_region(&stream, &image, error, error_bytes);
+		if (stream_check_region(&stream, &image, error, sizeof(error)) == 0)
+			continue;
+		snprintf(key, sizeof(key), "streams[%u]", i);
+		say_place(config, &config->stream_places[i], "stream", key, where, sizeof(where));
+		config_fault(faults, "%s: %s", where, error);
 	}
-	return r;
 }
 
-int config_finish(struct config *config, char *error, size_t error_bytes)
+static void check_numbers(const struct config *config, struct config_faults *faults)
 {
-	struct stream_config whole = { .name = "main" };
-	int r = check_source(config, error, error_bytes);
-
-	if (copy_cpu_error())
-		return snprintf(error, error_bytes, "%s", copy_cpu_error()), -EINVAL;
-	if (r < 0)
-		return r;
-	if (config->unpaced && config->frame_duration_max_ns)
-		return snprintf(error, error_bytes, "framerate and unpaced exclude each other: give one of them"),
-		       -EINVAL;
+	if (config->unpaced && config->framerate[0])
+		rule(config, faults, "framerate unpaced", "framerate and unpaced exclude each other: give one of them");
 	if (config->wait_clients > config->clients_max)
-		return snprintf(error, error_bytes,
-				"wait-clients %u is more than clients-max %u: nothing would ever start",
-				config->wait_clients, config->clients_max),
-		       -EINVAL;
+		rule(config, faults, "wait_clients clients_max",
+		     "wait-clients %u is more than clients-max %u: nothing would ever start", config->wait_clients,
+		     config->clients_max);
 	if (config->clients_per_uid > config->clients_max)
-		return snprintf(error, error_bytes,
-				"clients-per-uid %u is more than clients-max %u: no uid would ever reach it",
-				config->clients_per_uid, config->clients_max),
-		       -EINVAL;
+		rule(config, faults, "clients_per_uid clients_max",
+		     "clients-per-uid %u is more than clients-max %u: no uid would ever reach it",
+		     config->clients_per_uid, config->clients_max);
+}
+
+/* camN is the Nth camera in the order of ids, unless the source says which. */
+static void finish_source(struct config *config)
+{
+	const char *digits = config->camera + 3;
+	size_t count = strspn(digits, "0123456789");
+
+	if (strcmp(config->source, "libcamera") || config->source_path[0] || strncmp(config->camera, "cam", 3))
+		return;
+	if (count >= 1 && count <= CAMERA_DIGITS_MAX && !digits[count] && (*digits != '0' || count == 1))
+		strcpy(config->source_path, digits);
+}
+
+void config_finish(struct config *config, struct config_faults *faults)
+{
+	if (copy_cpu_error())
+		config_fault(faults, "%s", copy_cpu_error());
+	check_source(config, faults);
+	check_numbers(config, faults);
+	finish_source(config);
 	if (!config->clients_per_uid)
 		config->clients_per_uid = config->clients_max > 1 ? config->clients_max / 2 : 1;
-	if (!config->stream_count)
-		config->streams[config->stream_count++] = whole;
+	if (!config->stream_count) {
+		config->streams[0] = (struct stream_config){ .name = "main" };
+		config->stream_places[0] = (struct config_place){ 0 };
+		config->stream_count = 1;
+	}
 	for (unsigned i = 0; i < config->stream_count; i++)
 		if (!config->streams[i].slot_count)
 			config->streams[i].slot_count = config->slot_count;
-	r = check_streams(config, error, error_bytes);
-	return r < 0 ? r : finish_runtime_dir(config, error, error_bytes);
+	check_streams(config, faults);
+	finish_runtime_dir(config, faults);
 }

@@ -1,263 +1,298 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * config_file.c - reads a configuration file: JSON with comments. The only file of the daemon that includes cJSON.h.
- * Bounded before the parser sees it (size, depth, values), since cJSON takes forty times the memory of its input. Main
- * thread.
+ * config_file.c - reads a configuration file, JSON with comments, over what a configuration says already. Goes on
+ * behind whatever is wrong, so that all of it is told at once, each with its place. A file that somebody else could
+ * have written is not read. Main thread; never waits for a file.
  */
 #include "config.h"
 
-#include <cjson/cJSON.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <math.h>
+#include <inttypes.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define CONFIG_DEPTH_MAX 4
-#define CONFIG_VALUES_MAX 512
+#include "base/json_tree.h"
 
-static int read_text(const char *path, char **ret_text, char *error, size_t error_bytes)
+#define SENTENCE_BYTES 1024
+#define WHERE_BYTES (PATHS_BYTES + 512)
+#define FIELD_BYTES 128
+
+struct reader {
+	struct config *config;
+	struct config_faults *faults;
+	const char *path;
+	const char *camera; /* NULL: any */
+	unsigned file;
+};
+
+static bool is_trusted(int fd, const char *path, struct config_faults *faults)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	char *text = malloc(LIMIT_CONFIG_BYTES + 2);
-	ssize_t n = 0, total = 0;
-	int r;
+	struct stat st;
 
-	if (fd >= 0 && text)
-		while (total <= (ssize_t)LIMIT_CONFIG_BYTES &&
-		       (n = read(fd, text + total, LIMIT_CONFIG_BYTES + 1 - (size_t)total)) > 0)
-			total += n;
-	r = fd < 0 || !text || n < 0 ? -errno : 0;
+	if (fstat(fd, &st) < 0) {
+		config_fault(faults, "cannot look at %s: %s", path, strerror(errno));
+		return false;
+	}
+	if (st.st_uid != 0 && st.st_uid != geteuid()) {
+		config_fault(faults,
+			     "%s: it belongs to uid %u, not to uid %u or root, and is not read: change that with chown",
+			     path, st.st_uid, geteuid());
+		return false;
+	}
+	if (st.st_mode & S_IWOTH) {
+		config_fault(
+			faults,
+			"%s: everybody may write to it (mode %04o), and it is not read: change that with chmod o-w",
+			path, st.st_mode & 07777);
+		return false;
+	}
+	return true;
+}
+
+/* One byte more than a configuration may have, where there is more. Bytes, or a negative errno. */
+static ssize_t read_text(int fd, char text[LIMIT_CONFIG_BYTES + 1])
+{
+	ssize_t n, total = 0;
+
+	while (total <= (ssize_t)LIMIT_CONFIG_BYTES &&
+	       (n = read(fd, text + total, LIMIT_CONFIG_BYTES + 1 - (size_t)total)) > 0)
+		total += n;
+	return total <= (ssize_t)LIMIT_CONFIG_BYTES && n < 0 ? -errno : total;
+}
+
+static void tell_of_text(void *owner, const struct json_fault *fault)
+{
+	const struct reader *reader = owner;
+
+	config_fault(reader->faults, "%s:%u:%u: %s%s%s", reader->path, fault->line, fault->column, fault->field,
+		     fault->field[0] ? ": " : "", fault->text);
+}
+
+/* "FILE:LINE:COLUMN: field" */
+static void say_where(const struct reader *reader, const struct json_node *node, const char *field, char *where)
+{
+	snprintf(where, WHERE_BYTES, "%s:%u:%u: %s", reader->path, node->line, node->column, field);
+}
+
+static void tell(const struct reader *reader, const struct json_node *node, const char *field, const char *sentence)
+{
+	config_fault(reader->faults, "%s:%u:%u: %s: %s", reader->path, node->line, node->column, field, sentence);
+}
+
+static struct config_place place_of(const struct reader *reader, const struct json_node *node)
+{
+	return (struct config_place){
+		.by = CONFIG_BY_FILE, .file = reader->file, .line = node->line, .column = node->column
+	};
+}
+
+/* A value as the text that the command line would have; false when its kind has none. */
+static bool value_text(const struct json_node *node, char *text, size_t text_bytes)
+{
+	size_t n;
+
+	switch (node->kind) {
+	case JSON_STRING:
+		return snprintf(text, text_bytes, "%s", node->string) < (int)text_bytes;
+	case JSON_NUMBER:
+		if (node->whole)
+			return snprintf(text, text_bytes, "%" PRId64, node->integer) < (int)text_bytes;
+		/* As many places as a rate may have, and none that say nothing: 29.97 stays 29.97. */
+		n = (size_t)snprintf(text, text_bytes, "%.9f", node->number);
+		while (text[n - 1] == '0')
+			text[--n] = '\0';
+		if (text[n - 1] == '.')
+			text[--n] = '\0';
+		return true;
+	case JSON_BOOL:
+	case JSON_NULL:
+	case JSON_ARRAY:
+	case JSON_OBJECT:
+		break;
+	}
+	return false;
+}
+
+/* One field of an object in "streams". False: it was at fault. */
+static bool apply_stream_field(const struct reader *reader, struct stream_config *stream, const struct json_node *node,
+			       const char *field)
+{
+	char where[WHERE_BYTES], text[FIELD_BYTES], error[WHERE_BYTES + SENTENCE_BYTES];
+	bool is_always = !strcmp(node->name, "always");
+
+	if (node->faulty || node->kind == JSON_NULL)
+		return !node->faulty;
+	if (is_always && node->kind != JSON_BOOL)
+		return tell(reader, node, field, "true or false is wanted"), false;
+	if (!strcmp(node->name, "name")) { /* else it stays empty, and that is refused */
+		if (value_text(node, text, sizeof(text)) && strlen(text) < sizeof(stream->name))
+			strcpy(stream->name, text);
+		return true;
+	}
+	if (is_always)
+		strcpy(text, node->boolean ? "true" : "false");
+	else if (!value_text(node, text, sizeof(text)))
+		return tell(reader, node, field, "a string or a number is wanted"), false;
+	say_where(reader, node, field, where);
+	if (config_set_stream(stream, where, node->name, text, error, sizeof(error)) == 0)
+		return true;
+	config_fault(reader->faults, "%s", error);
+	return false;
+}
+
+static bool apply_stream(const struct reader *reader, const struct json_node *object, unsigned index)
+{
+	struct config *config = reader->config;
+	char field[FIELD_BYTES], where[WHERE_BYTES], error[WHERE_BYTES + SENTENCE_BYTES];
+	struct stream_config stream = { 0 };
+	bool good = true;
+
+	snprintf(field, sizeof(field), "streams[%u]", index);
+	if (object->kind != JSON_OBJECT)
+		return tell(reader, object, field, "an object with a name is wanted"), false;
+	for (const struct json_node *node = object->first; node; node = node->next) {
+		snprintf(field, sizeof(field), "streams[%u].%.64s", index, node->name);
+		good = apply_stream_field(reader, &stream, node, field) && good;
+	}
+	snprintf(field, sizeof(field), "streams[%u]", index);
+	say_where(reader, object, field, where);
+	if (config_add_stream(config, where, &stream, error, sizeof(error)) < 0)
+		return config_fault(reader->faults, "%s", error), false;
+	config->stream_places[config->stream_count - 1] = place_of(reader, object);
+	return good;
+}
+
+/* They replace those of the files before, as a whole. */
+static bool apply_streams(const struct reader *reader, const struct json_node *streams)
+{
+	unsigned index = 0;
+	bool good = true;
+
+	if (streams->kind != JSON_ARRAY)
+		return tell(reader, streams, "streams", "an array of objects is wanted"), false;
+	reader->config->stream_count = 0;
+	for (const struct json_node *object = streams->first; object; object = object->next)
+		good = apply_stream(reader, object, index++) && good;
+	return good;
+}
+
+/* null: as if nobody had said anything yet. */
+static bool apply_default(struct config *config, const struct config_setting *setting)
+{
+	static struct config defaults;
+
+	config_init(&defaults);
+	config_copy_setting(setting, config, &defaults);
+	return true;
+}
+
+static bool apply_value(const struct reader *reader, const struct config_setting *setting, const struct json_node *node)
+{
+	char where[WHERE_BYTES], text[PATHS_BYTES], error[WHERE_BYTES + SENTENCE_BYTES], sentence[128];
+
+	if (setting->argument != CONFIG_VALUE && node->kind != JSON_BOOL)
+		return tell(reader, node, node->name, "true or false is wanted"), false;
+	if (setting->argument != CONFIG_VALUE) {
+		strcpy(text, node->boolean ? "true" : "false");
+	} else if (!value_text(node, text, sizeof(text))) {
+		snprintf(sentence, sizeof(sentence), "a string or a number is wanted (%s)", setting->placeholder);
+		return tell(reader, node, node->name, sentence), false;
+	}
+	say_where(reader, node, node->name, where);
+	if (setting->set(setting, reader->config, where, text, error, sizeof(error)) == 0)
+		return true;
+	config_fault(reader->faults, "%s", error);
+	return false;
+}
+
+static void apply(const struct reader *reader, const struct json_node *node)
+{
+	const struct config_setting *setting = config_find(node->name);
+	struct config *config = reader->config;
+	char field[FIELD_BYTES];
+	bool good;
+
+	snprintf(field, sizeof(field), "%.100s", node->name);
+	if (!setting) {
+		tell(reader, node, field,
+		     "this key is not known (keys are the long options of lumaringd --help with _ for -, and "
+		     "\"streams\")");
+		return;
+	}
+	if (node->faulty)
+		good = false; /* told already */
+	else if (node->kind == JSON_NULL)
+		good = apply_default(config, setting);
+	else if (setting->argument == CONFIG_STREAMS)
+		good = apply_streams(reader, node);
+	else
+		good = apply_value(reader, setting, node);
+	config->places[setting - config_settings] = place_of(reader, node);
+	config->places[setting - config_settings].faulty = !good;
+}
+
+/* A camera's file that says another camera's name was copied from there, and not looked through. */
+static void check_camera(const struct reader *reader, const struct json_node *root)
+{
+	const struct json_node *camera = json_find(root, "camera");
+
+	if (reader->camera && camera && camera->kind == JSON_STRING && strcmp(camera->string, reader->camera))
+		config_fault(
+			reader->faults,
+			"%s:%u:%u: camera: the camera is %s, by --camera or its default, and its files cannot change "
+			"that: leave this key out",
+			reader->path, camera->line, camera->column, reader->camera);
+}
+
+static void read_tree(struct reader *reader, const char *text, size_t bytes)
+{
+	static const struct json_bounds bounds = { .bytes_max = LIMIT_CONFIG_BYTES,
+						   .depth_max = LIMIT_CONFIG_DEPTH,
+						   .values_max = LIMIT_CONFIG_VALUES,
+						   .comments = true };
+	const struct json_node *root;
+	struct json_tree *tree;
+
+	if (json_tree_examine(text, bytes, &bounds, &tree, tell_of_text, reader) < 0)
+		return;
+	root = json_tree_root(tree);
+	if (root->kind != JSON_OBJECT)
+		config_fault(reader->faults, "%s:%u:%u: a configuration is one JSON object, { ... }", reader->path,
+			     root->line, root->column);
+	check_camera(reader, root);
+	for (const struct json_node *node = root->kind == JSON_OBJECT ? root->first : NULL; node; node = node->next)
+		apply(reader, node);
+	json_tree_destroy(tree);
+}
+
+bool config_read_file(struct config *config, const char *path, const char *camera, struct config_faults *faults)
+{
+	struct reader reader = { .config = config, .faults = faults, .path = path, .camera = camera };
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	char *text, *kept;
+	ssize_t bytes;
+
+	if (fd < 0 && (errno == ENOENT || errno == ENOTDIR))
+		return false;
+	text = malloc(LIMIT_CONFIG_BYTES + 1);
+	kept = strdup(path);
+	bytes = fd < 0 || !text || !kept ? -errno : read_text(fd, text);
+	if (bytes < 0) {
+		config_fault(faults, "cannot read %s: %s", path, strerror((int)-bytes));
+	} else if (is_trusted(fd, path, faults)) {
+		reader.file = config->file_count;
+		config->files[config->file_count++] = kept;
+		kept = NULL;
+		read_tree(&reader, text, (size_t)bytes);
+	}
+	free(kept);
+	free(text);
 	if (fd >= 0)
 		close(fd);
-	if (r < 0) {
-		snprintf(error, error_bytes, "cannot read %s: %s", path, strerror(-r));
-	} else if (total > (ssize_t)LIMIT_CONFIG_BYTES) {
-		snprintf(error, error_bytes, "%s: a configuration has at most %u bytes", path, LIMIT_CONFIG_BYTES);
-		r = -EFBIG;
-	} else if (memchr(text, '\0', (size_t)total)) {
-		snprintf(error, error_bytes, "%s: a NUL byte in a configuration", path);
-		r = -EINVAL;
-	}
-	if (r < 0) {
-		free(text);
-		return r;
-	}
-	text[total] = '\0';
-	*ret_text = text;
-	return 0;
-}
-
-/* Overwrite comments with spaces, so that positions in the text stay true, and count what the parser would build. */
-static bool prepare(char *text)
-{
-	int depth = 0, values = 0;
-
-	for (char *p = text; *p; p++) {
-		if (*p == '"') {
-			for (p++; *p && *p != '"'; p++)
-				if (*p == '\\' && p[1])
-					p++;
-			if (!*p)
-				return true; /* the parser tells where */
-		} else if (p[0] == '/' && p[1] == '/') {
-			while (*p && *p != '\n')
-				*p++ = ' ';
-			if (!*p)
-				return true;
-		} else if (p[0] == '/' && p[1] == '*') {
-			char *end = strstr(p + 2, "*/");
-
-			for (; *p && (!end || p < end + 2); p++)
-				if (*p != '\n')
-					*p = ' ';
-			p--;
-		} else if (*p == '[' || *p == '{') {
-			depth++;
-			values++;
-		} else if (*p == ']' || *p == '}') {
-			depth--;
-		} else if (*p == ',') {
-			values++;
-		}
-		if (depth > CONFIG_DEPTH_MAX || values > CONFIG_VALUES_MAX)
-			return false;
-	}
 	return true;
-}
-
-static void say_position(const char *path, const char *text, const char *at, char *error, size_t error_bytes)
-{
-	unsigned line = 1, column = 1;
-
-	for (const char *p = text; p < at && *p; p++) {
-		column = *p == '\n' ? 1 : column + 1;
-		line += *p == '\n';
-	}
-	snprintf(error, error_bytes,
-		 "%s:%u:%u: this is not JSON: a key in quotes, a value, a comma or a bracket is "
-		 "missing or misplaced",
-		 path, line, column);
-}
-
-/* A value as the text the command line would have; false when its type has none. */
-static bool value_text(const cJSON *item, char *text, size_t text_bytes)
-{
-	char *end;
-
-	if (cJSON_IsString(item))
-		return snprintf(text, text_bytes, "%s", item->valuestring) < (int)text_bytes;
-	if (!cJSON_IsNumber(item) || !isfinite(item->valuedouble))
-		return false;
-	/* Six places at most, and none for a whole number: 29.97 stays 29.97 and 8 stays 8. */
-	if (snprintf(text, text_bytes, "%.6f", item->valuedouble) >= (int)text_bytes)
-		return false;
-	end = strchr(text, '.');
-	if (end && !strcmp(end, ".000000"))
-		*end = '\0';
-	return true;
-}
-
-static const struct config_setting *find_setting(const char *key)
-{
-	for (unsigned i = 0; i < config_setting_count; i++) {
-		const char *a = config_settings[i].name, *b = key;
-
-		while (*a && (*a == *b || (*a == '-' && *b == '_')))
-			a++, b++;
-		if (!*a && !*b && strcmp(key, "stream"))
-			return &config_settings[i];
-	}
-	return NULL;
-}
-
-static bool is_duplicate(const cJSON *object, const cJSON *item)
-{
-	return cJSON_GetObjectItemCaseSensitive(object, item->string) != item;
-}
-
-static int apply(struct config *config, const char *path, const cJSON *item, char *error, size_t error_bytes)
-{
-	const struct config_setting *setting = find_setting(item->string);
-	char what[PATHS_BYTES + 80], text[PATHS_BYTES];
-
-	snprintf(what, sizeof(what), "%s: %s", path, item->string);
-	if (!setting)
-		return snprintf(error, error_bytes,
-				"%s: this key is not known (keys are the long options of "
-				"lumaringd --help with _ for -, and \"streams\")",
-				what),
-		       -EINVAL;
-	if (setting->argument == CONFIG_FLAG) {
-		if (!cJSON_IsBool(item))
-			return snprintf(error, error_bytes, "%s: true or false is wanted", what), -EINVAL;
-		return cJSON_IsTrue(item) ? setting->set(config, what, "", error, error_bytes) : 0;
-	}
-	if (!value_text(item, text, sizeof(text)))
-		return snprintf(error, error_bytes, "%s: a string or a number is wanted (%s)", what,
-				setting->placeholder),
-		       -EINVAL;
-	return setting->set(config, what, text, error, error_bytes);
-}
-
-/* One field of an object in "streams". */
-static int apply_stream_field(struct stream_config *stream, const char *what, const cJSON *item, char *error,
-			      size_t error_bytes)
-{
-	bool is_always = !strcmp(item->string, "always");
-	char text[128];
-
-	if (is_always && !cJSON_IsBool(item))
-		return snprintf(error, error_bytes, "%s: true or false is wanted", what), -EINVAL;
-	if (is_always)
-		strcpy(text, cJSON_IsTrue(item) ? "true" : "false");
-	else if (!value_text(item, text, sizeof(text)))
-		return snprintf(error, error_bytes, "%s: a string or a number is wanted", what), -EINVAL;
-	if (strcmp(item->string, "name"))
-		return config_set_stream(stream, what, item->string, text, error, error_bytes);
-	if (strlen(text) < sizeof(stream->name)) /* else it stays empty, and that is refused */
-		strcpy(stream->name, text);
-	return 0;
-}
-
-static int apply_streams(struct config *config, const char *path, const cJSON *streams, char *error, size_t error_bytes)
-{
-	char what[PATHS_BYTES + 80];
-	const cJSON *object, *item;
-	unsigned index = 0;
-	int r;
-
-	if (!cJSON_IsArray(streams))
-		return snprintf(error, error_bytes, "%s: streams: an array of objects is wanted", path), -EINVAL;
-	cJSON_ArrayForEach(object, streams)
-	{
-		struct stream_config stream = { 0 };
-
-		snprintf(what, sizeof(what), "%s: streams[%u]", path, index++);
-		if (!cJSON_IsObject(object))
-			return snprintf(error, error_bytes, "%s: an object with a name is wanted", what), -EINVAL;
-		cJSON_ArrayForEach(item, object)
-		{
-			snprintf(what, sizeof(what), "%s: streams[%u].%s", path, index - 1, item->string);
-			if (is_duplicate(object, item))
-				return snprintf(error, error_bytes, "%s: this key stands there twice", what), -EINVAL;
-			r = apply_stream_field(&stream, what, item, error, error_bytes);
-			if (r < 0)
-				return r;
-		}
-		snprintf(what, sizeof(what), "%s: streams[%u]", path, index - 1);
-		r = config_add_stream(config, what, &stream, error, error_bytes);
-		if (r < 0)
-			return r;
-	}
-	return 0;
-}
-
-static int apply_all(struct config *config, const char *path, const cJSON *root, char *error, size_t error_bytes)
-{
-	const cJSON *item;
-	int r = 0;
-
-	if (!cJSON_IsObject(root))
-		return snprintf(error, error_bytes, "%s: a configuration is one JSON object, { ... }", path), -EINVAL;
-	cJSON_ArrayForEach(item, root)
-	{
-		if (is_duplicate(root, item))
-			r = (snprintf(error, error_bytes, "%s: %s: this key stands there twice", path, item->string),
-			     -EINVAL);
-		else if (!strcmp(item->string, "streams"))
-			r = apply_streams(config, path, item, error, error_bytes);
-		else
-			r = apply(config, path, item, error, error_bytes);
-		if (r < 0)
-			break;
-	}
-	return r;
-}
-
-int config_read_file(struct config *config, const char *path, char *error, size_t error_bytes)
-{
-	const char *end = NULL;
-	cJSON *root = NULL;
-	char *text;
-	int r = read_text(path, &text, error, error_bytes);
-
-	if (r < 0)
-		return r;
-	if (!prepare(text)) {
-		snprintf(error, error_bytes, "%s: a configuration nests at most %d deep and has at most %d values",
-			 path, CONFIG_DEPTH_MAX, CONFIG_VALUES_MAX);
-		r = -EINVAL;
-	} else if (!(root = cJSON_ParseWithOpts(text, &end, true))) {
-		say_position(path, text, end ? end : text, error, error_bytes);
-		r = -EINVAL;
-	} else {
-		r = apply_all(config, path, root, error, error_bytes);
-	}
-	cJSON_Delete(root);
-	free(text);
-	return r;
 }

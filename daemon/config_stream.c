@@ -174,3 +174,40 @@ int config_add_stream(struct config *config, const char *what, const struct stre
 	config->streams[config->stream_count++] = *stream;
 	return 0;
 }
+
+/* What was not said is left out. */
+static void print_stream(const struct stream_config *stream, struct json *json)
+{
+	const struct region *region = &stream->region;
+	char text[48];
+
+	json_object(json, NULL);
+	json_string(json, "name", stream->name);
+	if (region->width) {
+		snprintf(text, sizeof(text), "%u,%u,%u,%u", region->x, region->y, region->width, region->height);
+		json_string(json, "region", text);
+	}
+	if (stream->width_max) {
+		snprintf(text, sizeof(text), "%ux%u", stream->width_max, stream->height_max);
+		json_string(json, "max_size", text);
+	}
+	if (stream->slot_count)
+		json_number(json, "slots", stream->slot_count);
+	if (stream->fourcc)
+		json_string(json, "format", stream->fourcc == LUMARING_FORMAT_R16 ? "R16" : "R8");
+	if (stream->bin)
+		json_number(json, "bin", stream->bin);
+	if (stream->always)
+		json_bool(json, "always", true);
+	json_close(json);
+}
+
+void config_print_streams(const struct config_setting *setting, const struct config *config, struct json *json,
+			  const char *name)
+{
+	(void)setting;
+	json_array(json, name);
+	for (unsigned i = 0; i < config->stream_count; i++)
+		print_stream(&config->streams[i], json);
+	json_close(json);
+}

@@ -16,10 +16,9 @@
 #include "base/paths.h"
 #include "bench/bench.h"
 #include "camera.h"
-#include "config.h"
+#include "config_load.h"
 #include "exit.h"
 #include "loop/loop.h"
-#include "options.h"
 #include "service.h"
 
 struct daemon {
@@ -162,26 +161,55 @@ static enum exit_code run_benchmark(const struct config *config, const char *dev
 	return r < 0 ? EXIT_SYSTEM : EXIT_OK;
 }
 
+/* To people who check it as FILE:LINE:COLUMN: ..., which editors understand; else to the log. */
+static void tell_faults(const struct config_faults *faults, enum options_action action)
+{
+	for (unsigned i = 0; i < faults->count; i++)
+		if (action == OPTIONS_CHECK)
+			fprintf(stderr, "%s\n", faults->lines[i]);
+		else
+			log_error("%s", faults->lines[i]);
+	if (faults->more)
+		log_error("and %u faults more", faults->more);
+}
+
+static enum exit_code print_config(const struct config *config)
+{
+	char *text = config_text(config);
+	bool good = text && fputs(text, stdout) >= 0 && fflush(stdout) == 0;
+
+	free(text);
+	if (!good)
+		log_error("cannot print the configuration: %s", strerror(errno));
+	return good ? EXIT_OK : EXIT_SYSTEM;
+}
+
 int main(int argc, char **argv)
 {
 	static struct daemon daemon = { .lock_fd = -1 };
-	enum options_action action;
-	const char *device;
-	char error[1024];
+	struct config_faults faults = { 0 };
+	struct options options;
+	enum exit_code code;
+	int r;
 
 	fill_standard_descriptors();
-	if (options_read(argc, argv, &daemon.config, &action, &device, error, sizeof(error)) < 0) {
-		fprintf(stderr, "lumaringd: %s\n", error);
-		return EXIT_USAGE;
-	}
-	if (action == OPTIONS_STOP)
+	options_scan(argc, argv, &options, &faults);
+	config_faults_clear(&faults); /* found again below */
+	if (options.action == OPTIONS_STOP)
 		return EXIT_OK;
-	if (action == OPTIONS_CHECK) {
-		printf("ok\n");
-		return EXIT_OK;
-	}
-	if (action == OPTIONS_BENCH)
-		return run_benchmark(&daemon.config, device);
-	service_log_init(daemon.config.camera);
-	return run(&daemon);
+	r = config_load(argc, argv, &daemon.config, &faults);
+	if (options.action == OPTIONS_RUN)
+		service_log_init(daemon.config.camera);
+	tell_faults(&faults, options.action);
+	config_faults_clear(&faults);
+	if (r < 0)
+		code = EXIT_USAGE;
+	else if (options.action == OPTIONS_CHECK)
+		code = print_config(&daemon.config);
+	else if (options.action == OPTIONS_BENCH)
+		code = run_benchmark(&daemon.config, options.device);
+	else
+		code = run(&daemon);
+	config_clear(&daemon.config);
+	return code;
 }

@@ -18,6 +18,7 @@ import traceback
 BUILD = pathlib.Path(os.environ.get("LUMARING_BUILD", "build")).resolve()
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 IO = os.environ.get("LUMARING_TEST_IO", "")  # back-end of every daemon whose test does not choose one
+os.environ["LUMARING_CONFIG_DIR"] = "/nowhere"  # what this machine has for its cameras does not concern a test
 DEADLINE_S = 60  # for things that are to happen; only ever reached when something is broken
 
 

@@ -4,36 +4,62 @@ import errno
 import grp
 import json
 import os
+import re
 import subprocess
 
 import raw
-from lib import BUILD, DEADLINE_S, ROOT, Daemon, shm_names, wait_until
+from lib import BUILD, DEADLINE_S, ROOT, Daemon, shm_names, skip_unless, wait_until
 
 KEYS = ["camera", "source", "size", "pixel_format", "row_bytes", "frame_bytes", "luma_range", "framerate", "unpaced",
-        "loop", "slots", "ring_bytes", "private_bytes", "runtime_dir", "group", "io", "wait_clients", "clients_max",
-        "clients_per_uid", "attach_rate", "private_streams", "copy_threads", "copy_budget",
-        "copy_affinity", "copy_scheduling", "streams"]
+        "loop", "exposure_us", "analogue_gain_milli", "auto_exposure", "exposure_value_milli", "brightness_milli",
+        "contrast_milli", "sharpness_milli", "streams", "slots", "ring_bytes", "private_bytes", "private_streams",
+        "runtime_dir", "group", "control_group", "io", "wait_clients", "clients_max", "clients_per_uid", "attach_rate",
+        "control_connections", "control_message_bytes", "control_depth", "control_values", "control_rate",
+        "control_message_ms", "size_change_rate", "copy_threads", "copy_budget", "copy_affinity", "copy_scheduling"]
+ENV = dict(os.environ, XDG_RUNTIME_DIR="/tmp")
+ENV.pop("LUMARING_RUNTIME_DIR", None)
 
 
-def check(text, *options):
-    """(exit code, what was said) of --check-config for a file of this text."""
-    with open("config.json", "wb") as file:
+def run(*options, env=None):
+    """(exit code, standard output, standard error) of --check-config."""
+    done = subprocess.run([BUILD / "lumaringd", "--check-config", *[str(o) for o in options]], stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE, env=env or ENV, timeout=DEADLINE_S, check=False)
+    assert (done.returncode == 0) == (done.stdout != b"") == (done.stderr == b""), done
+    return done.returncode, done.stdout.decode(), done.stderr.decode(errors="replace")
+
+
+def effective(*options, env=None):
+    """The configuration that is in force, with each key."""
+    code, out, error = run(*options, env=env)
+    assert code == 0, error
+    values = json.loads(out)
+    assert list(values) == KEYS
+    return values
+
+
+def faults(*options, env=None):
+    """The lines about all that is wrong."""
+    code, _, error = run(*options, env=env)
+    assert code == 2, (options, code)
+    return error.splitlines()
+
+
+def write(path, text):
+    os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
+    with open(path, "wb") as file:
         file.write(text if isinstance(text, bytes) else text.encode())
-    run = subprocess.run([BUILD / "lumaringd", "--check-config", "--config", "config.json", *options],
-                         stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=dict(os.environ, XDG_RUNTIME_DIR="/tmp"),
-                         timeout=DEADLINE_S, check=False)
-    assert (run.returncode == 0) == (run.stdout == b"ok\n") == (run.stderr == b""), run
-    return run.returncode, (run.stdout + run.stderr).decode(errors="replace")
+    return path
 
 
 def accepts(text, *options):
-    assert check(text, *options) == (0, "ok\n"), (text, check(text, *options))
+    return effective("--config", write("config.json", text), *options)
 
 
 def refuses(text, sentence, *options):
-    code, said = check(text, *options)
-    assert code == 2 and said.startswith("lumaringd: ") and said.count("\n") == 1, (text, code, said)
-    assert sentence in said, (text, said)
+    """With one line, which begins with the place, or with the option, and has the sentence."""
+    said = faults("--config", write("config.json", text), *options)
+    assert len(said) == 1 and (re.match(r"config\.json:\d+:\d+: |--[a-z-]+: ", said[0])), (text, said)
+    assert sentence in re.sub(r"^config\.json:\d+:\d+: ", "config.json: ", said[0]), (text, said)
 
 
 def attach_if_room(where, stream):
@@ -119,40 +145,41 @@ def test_accepted():
     accepts('{"streams": [{"name": "a"}, {"name": "b", "region": "0,0,1,1", "max_size": "2x2", "slots": 4}]}')
     accepts('{"source": "replay:/nowhere/at all, \\"quoted\\" //and/*more*/.y4m"}')
     accepts('// first\n{ // all of it\n"slots": /* as\nmany */ 8 // no comma\n/**/}//last')
-    accepts('{"slots": 8} /* without an end')
     accepts('{"streams": [' + ", ".join('{"name": "s%d"}' % n for n in range(16)) + "]}")
 
 
 def test_example():
-    """The configuration that is shipped says nothing wrong."""
-    files = sorted((ROOT / "config").glob("*.json"))
-    assert files
-    for path in files:
-        accepts(path.read_bytes())
+    """What is shipped has every key but the camera's name, and says what holds without it."""
+    path = ROOT / "config" / "lumaringd.json"
+    text = re.sub("//.*", "", path.read_text("utf-8"))
+    assert ["camera", *json.loads(text)] == [k for k in KEYS if k != "streams"] + ["streams"]
+    write("empty.json", "{}")
+    assert effective("--config", path) == effective("--config", "empty.json")
 
 
 def test_not_json():
-    for text, line, column in (
-            ("", 1, 1),
-            ("\n\n   ", 3, 4),
-            ("{", 1, 2),
-            ('{\n\t"slots": 8,\n}', 3, 1),
-            ('{"slots" 8}', 1, 10),
-            ('{"slots": 8 "io": "auto"}', 1, 13),
-            ("{slots: 8}", 1, 2),
-            ("{'slots': 8}", 1, 2),
-            ('{"slots": 08x}', 1, 13),
-            ('{"slots": 8}\n\n  }', 3, 3),
-            ('// comment\n{"slots": 8,\n/* two\nlines */ oops}', 4, 10),
-            ('{"camera": "unended}', 1, 12)):
-        code, said = check(text)
-        # The parser stops at the character it cannot take, or just behind it.
-        where = [f"lumaringd: config.json:{line}:{column + more}: this is not JSON" for more in (0, 1)]
-        assert code == 2 and said.startswith(tuple(where)), (text, said)
-    refuses("[]", "config.json: a configuration is one JSON object, { ... }")
-    refuses("8", "config.json: a configuration is one JSON object, { ... }")
-    refuses("null", "config.json: a configuration is one JSON object, { ... }")
-    refuses(b'{"slots": 8\0}', "config.json: a NUL byte in a configuration")
+    for text, line, column, sentence in (
+            ("", 1, 1, "the text ends where a value is wanted"),
+            ("\n\n   ", 3, 4, "the text ends where a value is wanted"),
+            ("{", 1, 2, "the text ends inside an object: } is missing"),
+            ('{\n\t"slots": 8,\n}', 3, 1, "a key in quotes is wanted"),
+            ('{"slots" 8}', 1, 10, "a colon is wanted behind a key"),
+            ('{"slots": 8 "io": "auto"}', 1, 13, "a comma or } is wanted"),
+            ("{slots: 8}", 1, 2, "a key in quotes is wanted"),
+            ("{'slots': 8}", 1, 2, "a key in quotes is wanted"),
+            ('{"slots": 08}', 1, 11, "slots: a number does not begin with 0 and other digits"),
+            ('{"slots": 8}\n\n  }', 3, 3, "nothing may stand behind the value, which ends before this"),
+            ('// comment\n{"slots": 8,\n/* two\nlines */ oops}', 4, 10, "a key in quotes is wanted"),
+            ('{"slots": 8} /* unended', 1, 14, "this comment has no end"),
+            ('{"camera": "unended}', 1, 21, "camera: the text ends inside a string: a quote is missing"),
+            (b'{"slots": 8\0}', 1, 12, "a comma or } is wanted"),
+            (b'{"runtime_dir": "/\xff"}', 1, 19, "runtime_dir: a byte that is not UTF-8 (0xff) in a string"),
+            (b'\xef\xbb\xbf{}', 1, 1, "the text begins with a byte order mark: leave it out"),
+            ("[]", 1, 1, "a configuration is one JSON object, { ... }"),
+            (" 8", 1, 2, "a configuration is one JSON object, { ... }"),
+            ("null", 1, 1, "a configuration is one JSON object, { ... }")):
+        said = faults("--config", write("config.json", text))
+        assert said == [f"config.json:{line}:{column}: {sentence}"], (text, said)
 
 
 def test_wrong_keys():
@@ -170,24 +197,26 @@ def test_wrong_keys():
 
 
 def test_wrong_types():
-    for key in ("camera", "source", "size", "pixel_format", "row_bytes", "frame_bytes", "luma_range", "framerate", "slots",
-                "ring_bytes", "private_bytes", "runtime_dir", "group", "io", "wait_clients", "clients_max", "clients_per_uid", "attach_rate", "private_streams"):
-        for value in ("true", "null", "[]", "{}", "1e400"):
-            refuses('{"%s": %s}' % (key, value), f"config.json: {key}: a string or a number is wanted")
-    for key in ("unpaced", "loop"):
-        for value in ("1", '"true"', "null"):
-            refuses('{"%s": %s}' % (key, value), f"config.json: {key}: true or false is wanted")
+    flags, three_way = ("unpaced", "loop"), ("auto_exposure",)
+    for key in KEYS:
+        if key in flags + three_way:
+            for value in ("1", '"true"', "[]"):
+                refuses('{"%s": %s}' % (key, value), f"config.json: {key}: true or false is wanted")
+        elif key != "streams":
+            for value in ("true", "[]", "{}"):
+                refuses('{"%s": %s}' % (key, value), f"config.json: {key}: a string or a number is wanted")
+            refuses('{"%s": 1e400}' % key, f"config.json: {key}: numbers reach from -9007199254740992 to 900719925474099")
     refuses('{"streams": {}}', "config.json: streams: an array of objects is wanted")
     refuses('{"streams": ["main"]}', "config.json: streams[0]: an object with a name is wanted")
     refuses('{"streams": [{"name": "a", "always": 1}]}', "config.json: streams[0].always: true or false is wanted")
-    refuses('{"streams": [{"name": "a"}, {"name": []}]}', "streams[1].name: a string or a number is wanted")
+    refuses('{"streams": [{"name": "a"}, {"name": []}]}', "streams[1]: a stream needs a name")
 
 
 def test_wrong_values():
     for key, value, sentence in (
             ("camera", '"Cam"', '"Cam" is not a name: 1 to 32 of a-z, 0-9, _ and -'),
             ("camera", '"%s"' % ("c" * 33), "is not a name"),
-            ("source", '"replay"', '"replay" is not libcamera, synthetic, replay:FILE or raw:FILE'),
+            ("source", '"replay"', '"replay" is not libcamera, libcamera:ID, synthetic, replay:FILE or raw:FILE'),
             ("size", '"0x48"', '"0x48" is not WIDTHxHEIGHT, each 1 to 65535'),
             ("size", "64", '"64" is not WIDTHxHEIGHT'),
             ("size", '"65536x1"', "is not WIDTHxHEIGHT"),
@@ -201,9 +230,9 @@ def test_wrong_values():
             ("framerate", "10001", "above 0 and up to 10000"),
             ("slots", "3", '"3" is not a whole number, 4 to 65535'),
             ("slots", "65536", "is not a whole number, 4 to 65535"),
-            ("slots", "4.5", '"4.500000" is not a whole number'),
+            ("slots", "4.5", '"4.5" is not a whole number'),
             ("slots", "-8", '"-8" is not a whole number'),
-            ("slots", "1e30", "is not a whole number"),
+            ("slots", "1e30", "numbers reach from"),
             ("ring_bytes", "0", "is not a number of bytes"),
             ("ring_bytes", '"16MB"', "is not a number of bytes"),
             ("private_bytes", '"9223372036854775808"', "is not a number of bytes"),
@@ -219,7 +248,11 @@ def test_wrong_values():
             ("attach_rate", "0", "is not a whole number, 1 to 1000000"),
             ("attach_rate", "1000001", "is not a whole number, 1 to 1000000"),
             ("private_streams", "-1", "is not a whole number, 0 to 16384"),
-            ("private_streams", "16385", "is not a whole number, 0 to 16384")):
+            ("private_streams", "16385", "is not a whole number, 0 to 16384"),
+            ("source", '"libcamera:"', '"libcamera:" is not libcamera, libcamera:ID, synthetic,'),
+            ("framerate", '"56-15"', '"56-15" is not frames per second, such as 30, 29.97, 30000/1001 or, slowest and'),
+            ("framerate", '"15-10000.1"', "above 0 and up to 10000"),
+            ("control_group", '"no such group"', 'there is no group "no such group" on this machine')):
         refuses('{"%s": %s}' % (key, value), f"config.json: {key}: ")
         refuses('{"%s": %s}' % (key, value), sentence)
     for fields, sentence in (
@@ -242,6 +275,28 @@ def test_wrong_values():
             "config.json: streams[16]: more than 16 streams")
 
 
+def test_ranges():
+    """What the control socket and the sensor bring: each end is taken, and the number beyond it is not."""
+    for key, low, high in (
+            ("exposure_us", 1, 1000000000), ("analogue_gain_milli", 1, 1000000), ("exposure_value_milli", -8000, 8000),
+            ("brightness_milli", -1000, 1000), ("contrast_milli", 0, 32000), ("sharpness_milli", 0, 32000),
+            ("control_connections", 1, 4096), ("control_message_bytes", 4096, 1 << 20), ("control_depth", 8, 64),
+            ("control_values", 32, 4096), ("control_rate", 1, 1000000), ("control_message_ms", 100, 3600000),
+            ("size_change_rate", 1, 1000)):
+        text = '{"runtime_dir": ".", "%s": %d}'
+        for value in low, high:
+            assert accepts(text % (key, value))[key] == value
+            assert effective("--config", "config.json", f"--{key.replace('_', '-')}", value)[key] == value
+        for value in low - 1, high + 1:
+            refuses(text % (key, value), f'config.json: {key}: "{value}" is not a ')
+            refuses(text % (key, value), f", {low} to {high}")
+    assert accepts('{"control_message_bytes": "5k", "auto_exposure": false}')["control_message_bytes"] == 5120
+    assert effective("--auto-exposure", "true")["auto_exposure"] is True
+    assert faults("--auto-exposure", "yes") == ['--auto-exposure: "yes" is not true or false']
+    assert accepts('{"framerate": "15-56"}')["framerate"] == "15-56"
+    assert accepts('{"framerate": 29.97}')["framerate"] == "29.97"
+
+
 def test_rules_between_keys():
     refuses('{"unpaced": true, "framerate": 30}', "framerate and unpaced exclude each other")
     refuses('{"unpaced": true}', "framerate and unpaced exclude each other", "--framerate", "30")
@@ -257,8 +312,8 @@ def test_rules_between_keys():
     refuses('{"source": "raw:-", "pixel_format": "R8"}', "give size and pixel-format")
     refuses('{"source": "replay:-", "pixel_format": "R8"}', "source replay: the footage says its pixel format itself")
     for key, value in (("row_bytes", "64"), ("frame_bytes", "64"), ("luma_range", '"full"')):
-        refuses('{"source": "synthetic", "%s": %s}' % (key, value), "row-bytes, frame-bytes and luma-range are for the "
-                "source raw alone")
+        refuses('{"source": "synthetic", "%s": %s}' % (key, value), 
+                f"{key}: this is for the source raw alone, not for synthetic")
     packed = '{"source": "raw:-", "size": "7x3", "pixel_format": "R10_CSI2P", "%s": %d}'
     accepts(packed % ("row_bytes", 10))
     refuses(packed % ("row_bytes", 9), "row-bytes 9 is too small: a row of 7 pixels of R10_CSI2P takes 10 bytes")
@@ -280,14 +335,13 @@ def test_rules_between_keys():
 def test_limits():
     """Size, depth and number of values, each at its limit and one beyond."""
     accepts('{"slots": 8' + " " * (65536 - 12) + "}")
-    refuses('{"slots": 8' + " " * (65537 - 12) + "}", "config.json: a configuration has at most 65536 bytes")
-    refuses("{" * 100000, "config.json: a configuration has at most 65536 bytes")
+    refuses('{"slots": 8' + " " * (65537 - 12) + "}", "config.json: this has more than 65536 bytes")
+    refuses("{" * 100000, "config.json: this has more than 65536 bytes")
     refuses('{"x": [[[1]]]}', "x: this key is not known")
-    refuses('{"x": [[[[1]]]]}', "config.json: a configuration nests at most 4 deep and has at most 512 values")
-    refuses("[" * 30000, "nests at most 4 deep")
-    numbers = ",".join("1" for _ in range(511))    # 510 commas, and two brackets
+    refuses('{"x": [[[[1]]]]}', "config.json: x[0][0][0]: arrays and objects stand more than 4 deep inside each other")
+    numbers = ",".join("1" for _ in range(510))    # and the array and the object
     refuses('{"x": [%s]}' % numbers, "x: this key is not known")
-    refuses('{"x": [%s,1]}' % numbers, "has at most 512 values")
+    refuses('{"x": [%s,1]}' % numbers, "config.json: x: there are more than 512 values")
     refuses('{"x": "[[[[[[,,,,"}', "x: this key is not known")
 
 
@@ -295,10 +349,22 @@ def test_files():
     os.mkfifo("fifo")
     for path, sentence in (("nowhere.json", "cannot read nowhere.json: No such file or directory"),
                            (".", "cannot read .: Is a directory"),
-                           ("fifo", "fifo:1:1: this is not JSON")):
-        run = subprocess.run([BUILD / "lumaringd", "--check-config", "--config", path], stdout=subprocess.PIPE,
-                             stderr=subprocess.PIPE, timeout=DEADLINE_S, check=False)
-        assert run.returncode == 2 and run.stderr.decode().startswith(f"lumaringd: {sentence}"), run
+                           ("fifo", "fifo:1:1: the text ends where a value is wanted")):
+        assert faults("--config", path) == [sentence]
+    write("config.json", "{}")
+    os.chmod("config.json", 0o646)
+    assert faults("--config", "config.json") == [
+        "config.json: everybody may write to it (mode 0646), and it is not read: change that with chmod o-w"]
+    os.chmod("config.json", 0o664)
+    accepts("{}")
+
+
+def test_owner():
+    skip_unless(os.getuid() == 0, "only root can give a file to somebody else")
+    write("config.json", "{}")
+    os.chown("config.json", 12345, 0)
+    assert faults("--config", "config.json") == [
+        "config.json: it belongs to uid 12345, not to uid 0 or root, and is not read: change that with chown"]
 
 
 def test_command_line_wins():
@@ -327,5 +393,5 @@ def test_keys_are_the_options():
     help_text = subprocess.run([BUILD / "lumaringd", "--help"], stdout=subprocess.PIPE, timeout=DEADLINE_S,
                                check=True).stdout.decode()
     options = {line.split()[0][2:] for line in help_text.splitlines() if line.startswith("  --")}
-    options -= {"config", "check-config", "bench-camera[=DEVICE]", "version,"}
+    options -= {"config", "config-dir", "check-config", "bench-camera[=DEVICE]", "version,"}
     assert {option.replace("-", "_") for option in options} == set(KEYS) - {"streams"} | {"stream"}, options

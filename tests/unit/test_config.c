@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * test_config.c - daemon/config, config_file and options: where each setting ends up, from the file, from the command
+ * test_config.c - daemon/config, config_table, config_file and options: where each setting ends up, from the file, from the command
  * line, and from both. What is refused, and in which words, tests/e2e/test_config.py and test_daemon.py look at.
  */
 #include <errno.h>
@@ -17,13 +17,16 @@
 
 #include <cmocka.h>
 
-#include "options.h"
+#include "config_load.h"
 
 #define WORDS_MAX 64
 
+/* No file of this machine. */
+const char config_vendor_file[] = "/nowhere/lumaringd.json";
+
 static char path[] = "/tmp/lumaring-config.XXXXXX";
 static struct config config;
-static char error[1024], device[64];
+static char error[4096 + 1024], device[64];
 
 static void write_file(const char *text)
 {
@@ -34,11 +37,12 @@ static void write_file(const char *text)
 	close(fd);
 }
 
-/* Read a command line, given as one string of words. */
+/* Read a command line, given as one string of words. What is wrong is in `error`, a line each. */
 static int read_words(const char *text, enum options_action *ret_action)
 {
 	char copy[1024], name[] = "lumaringd", *words[WORDS_MAX] = { name }, *rest = copy;
-	const char *optional = NULL;
+	struct config_faults faults = { 0 };
+	struct options options;
 	int count = 1, r;
 
 	snprintf(copy, sizeof(copy), "%s", text);
@@ -46,8 +50,16 @@ static int read_words(const char *text, enum options_action *ret_action)
 		if (*word)
 			words[count++] = word;
 	error[0] = '\0';
-	r = options_read(count, words, &config, ret_action, &optional, error, sizeof(error));
-	snprintf(device, sizeof(device), "%s", optional ? optional : "none");
+	options_scan(count, words, &options, &faults);
+	config_faults_clear(&faults);
+	config_clear(&config);
+	r = config_load(count, words, &config, &faults);
+	assert_int_equal(r, config_is_good(&faults) ? 0 : -EINVAL);
+	for (unsigned i = 0; i < faults.count; i++)
+		snprintf(error + strlen(error), sizeof(error) - strlen(error), "%s\n", faults.lines[i]);
+	config_faults_clear(&faults);
+	*ret_action = options.action;
+	snprintf(device, sizeof(device), "%s", options.device ? options.device : "none");
 	return r;
 }
 
@@ -74,7 +86,7 @@ static void test_defaults(void **state)
 	expect_good("--runtime-dir /nowhere");
 	assert_string_equal(config.camera, "cam0");
 	assert_string_equal(config.source, "libcamera");
-	assert_string_equal(config.source_path, "");
+	assert_string_equal(config.source_path, "0");
 	assert_null(config.layout.name);
 	assert_int_equal(config.row_bytes | config.frame_bytes | config.luma_range, 0);
 	assert_int_equal(config.width, 0);
@@ -209,12 +221,12 @@ static void test_raw(void **state)
 		   "YUYV, YVYU, UYVY, VYUY, RGB24, BGR24, XRGB8888, XBGR8888, NV12, NV21, YUV420");
 	expect_bad("--runtime-dir . --source raw:- --size 640x480", "give size and pixel-format");
 	expect_bad("--runtime-dir . --source raw:- --pixel-format R8", "give size and pixel-format");
-	expect_bad("--source raw", "is not libcamera, synthetic, replay:FILE or raw:FILE");
-	expect_bad("--source raw:", "is not libcamera, synthetic, replay:FILE or raw:FILE");
-	expect_bad("--source raws:-", "is not libcamera, synthetic, replay:FILE or raw:FILE");
-	expect_bad("--source replay:- --row-bytes 8", "are for the source raw alone");
-	expect_bad("--source synthetic --frame-bytes 8", "are for the source raw alone");
-	expect_bad("--source synthetic --luma-range full", "are for the source raw alone");
+	expect_bad("--source raw", "is not libcamera, libcamera:ID, synthetic, replay:FILE or raw:FILE");
+	expect_bad("--source raw:", "is not libcamera, libcamera:ID, synthetic, replay:FILE or raw:FILE");
+	expect_bad("--source raws:-", "is not libcamera, libcamera:ID, synthetic, replay:FILE or raw:FILE");
+	expect_bad("--source replay:- --row-bytes 8", "this is for the source raw alone");
+	expect_bad("--source synthetic --frame-bytes 8", "--frame-bytes: this is for the source raw alone, not for synthetic");
+	expect_bad("--source synthetic --luma-range full", "this is for the source raw alone");
 	expect_bad("--source replay:- --pixel-format R8", "leave pixel-format out");
 }
 
@@ -468,7 +480,7 @@ static void test_copy_scheduling(void **state)
 /* A refused value leaves what was set before. */
 static void test_untouched(void **state)
 {
-	char before[sizeof(config)];
+	static struct config before;
 
 	(void)state;
 	for (unsigned i = 0; i < config_setting_count; i++) {
@@ -476,11 +488,12 @@ static void test_untouched(void **state)
 
 		if (setting->argument == CONFIG_FLAG || !strcmp(setting->name, "runtime-dir"))
 			continue;
+		config_clear(&config);
 		config_init(&config);
-		memcpy(before, &config, sizeof(config));
-		assert_true(setting->set(&config, setting->name, "no such value!", error, sizeof(error)) < 0);
+		memcpy(&before, &config, sizeof(config));
+		assert_true(setting->set(setting, &config, setting->name, "no such value!", error, sizeof(error)) < 0);
 		assert_non_null(strstr(error, setting->name));
-		assert_memory_equal(before, &config, sizeof(config));
+		assert_memory_equal(&before, &config, sizeof(config));
 	}
 }
 
@@ -488,6 +501,7 @@ static int make_file(void **state)
 {
 	int fd = mkstemp(path);
 
+	setenv("LUMARING_CONFIG_DIR", "/nowhere", 1);
 	(void)state;
 	if (fd >= 0)
 		close(fd);
@@ -497,6 +511,7 @@ static int make_file(void **state)
 static int remove_file(void **state)
 {
 	(void)state;
+	config_clear(&config);
 	return unlink(path);
 }
 
