@@ -71,6 +71,15 @@ bool process_has_ended(pid_t pid)
 	return process_start_ticks(pid) == 0;
 }
 
+bool process_has_terminal(void)
+{
+	int fd = open("/dev/tty", O_RDWR | O_NOCTTY | O_CLOEXEC);
+
+	if (fd >= 0)
+		close(fd);
+	return fd >= 0;
+}
+
 static int hex_value(char c)
 {
 	const char *digits = "0123456789abcdef", *found = c ? strchr(digits, c) : NULL;

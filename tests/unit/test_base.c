@@ -312,6 +312,36 @@ static void test_process_name(void **state)
 	prctl(PR_SET_NAME, before);
 }
 
+/* 0: as it is to be; in a process of its own, whose session it changes. */
+static int look_for_terminal(void)
+{
+	int pty = posix_openpt(O_RDWR | O_NOCTTY);
+
+	if (setsid() < 0 || process_has_terminal())
+		return 1;
+	if (pty < 0 || grantpt(pty) < 0 || unlockpt(pty) < 0)
+		return 77;
+	if (open(ptsname(pty), O_RDWR) < 0) /* of a leader without one, it becomes its terminal */
+		return 2;
+	return process_has_terminal() ? 0 : 3;
+}
+
+static void test_terminal(void **state)
+{
+	pid_t pid = fork();
+	int status;
+
+	(void)state;
+	assert_true(pid >= 0);
+	if (pid == 0)
+		_exit(look_for_terminal());
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	if (WEXITSTATUS(status) == 77)
+		skip();
+	assert_int_equal(WEXITSTATUS(status), 0);
+}
+
 static void test_boot_id(void **state)
 {
 	uint8_t id[16] = { 0 };
@@ -436,6 +466,7 @@ int main(void)
 		cmocka_unit_test(test_parse_unsigned),
 		cmocka_unit_test(test_process),
 		cmocka_unit_test(test_process_name),
+		cmocka_unit_test(test_terminal),
 		cmocka_unit_test(test_boot_id),
 		cmocka_unit_test(test_notify),
 		cmocka_unit_test(test_log_to_journal),
