@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * test_config.c - daemon/config, config_table, config_file and options: where each setting ends up, from the file, from the command
- * line, and from both. What is refused, and in which words, tests/e2e/test_config.py and test_daemon.py look at.
+ * test_config.c - daemon/config, config_table, config_file and options: where each setting ends up, from a file, from
+ * the command line, and from both. Files over each other: test_config_load.c. What is refused, and in which words,
+ * tests/e2e/test_config.py and test_daemon.py look at as well.
  */
 #include <errno.h>
 #include <fcntl.h>
