@@ -526,6 +526,7 @@ static void test_adopt(void **state)
 	assert_int_equal(config.clients_max, LIMIT_CLIENTS);
 	expect_files(3, (const char *const[]){ "vendor.json", "etc/cam0.json", "etc/cam0.json.d/a.json" });
 	assert_int_equal(place("private_bytes")->file, 2);
+	assert_true(place("clients_max")->by == CONFIG_BY_FILE && place("clients_max")->file == 1);
 	assert_int_equal(load_into(&next, "--source synthetic"), 0);
 	assert_int_equal(config_compare(&config, &next, &changes), 0);
 	expect_names(changes.live, changes.live_count, "");

@@ -247,6 +247,9 @@ static void test_depth(void **state)
 	for (unsigned i = 0; i < 16; i++)
 		strcat(text, "]");
 	expect_good(text, text);
+	/* Beside each other they are no deeper. */
+	expect_good("[[],[],[],[],[],[],[],[],[],[],[],[],[],[],[],[],[]]",
+		    "[[],[],[],[],[],[],[],[],[],[],[],[],[],[],[],[],[]]");
 	expect_good("[[[[[[[[[[[[[[[{}],1]]]]]]]]]]]]]]", "[[[[[[[[[[[[[[[{}],1]]]]]]]]]]]]]]");
 	expect_bad("[[[[[[[[[[[[[[[[[", 17, &bounds, -EFBIG, 1, 17, "[0][0][0][0][0][0][0][0][0][0][0][0][0][0][0][0]",
 		   "arrays and objects stand more than 16 deep inside each other");
