@@ -35,7 +35,7 @@ static void print_help(void)
 	       "Usage: lumaringd [OPTION]...\n"
 	       "Copies the luma plane of a camera's frames into shared memory for many readers. Runs in the "
 	       "foreground\n"
-	       "until SIGTERM or SIGINT. SIGHUP reads the files below anew, or stops it on a terminal.\n\n"
+	       "until SIGTERM or SIGINT, or until its terminal is gone. SIGHUP reads the files below anew.\n\n"
 	       "Settings are read from %s, then\n"
 	       "CONFIG_DIR/CAMERA.json, CONFIG_DIR/CAMERA.json.d/NAME.json in order of names, then from the command "
 	       "line.\n\n"

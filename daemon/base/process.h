@@ -19,7 +19,8 @@ bool process_is(pid_t pid, uint64_t start_ticks);
 /* True when the process has ended, also if its parent has not noticed yet. Pids of other namespaces, 0, never have. */
 bool process_has_ended(pid_t pid);
 
-/* True when the caller has a controlling terminal: a hangup may then be that of the terminal. */
+/* True while the caller has a controlling terminal. A hangup (SIGHUP) that comes with its end is that of the terminal.
+ */
 bool process_has_terminal(void);
 
 /* The 16 bytes of /proc/sys/kernel/random/boot_id. 0, -errno of reading it, or -EBADMSG. */
