@@ -163,6 +163,9 @@ $(THROTTLED): $(BUILD)/obj/daemon/main.o $(BUILD)/obj/tests/throttle/throttle.o 
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(LUMARING_LDFLAGS) $(LDFLAGS) -Wl,--wrap=copy_job_run -o $@ $^ $(DAEMON_LIBS)
 
+# Memory that is missing when a test says so.
+$(BUILD)/tests/test_source_configure: TEST_LIBS := -Wl,--wrap=feeder_map
+
 # A test of the tool's pictures is a program that writes some, and has a decoder of its own.
 $(BUILD)/tests/test_cli_png: TEST_LIBS := $(CLI_LIBS) -lz
 

@@ -1,47 +1,25 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * feeder.c - see feeder.h. A queue of one producer and one consumer, a bit per free buffer, and one way to sleep.
+ * feeder.c - see feeder.h: producer and consumer. A queue between the two, a bit per free buffer, and one way to sleep.
  *
  * The consumer never waits: it tells the producer by an atomic store and rings wake_fd only when the producer says that
- * it sleeps. Every wait of the producer is a poll() on two descriptors, one of which is stop_fd.
+ * it sleeps. The owner rings owner_fd whatever the producer does. Every wait of the producer is a poll() on two
+ * descriptors, one of which is owner_fd.
  */
-#include "source/feeder.h"
+#include "source/feeder_private.h"
 
 #include <errno.h>
 #include <poll.h>
-#include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <sys/mman.h>
-#include <sys/timerfd.h>
-#include <unistd.h>
 
 /* --- waking each other -------------------------------------------------------------------------------------- */
 
-/* An eventfd is only full after 2^64 - 2 rings that nobody heard, and is readable then: nothing to do. */
-static void ring_bell(int fd)
-{
-	uint64_t one = 1;
-	ssize_t written = write(fd, &one, sizeof(one));
-
-	(void)written;
-}
-
-static void clear_bell(int fd)
-{
-	uint64_t rings;
-	ssize_t got = read(fd, &rings, sizeof(rings));
-
-	(void)got; /* EAGAIN: it was clear */
-}
-
-/* Producer. Wait until `fd` is readable or hung up. */
-int feeder_wait_readable(struct feeder *feeder, int fd)
+int feeder_poll(struct feeder *feeder, int fd, bool *ret_ready)
 {
 	struct pollfd fds[] = {
-		{ .fd = feeder->stop_fd, .events = POLLIN },
+		{ .fd = feeder->owner_fd, .events = POLLIN },
 		{ .fd = fd, .events = POLLIN },
 	};
 
@@ -49,25 +27,72 @@ int feeder_wait_readable(struct feeder *feeder, int fd)
 		if (errno != EINTR)
 			return feeder_fail(feeder, -errno, "cannot wait for data: %s", strerror(errno));
 	}
-	return fds[0].revents ? -ECANCELED : 0;
+	if (fds[0].revents)
+		feeder_clear(feeder->owner_fd);
+	*ret_ready = fds[1].revents != 0;
+	return 0;
 }
 
-/* A timer of its own, since poll()'s timeout is relative and may come 50 us late by the default timer slack. */
-int feeder_wait_until(struct feeder *feeder, uint64_t deadline_ns)
+bool feeder_is_finishing(const struct feeder *feeder)
 {
-	struct itimerspec deadline = {
-		.it_value = { .tv_sec = (time_t)(deadline_ns / NS_PER_SECOND),
-			      .tv_nsec = (long)(deadline_ns % NS_PER_SECOND) },
-	};
-
-	if (clock_monotonic_ns() >= deadline_ns)
-		return 0;
-	if (timerfd_settime(feeder->timer_fd, TFD_TIMER_ABSTIME, &deadline, NULL))
-		return feeder_fail(feeder, -errno, "cannot set a timer: %s", strerror(errno));
-	return feeder_wait_readable(feeder, feeder->timer_fd);
+	/* O1 (acquire) pairs with O2 in feeder_finish(). The bell comes after the store, and is cleared before this
+	 * load: what rings later wakes the next poll(). */
+	return __atomic_load_n(&feeder->finishing, __ATOMIC_ACQUIRE);
 }
 
-/* Producer. Wait until the consumer or the owner has done what `is_done` looks at. */
+int feeder_orders(const struct feeder *feeder)
+{
+	/* G1, as in feeder_wait_start(). */
+	uint64_t run = __atomic_load_n(&feeder->run, __ATOMIC_ACQUIRE);
+
+	if (feeder_is_finishing(feeder))
+		return -ECANCELED;
+	return run && run % 2 == 0 ? -EINTR : 0;
+}
+
+int feeder_wait_readable(struct feeder *feeder, int fd)
+{
+	bool ready = false;
+	int rc = 0;
+
+	while (!rc && !ready) {
+		rc = feeder_orders(feeder);
+		if (!rc)
+			rc = feeder_poll(feeder, fd, &ready);
+	}
+	return rc;
+}
+
+int feeder_wait_start(struct feeder *feeder)
+{
+	bool ready, stood = false;
+	int rc = 0;
+
+	while (!rc) {
+		/* G1 (acquire) pairs with G2 in feeder_start() and feeder_stop(): what the owner did to the feeder
+		 * meanwhile. */
+		uint64_t run = __atomic_load_n(&feeder->run, __ATOMIC_ACQUIRE);
+
+		if (feeder_is_finishing(feeder))
+			return -ECANCELED;
+		if (run % 2)
+			break;
+		stood = true;
+		if (feeder->parked != run) {
+			/* P2 (release) pairs with P1 in await_parked(): all that was done to the feeder until now. */
+			__atomic_store_n(&feeder->parked, run, __ATOMIC_RELEASE);
+			feeder_ring(feeder->parked_fd);
+		}
+		rc = feeder_poll(feeder, -1, &ready);
+	}
+	if (stood)
+		feeder->due_ns = 0;
+	if (!rc && !feeder->due_ns)
+		feeder_adopt(feeder);
+	return rc;
+}
+
+/* Producer. Wait until the consumer has done what `is_done` looks at. */
 static int feeder_sleep(struct feeder *feeder, bool (*is_done)(const struct feeder *feeder))
 {
 	int rc = 0;
@@ -78,7 +103,7 @@ static int feeder_sleep(struct feeder *feeder, bool (*is_done)(const struct feed
 		__atomic_store_n(&feeder->sleeping, true, __ATOMIC_SEQ_CST);
 		if (!is_done(feeder)) {
 			rc = feeder_wait_readable(feeder, feeder->wake_fd);
-			clear_bell(feeder->wake_fd);
+			feeder_clear(feeder->wake_fd);
 		}
 		/* Relaxed: a bell that rings for nothing costs one more look. */
 		__atomic_store_n(&feeder->sleeping, false, __ATOMIC_RELAXED);
@@ -86,18 +111,12 @@ static int feeder_sleep(struct feeder *feeder, bool (*is_done)(const struct feed
 	return rc;
 }
 
-/* Consumer, owner. Call after a seq_cst store that a sleeping producer may be waiting for. */
+/* Consumer. Call after a seq_cst store that a sleeping producer may be waiting for. */
 static void feeder_wake(struct feeder *feeder)
 {
 	/* S2 (seq_cst) pairs with S1 in feeder_sleep(). */
 	if (__atomic_load_n(&feeder->sleeping, __ATOMIC_SEQ_CST))
-		ring_bell(feeder->wake_fd);
-}
-
-static bool has_started(const struct feeder *feeder)
-{
-	/* G1 (seq_cst, for S1) pairs with G2 in feeder_start(). */
-	return __atomic_load_n(&feeder->started, __ATOMIC_SEQ_CST);
+		feeder_ring(feeder->wake_fd);
 }
 
 static bool has_buffer(const struct feeder *feeder)
@@ -114,17 +133,6 @@ static bool has_room(const struct feeder *feeder)
 	       FEEDER_EVENTS;
 }
 
-bool feeder_is_stopping(const struct feeder *feeder)
-{
-	/* Relaxed, without a partner: only a hint to end early, the waits and the join are what is relied on. */
-	return __atomic_load_n(&feeder->stopping, __ATOMIC_RELAXED);
-}
-
-int feeder_wait_start(struct feeder *feeder)
-{
-	return feeder_sleep(feeder, has_started);
-}
-
 /* --- events ------------------------------------------------------------------------------------------------- */
 
 static int feeder_push(struct feeder *feeder, const struct source_event *event)
@@ -137,7 +145,7 @@ static int feeder_push(struct feeder *feeder, const struct source_event *event)
 	feeder->events[head % FEEDER_EVENTS] = *event;
 	/* Q1 (release) pairs with Q2: the event, and the pixels it speaks of, before the count. */
 	__atomic_store_n(&feeder->head, head + 1, __ATOMIC_RELEASE);
-	ring_bell(feeder->ready_fd);
+	feeder_ring(feeder->ready_fd);
 	return 0;
 }
 
@@ -171,11 +179,11 @@ int feeder_fetch(struct source *source, struct source_event *ret_event)
 	if (head == tail) {
 		/* Clear, then look again: an event posted before the clearing is seen here, and one posted after it has
 		 * its own ring. What is found here may have lost its ring, so it is rung for once more. */
-		clear_bell(feeder->ready_fd);
+		feeder_clear(feeder->ready_fd);
 		head = feeder_head(feeder);
 		if (head == tail)
 			return -EAGAIN;
-		ring_bell(feeder->ready_fd);
+		feeder_ring(feeder->ready_fd);
 	}
 	*ret_event = feeder->events[tail % FEEDER_EVENTS];
 	if (ret_event->kind == SOURCE_FRAME)
@@ -191,16 +199,6 @@ int feeder_fd(const struct source *source)
 	return ((const struct feeder *)source)->ready_fd;
 }
 
-int feeder_start(struct source *source)
-{
-	struct feeder *feeder = (struct feeder *)source;
-
-	/* G2 (seq_cst, for S2) pairs with G1 in has_started(). */
-	__atomic_store_n(&feeder->started, true, __ATOMIC_SEQ_CST);
-	feeder_wake(feeder);
-	return 0;
-}
-
 int feeder_post(struct feeder *feeder, enum source_event_kind kind)
 {
 	struct source_event event = { .kind = kind };
@@ -210,45 +208,67 @@ int feeder_post(struct feeder *feeder, enum source_event_kind kind)
 	return feeder_push(feeder, &event);
 }
 
-int feeder_set_format(struct feeder *feeder, const char *where, const struct feeder_picture *picture,
-		      uint64_t period_ns)
+int feeder_set_format(struct feeder *feeder, const char *where, const struct feeder_picture *picture)
 {
-	uint64_t row_bytes =
-		picture->row_bytes ? picture->row_bytes : pixels_row_bytes(picture->pixels, picture->width);
-	uint64_t stride = FEEDER_STRIDE(row_bytes), bytes = stride * picture->height * feeder->buffer_count;
 	struct source_event event = {
 		.kind = SOURCE_FORMAT,
 		.format = {
 			.width = picture->width,
 			.height = picture->height,
 			.pixels = picture->pixels,
-			.stride = (uint32_t)stride,
+			.stride = (uint32_t)feeder_stride(picture),
 			.luma_range = picture->luma_range,
 			.sensor_clock = LUMARING_CLOCK_MONOTONIC,
-			.frame_duration_us = (uint32_t)((period_ns + NS_PER_US / 2) / NS_PER_US),
+			.frame_duration_us = feeder_us(feeder->period_ns),
 		},
 	};
+	int rc = feeder_check_pool(feeder, where, picture, feeder->text, sizeof(feeder->text));
 
-	if (bytes > FEEDER_POOL_BYTES_MAX)
-		return feeder_fail(
-			feeder, -EFBIG,
-			"%s: %u capture buffers for %ux%u pixels take %llu bytes and at most %llu are allowed; "
-			"use a smaller image",
-			where, feeder->buffer_count, picture->width, picture->height, (unsigned long long)bytes,
-			(unsigned long long)FEEDER_POOL_BYTES_MAX);
-	if (memcmp(&event.format, &feeder->format, sizeof(event.format)) == 0)
-		return 0;
+	if (rc || memcmp(&event.format, &feeder->format, sizeof(event.format)) == 0)
+		return rc;
+	rc = feeder_push(feeder, &event);
+	if (rc)
+		return rc;
 	feeder->format = event.format;
-	return feeder_push(feeder, &event);
+	/* Relaxed: a word that stands alone. */
+	__atomic_store_n(&feeder->announced,
+			 picture->width | (uint64_t)picture->height << 16 | (uint64_t)picture->pixels << 32,
+			 __ATOMIC_RELAXED);
+	return 0;
 }
 
 /* --- buffers ------------------------------------------------------------------------------------------------ */
 
-static void feeder_unmap(struct feeder_buffer *buffer)
+uint8_t *feeder_map(size_t bytes)
 {
-	if (buffer->pixels)
-		munmap(buffer->pixels, buffer->bytes);
-	buffer->pixels = NULL;
+	void *pixels = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	return pixels == MAP_FAILED ? NULL : pixels;
+}
+
+void feeder_unmap(uint8_t *pixels, size_t bytes)
+{
+	if (pixels)
+		munmap(pixels, bytes);
+}
+
+/* Give a buffer that belongs to the producer at least so many bytes: its spare memory, or new one. */
+static int feeder_grow(struct feeder *feeder, struct feeder_buffer *buffer, size_t bytes)
+{
+	if (buffer->spare_bytes < bytes) {
+		feeder_unmap(buffer->spare, buffer->spare_bytes);
+		buffer->spare = feeder_map(bytes);
+		buffer->spare_bytes = buffer->spare ? bytes : 0;
+	}
+	if (!buffer->spare)
+		return feeder_fail(feeder, -ENOMEM, "no memory for a capture buffer of %zu bytes (%ux%u pixels)", bytes,
+				   feeder->format.width, feeder->format.height);
+	feeder_unmap(buffer->pixels, buffer->bytes);
+	buffer->pixels = buffer->spare;
+	buffer->bytes = buffer->spare_bytes;
+	buffer->spare = NULL;
+	buffer->spare_bytes = 0;
+	return 0;
 }
 
 /* Make a buffer that belongs to the producer fit the format; what it held is lost. */
@@ -256,18 +276,17 @@ static int feeder_fit(struct feeder *feeder, struct feeder_buffer *buffer)
 {
 	const struct source_format *format = &feeder->format;
 	size_t bytes = (size_t)format->stride * format->height;
-	void *pixels;
+	int rc = 0;
 
 	if (buffer->pixels && buffer->format.width == format->width && buffer->format.height == format->height &&
 	    buffer->format.pixels == format->pixels && buffer->format.stride == format->stride)
 		return 0;
-	feeder_unmap(buffer);
-	pixels = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (pixels == MAP_FAILED)
-		return feeder_fail(feeder, -ENOMEM, "no memory for a capture buffer of %zu bytes (%ux%u pixels)", bytes,
-				   format->width, format->height);
-	memset(pixels, FEEDER_PADDING, bytes);
-	*buffer = (struct feeder_buffer){ pixels, bytes, *format };
+	if (buffer->bytes < bytes)
+		rc = feeder_grow(feeder, buffer, bytes);
+	if (rc)
+		return rc;
+	memset(buffer->pixels, FEEDER_PADDING, bytes);
+	buffer->format = *format;
 	return 0;
 }
 
@@ -294,8 +313,10 @@ int feeder_try_take(struct feeder *feeder, unsigned *ret_buffer)
 
 int feeder_take(struct feeder *feeder, unsigned *ret_buffer)
 {
-	int rc = feeder_is_stopping(feeder) ? -ECANCELED : feeder_sleep(feeder, has_buffer);
+	int rc = feeder_orders(feeder);
 
+	if (!rc)
+		rc = feeder_sleep(feeder, has_buffer);
 	return rc ? rc : feeder_try_take(feeder, ret_buffer);
 }
 
@@ -317,129 +338,13 @@ void feeder_release(struct source *source, unsigned buffer)
 int feeder_deliver(struct feeder *feeder, unsigned buffer, struct source_frame frame)
 {
 	struct source_event event = { .kind = SOURCE_FRAME, .frame = frame };
+	int rc;
 
 	event.frame.image = feeder->buffers[buffer].pixels;
 	event.frame.buffer = buffer;
-	event.frame.frame_duration_us = feeder->format.frame_duration_us;
-	return feeder_push(feeder, &event);
-}
-
-/* --- time --------------------------------------------------------------------------------------------------- */
-
-uint64_t feeder_next_due(struct feeder *feeder, uint64_t period_ns, uint64_t now_ns)
-{
-	bool first = !feeder->due_ns;
-
-	feeder->due_ns += period_ns;
-	if (first || now_ns > feeder->due_ns + period_ns)
-		feeder->due_ns = now_ns;
-	return feeder->due_ns;
-}
-
-uint64_t feeder_next_tick(struct feeder *feeder, uint64_t period_ns, uint64_t now_ns, uint64_t *ret_skipped)
-{
-	uint64_t skipped = 0;
-
-	if (!feeder->due_ns)
-		feeder->due_ns = now_ns;
-	else
-		feeder->due_ns += period_ns;
-	if (now_ns > feeder->due_ns + feeder->buffer_count * period_ns) {
-		skipped = (now_ns - feeder->due_ns) / period_ns;
-		feeder->due_ns += skipped * period_ns;
-	}
-	*ret_skipped = skipped;
-	return feeder->due_ns;
-}
-
-/* --- owner's side ------------------------------------------------------------------------------------------- */
-
-int feeder_fail(struct feeder *feeder, int error, const char *format, ...)
-{
-	va_list arguments;
-
-	va_start(arguments, format);
-	vsnprintf(feeder->text, sizeof(feeder->text), format, arguments);
-	va_end(arguments);
-	return error;
-}
-
-static int feeder_check(struct feeder *feeder, const struct source_config *config)
-{
-	uint64_t period_ns = config->settings.frame_duration_min_ns;
-
-	if (config->buffer_count > SOURCE_BUFFERS_MAX)
-		return feeder_fail(feeder, -EINVAL, "%u capture buffers were asked for, 1..%u are possible",
-				   config->buffer_count, SOURCE_BUFFERS_MAX);
-	if (period_ns && (period_ns < FEEDER_PERIOD_MIN_NS || period_ns > FEEDER_PERIOD_MAX_NS))
-		return feeder_fail(feeder, -EINVAL,
-				   "a frame every %llu ns was asked for; from %g a second to one an hour are possible",
-				   (unsigned long long)period_ns, LIMIT_FRAMERATE);
-	return 0;
-}
-
-int feeder_init(struct feeder *feeder, const struct source_operations *operations, const struct source_config *config)
-{
-	int rc;
-
-	feeder->source.operations = operations;
-	feeder->ready_fd = feeder->stop_fd = feeder->wake_fd = feeder->timer_fd = -1;
-	feeder->buffer_count = config->buffer_count ? config->buffer_count : SOURCE_BUFFERS;
-	rc = feeder_check(feeder, config);
+	event.frame.frame_duration_us = feeder_us(feeder->frame_period_ns);
+	rc = feeder_push(feeder, &event);
 	if (rc)
-		return rc;
-	feeder->free_buffers = ~UINT64_C(0) >> (64 - feeder->buffer_count);
-	feeder->ready_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	feeder->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	feeder->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	feeder->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
-	if (feeder->ready_fd < 0 || feeder->stop_fd < 0 || feeder->wake_fd < 0 || feeder->timer_fd < 0)
-		return feeder_fail(feeder, -errno, "no descriptors for the source's thread: %s", strerror(errno));
-	return 0;
-}
-
-static void *feeder_thread(void *argument)
-{
-	struct feeder *feeder = argument;
-	int rc = feeder->produce(feeder);
-
-	if (rc != -ECANCELED)
-		feeder_post(feeder, rc ? SOURCE_FAILED : SOURCE_ENDED);
-	return NULL;
-}
-
-int feeder_launch(struct feeder *feeder, const char *name, int (*produce)(struct feeder *feeder))
-{
-	sigset_t all, before;
-	int rc;
-
-	feeder->produce = produce;
-	/* The thread inherits the mask, so no signal can reach it, not even while it begins. */
-	sigfillset(&all);
-	pthread_sigmask(SIG_BLOCK, &all, &before);
-	rc = pthread_create(&feeder->thread, NULL, feeder_thread, feeder);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	if (rc)
-		return feeder_fail(feeder, -rc, "cannot begin the source's thread: %s", strerror(rc));
-	feeder->launched = true;
-	pthread_setname_np(feeder->thread, name);
-	return 0;
-}
-
-void feeder_finish(struct feeder *feeder)
-{
-	int fds[] = { feeder->ready_fd, feeder->stop_fd, feeder->wake_fd, feeder->timer_fd };
-
-	if (feeder->launched) {
-		/* Relaxed: see feeder_is_stopping(). */
-		__atomic_store_n(&feeder->stopping, true, __ATOMIC_RELAXED);
-		ring_bell(feeder->stop_fd);
-		pthread_join(feeder->thread, NULL);
-	}
-	for (unsigned i = 0; i < SOURCE_BUFFERS_MAX; i++)
-		feeder_unmap(&feeder->buffers[i]);
-	for (unsigned i = 0; i < sizeof(fds) / sizeof(fds[0]); i++) {
-		if (fds[i] >= 0)
-			close(fds[i]);
-	}
+		feeder_put_back(feeder, buffer);
+	return rc;
 }

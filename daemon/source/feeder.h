@@ -4,9 +4,13 @@
  * queue of events from it to whoever fetches.
  *
  * A source embeds struct feeder as its first member and hands feeder_launch() a function that makes frames. Three
- * sides, marked at each call: *owner* opens, starts and destroys; *consumer*, one thread, fetches and releases, takes
- * no lock and never waits; *producer* is the feeder's own thread with all signals blocked, and may wait for a buffer, a
- * time, a pipe. All its waits end at once when the owner finishes the feeder.
+ * sides, marked at each call: *owner* opens, starts, changes, stops and destroys; *consumer*, one thread, fetches and
+ * releases, takes no lock and never waits; *producer* is the feeder's own thread with all signals blocked, and may wait
+ * for a buffer, a time, a pipe. All its waits end at once when the owner stops or finishes the feeder.
+ *
+ * What the owner wants of the frames to come (a *wish*: pace and controls) is handed over without either side waiting.
+ * For a change of size the producer has to stand still in feeder_wait_start(); then all of the feeder but the queue's
+ * tail and the buffers that are out is the owner's until it is started again.
  *
  * Buffers are of the kind a camera fills: page-aligned, rows FEEDER_STRIDE apart, so a stride is never a width, and
  * padding bytes that hold FEEDER_PADDING, so a reader who takes one for the other is found out.
@@ -36,32 +40,54 @@
 struct feeder_buffer {
 	uint8_t *pixels; /* NULL: not used yet */
 	size_t bytes;
+	uint8_t *spare; /* NULL, or larger memory that takes the place of `pixels` when nobody holds these any more */
+	size_t spare_bytes;
 	struct source_format format; /* that its padding lies around */
+};
+
+struct feeder_wish {
+	uint64_t frame_duration_min_ns, frame_duration_max_ns; /* 0: as the source likes */
+	struct source_controls controls;
 };
 
 struct feeder {
 	struct source source; /* stays first: the operations get its address */
 	int ready_fd;         /* consumer's: readable while the queue has something */
-	int stop_fd;          /* readable for good once the owner finishes */
-	int wake_fd;          /* wakes the producer from feeder_sleep() */
+	int owner_fd;         /* wakes the producer from every wait: there is an order or a wish */
+	int wake_fd;          /* wakes it from feeder_sleep(): the consumer did something */
 	int timer_fd;         /* producer's */
+	int parked_fd;        /* wakes the owner: the producer stands still */
 	unsigned buffer_count;
 	struct feeder_buffer buffers[SOURCE_BUFFERS_MAX];
 
 	int (*produce)(struct feeder *feeder);
 	pthread_t thread;
-	bool launched;
+	bool launched, unpaced;
+
+	/* Owner to producer. Of three wishes one is the owner's to write, one the producer's, and one lies between. */
+	struct feeder_wish wished; /* the newest, for the owner to look at */
+	struct feeder_wish wishes[3];
+	unsigned owner_wish, producer_wish;
+	uint32_t middle_wish; /* atomic: index, and FEEDER_FRESH until the producer took it */
+	uint64_t run;         /* atomic: 0 not started yet, odd running, else stopped */
+	bool finishing;       /* atomic */
+
+	/* Producer to owner. */
+	uint64_t parked;        /* atomic: the `run` in which it stands still */
+	bool over;              /* atomic: it has ended */
+	uint64_t announced;     /* atomic: width, height and pixels of `format`, see feeder_announced() */
+	uint64_t own_period_ns; /* atomic: 0: none */
 
 	uint64_t free_buffers; /* atomic: bit per buffer that belongs to the producer */
 	uint64_t head;         /* atomic: events posted */
 	uint64_t tail;         /* atomic: events fetched */
 	bool sleeping;         /* atomic: the producer may be waiting for wake_fd */
-	bool started;          /* atomic */
-	bool stopping;         /* atomic */
 
 	struct source_format format;                         /* as announced; width 0: not yet */
 	unsigned next_buffer;                                /* buffers are used in turn */
-	uint64_t due_ns;                                     /* of the frame before */
+	uint64_t period_ns;                                  /* of the frames to come, 0: unpaced */
+	uint64_t frame_period_ns;                            /* of the frame that is being made */
+	uint64_t due_ns;                                     /* of the frame before, 0: none since the start */
 	char text[sizeof(((struct source_event *)0)->text)]; /* why it failed */
 	struct source_event events[FEEDER_EVENTS];
 };
@@ -84,13 +110,15 @@ void feeder_finish(struct feeder *feeder);
 /* Owner. Write a sentence to feeder->text; returns `error`, so that a failure is one statement. Producer, too. */
 int feeder_fail(struct feeder *feeder, int error, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
-/* The rows of the operations table that are the same for all; sides as source.h says. */
-int feeder_start(struct source *source);
-int feeder_fd(const struct source *source);
-int feeder_fetch(struct source *source, struct source_event *ret_event);
-void feeder_release(struct source *source, unsigned buffer);
+/* Owner. The durations of check(): moved into what is possible, and 0 where the source has no pace of its own. */
+int feeder_check_rate(const struct feeder *feeder, const struct source_settings *wanted,
+		      struct source_settings *ret_settings, struct source_fault *ret_fault);
 
-/* --- producer's side; -ECANCELED from any of them: finishing, return it ----------------------------------- */
+/* Owner. The time between frames that these durations give a source with a pace of its own (0: none). */
+uint64_t feeder_period(const struct feeder *feeder, uint64_t min_ns, uint64_t max_ns, uint64_t own_ns);
+
+/* Owner. Controls of the frames to come. */
+void feeder_set_controls(struct feeder *feeder, const struct source_controls *controls);
 
 /* What feeder_set_format() announces. */
 struct feeder_picture {
@@ -100,23 +128,59 @@ struct feeder_picture {
 	enum lumaring_luma_range luma_range;
 };
 
-/*
- * Announce what the frames after this call look like, if that differs. `where` begins the sentence of a failure: -EFBIG
- * when the buffers would take more than FEEDER_POOL_BYTES_MAX. The owner may call it before feeder_launch().
- */
-int feeder_set_format(struct feeder *feeder, const char *where, const struct feeder_picture *picture,
-		      uint64_t period_ns);
+/* Any side. -EFBIG, and one sentence that begins with `where`: the buffers take more than FEEDER_POOL_BYTES_MAX. */
+int feeder_check_pool(const struct feeder *feeder, const char *where, const struct feeder_picture *picture, char *text,
+		      size_t text_bytes);
 
-/* Wait until source_start() was called. */
+/*
+ * Owner, of a feeder that was stopped or not started yet. See to it that each buffer has memory for such a picture when
+ * it is used next; what is large enough stays. All buffers or none: -EFBIG, -ENOMEM, and a sentence in feeder->text.
+ */
+int feeder_reserve(struct feeder *feeder, const char *where, const struct feeder_picture *picture);
+
+/* Owner. What was announced last, as far as the producer has come: false: nothing yet. */
+bool feeder_announced(const struct feeder *feeder, uint32_t *ret_width, uint32_t *ret_height, enum pixels *ret_pixels);
+
+/* Rows of the operations table that are the same for all; sides as source.h says. stop() is for producers that
+ * return to feeder_wait_start() from an -EINTR. */
+int feeder_start(struct source *source);
+int feeder_stop(struct source *source, char *text, size_t text_bytes);
+int feeder_set_rate(struct source *source, uint64_t frame_duration_min_ns, uint64_t frame_duration_max_ns, char *text,
+		    size_t text_bytes);
+int feeder_fd(const struct source *source);
+int feeder_fetch(struct source *source, struct source_event *ret_event);
+void feeder_release(struct source *source, unsigned buffer);
+
+/* --- producer's side ------------------------------------------------------------------------------------------
+ * -ECANCELED from any of them: finishing, return it. -EINTR: stopped, return to feeder_wait_start(). */
+
+/* 0, -ECANCELED or -EINTR: for work that takes long without any of the calls below. */
+int feeder_orders(const struct feeder *feeder);
+
+/* The pace that the source has of itself, 0: as fast as frames are taken. The owner may call it before
+ * feeder_launch(). */
+void feeder_set_own_period(struct feeder *feeder, uint64_t period_ns);
+
+/* What the owner wants of the frame that is being made. */
+const struct feeder_wish *feeder_wish(const struct feeder *feeder);
+
+/*
+ * Announce what the frames after this call look like, if that differs. `where` begins the sentence of a failure, which
+ * is that of feeder_check_pool(). The owner may call it before feeder_launch().
+ */
+int feeder_set_format(struct feeder *feeder, const char *where, const struct feeder_picture *picture);
+
+/* Wait until source_start() was called; at once while the source runs. Time begins anew after a stop. */
 int feeder_wait_start(struct feeder *feeder);
 
 /* Wait until the descriptor has something to read, or its other side is gone. */
 int feeder_wait_readable(struct feeder *feeder, int fd);
 
-/* Wait until CLOCK_MONOTONIC deadline_ns; at once when that is past. */
+/* Wait until CLOCK_MONOTONIC deadline_ns; at once when that is past. FEEDER_NEWS, earlier: there is a wish. */
+#define FEEDER_NEWS 1
 int feeder_wait_until(struct feeder *feeder, uint64_t deadline_ns);
 
-bool feeder_is_stopping(const struct feeder *feeder);
+bool feeder_is_finishing(const struct feeder *feeder);
 
 /*
  * Take a free buffer for a frame of the announced format. feeder_take() waits for one; feeder_try_take() says -EAGAIN.
@@ -138,7 +202,19 @@ uint64_t feeder_next_due(struct feeder *feeder, uint64_t period_ns, uint64_t now
  */
 uint64_t feeder_next_tick(struct feeder *feeder, uint64_t period_ns, uint64_t now_ns, uint64_t *ret_skipped);
 
-/* Hand a taken buffer to the consumer; image and buffer of *frame are filled in. */
+/*
+ * Wait until the next frame is due, as these two say; *ret_due_ns is 0 for a source without a pace. A wish counts from
+ * the frame on that is waited for; a frame that is late already keeps the old pace, and the one after it has the new.
+ * From one pace to the next no frame is lost, nor comes before the new period has passed; it comes at once when more
+ * than that has.
+ */
+int feeder_wait_due(struct feeder *feeder, uint64_t *ret_due_ns);
+int feeder_wait_tick(struct feeder *feeder, uint64_t *ret_due_ns, uint64_t *ret_skipped);
+
+/*
+ * Hand a taken buffer to the consumer; image, buffer and duration of *frame are filled in. If it fails the buffer has
+ * been put back.
+ */
 int feeder_deliver(struct feeder *feeder, unsigned buffer, struct source_frame frame);
 
 /* Post an event that carries nothing. */

@@ -70,16 +70,13 @@ static int footage_read(struct footage *footage, unsigned buffer, uint64_t offse
 
 static int footage_deliver(struct footage *footage, unsigned buffer, uint64_t begin_ns)
 {
-	struct source_frame frame = { .sensor_ns = begin_ns };
+	struct source_frame frame = { 0 };
+	uint64_t due_ns;
+	int rc = feeder_wait_due(&footage->feeder, &due_ns);
 
-	if (footage->period_ns) {
-		int rc;
-
-		frame.sensor_ns = feeder_next_due(&footage->feeder, footage->period_ns, clock_monotonic_ns());
-		rc = feeder_wait_until(&footage->feeder, frame.sensor_ns);
-		if (rc)
-			return rc;
-	}
+	if (rc)
+		return rc;
+	frame.sensor_ns = due_ns ? due_ns : begin_ns;
 	frame.ready_ns = clock_monotonic_ns();
 	frame.camera_sequence = ++footage->camera_sequence;
 	frame.lost[LUMARING_LOST_SENSOR] = footage->lost;
@@ -160,6 +157,75 @@ static int footage_run(struct feeder *feeder)
 	}
 }
 
+/* --- what can change ---------------------------------------------------------------------------------------- */
+
+/* Size and pixel format of the frames that come: false, and nothing, as long as no header was read. */
+static bool recorded(const struct footage *footage, struct source_settings *ret_settings)
+{
+	enum pixels pixels;
+
+	*ret_settings = (struct source_settings){ 0 };
+	if (!feeder_announced(&footage->feeder, &ret_settings->width, &ret_settings->height, &pixels))
+		return false;
+	ret_settings->layout = footage->layout;
+	if (!footage->layout.name)
+		ret_settings->layout = (struct pixels_layout){ pixels_facts(pixels)->name, pixels, PIXELS_CHROMA_NONE };
+	return true;
+}
+
+void footage_capabilities(const struct source *source, struct source_capabilities *ret_capabilities)
+{
+	const struct footage *footage = (const struct footage *)source;
+	struct source_mode *mode = &ret_capabilities->modes[0];
+	struct source_settings settings;
+
+	snprintf(ret_capabilities->id, sizeof(ret_capabilities->id), "%s:%s", footage->kind->name, footage->name);
+	ret_capabilities->paces = !footage->feeder.unpaced;
+	if (!recorded(footage, &settings))
+		return;
+	*mode = (struct source_mode){
+		.width_min = settings.width,
+		.width_max = settings.width,
+		.width_step = 1,
+		.height_min = settings.height,
+		.height_max = settings.height,
+		.height_step = 1,
+		.format_count = 1,
+		.formats = { settings.layout.name },
+	};
+	if (!footage->feeder.unpaced) {
+		mode->frame_duration_min_ns = FEEDER_PERIOD_MIN_NS;
+		mode->frame_duration_max_ns = FEEDER_PERIOD_MAX_NS;
+	}
+	ret_capabilities->mode_count = 1;
+}
+
+int footage_check(const struct source *source, const struct source_settings *wanted,
+		  struct source_settings *ret_settings, struct source_fault *ret_fault)
+{
+	const struct footage *footage = (const struct footage *)source;
+	struct source_settings settings;
+	int rc;
+
+	if (!recorded(footage, &settings) && (wanted->width || wanted->height || wanted->layout.name))
+		return source_refuse(ret_fault, -ENOTSUP, "size",
+				     "%s: nothing has come yet that says what the footage is, and nothing but its rate "
+				     "can change",
+				     footage->name);
+	if ((wanted->width && wanted->width != settings.width) || (wanted->height && wanted->height != settings.height))
+		return source_refuse(ret_fault, -ENOTSUP, "size",
+				     "%s: the footage has %ux%u pixels, and the source %s does not scale",
+				     footage->name, settings.width, settings.height, footage->kind->name);
+	if (wanted->layout.name && strcmp(wanted->layout.name, settings.layout.name))
+		return source_refuse(ret_fault, -ENOTSUP, "pixel_format",
+				     "%s: the footage is %s, and the source %s does not convert it", footage->name,
+				     settings.layout.name, footage->kind->name);
+	rc = feeder_check_rate(&footage->feeder, wanted, &settings, ret_fault);
+	if (!rc)
+		*ret_settings = settings;
+	return rc;
+}
+
 /* --- opening ------------------------------------------------------------------------------------------------ */
 
 int footage_check_size(struct footage *footage, const char *what, uint64_t bytes_needed)
@@ -235,8 +301,6 @@ static int footage_prepare(struct footage *footage, const struct source_config *
 	footage->input.feeder = &footage->feeder;
 	footage->width = config->settings.width;
 	footage->height = config->settings.height;
-	footage->period_asked_ns = config->settings.frame_duration_min_ns;
-	footage->unpaced = config->unpaced;
 	footage->loop = config->loop;
 	rc = footage_open_file(footage);
 	if (!rc)

@@ -2,8 +2,9 @@
 /*
  * footage.h - what the sources that read frames from a file, a FIFO or standard input ("-") have in common.
  *
- * Lossless: it waits for buffers and delivers every whole frame, at footage->period_ns or as frames are taken.
- * camera_sequence counts frames from 1 and goes on over loops and writers.
+ * Lossless: it waits for buffers and delivers every whole frame, at its pace (which can change, unless it is unpaced)
+ * or as frames are taken. Size and pixel format are what was recorded, and there are no controls. camera_sequence
+ * counts frames from 1 and goes on over loops and writers.
  *
  * With `loop` a file begins again at its end. A FIFO then waits for its next writer, which begins where footage begins;
  * a writer may leave at any place, and the frame it left unfinished is counted as LUMARING_LOST_SENSOR. Without `loop`
@@ -42,15 +43,14 @@ struct footage {
 	char *path;
 	char name[FOOTAGE_NAME_BYTES]; /* of the file, for sentences */
 
-	uint32_t width, height;   /* asked for, 0: any */
-	uint64_t period_asked_ns; /* 0: the footage's own */
-	bool unpaced, loop, fifo;
+	uint32_t width, height;      /* asked for, 0: any */
+	struct pixels_layout layout; /* raw: as asked for */
+	bool loop, fifo;
 
-	/* How a frame lies in the data, and how often one is due: the kind's. */
+	/* How a frame lies in the data: the kind's. */
 	size_t row_bytes;    /* of the rows that are kept, */
 	size_t rows;         /* which come first */
 	uint64_t rest_bytes; /* and what follows them, to be skipped */
-	uint64_t period_ns;  /* 0: unpaced */
 
 	uint64_t start;           /* offset of the first byte; not 0 if standard input was read before */
 	uint64_t frames;          /* delivered in this pass */
@@ -60,11 +60,15 @@ struct footage {
 
 /* The operations of a kind but for its name and `open`. */
 #define FOOTAGE_OPERATIONS                                                                                             \
+	.capabilities = footage_capabilities, .check = footage_check, .set_rate = feeder_set_rate,                     \
 	.start = feeder_start, .fd = feeder_fd, .fetch = feeder_fetch, .release = feeder_release,                      \
 	.is_live = footage_is_live, .destroy = footage_destroy
 
 int footage_open(const struct footage_kind *kind, const struct source_config *config, struct source **ret_source,
 		 char *text, size_t text_bytes);
+void footage_capabilities(const struct source *source, struct source_capabilities *ret_capabilities);
+int footage_check(const struct source *source, const struct source_settings *wanted,
+		  struct source_settings *ret_settings, struct source_fault *ret_fault);
 bool footage_is_live(const struct source *source);
 void footage_destroy(struct source *source);
 

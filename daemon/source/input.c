@@ -49,7 +49,7 @@ static ssize_t input_readv(struct input *input, const struct iovec *parts, int c
 {
 	bool wait = !input->nonblocking;
 
-	while (!feeder_is_stopping(input->feeder)) {
+	while (!feeder_is_finishing(input->feeder)) {
 		int rc = wait ? input_wait(input) : 0;
 		ssize_t bytes;
 

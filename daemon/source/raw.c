@@ -38,16 +38,6 @@ static int raw_set_shape(struct footage *footage, const struct source_config *co
 	return 0;
 }
 
-static void raw_set_period(struct footage *footage)
-{
-	if (footage->unpaced)
-		footage->period_ns = 0;
-	else if (footage->period_asked_ns)
-		footage->period_ns = footage->period_asked_ns;
-	else
-		footage->period_ns = footage->input.seekable ? RAW_PERIOD_NS : 0;
-}
-
 static int raw_opened(struct footage *footage, const struct source_config *config)
 {
 	const struct pixels_layout *layout = &config->settings.layout;
@@ -60,7 +50,8 @@ static int raw_opened(struct footage *footage, const struct source_config *confi
 	rc = raw_set_shape(footage, config);
 	if (rc)
 		return rc;
-	raw_set_period(footage);
+	footage->layout = *layout;
+	feeder_set_own_period(&footage->feeder, footage->input.seekable ? RAW_PERIOD_NS : 0);
 	rc = feeder_set_format(&footage->feeder, footage->name,
 			       &(struct feeder_picture){
 				       .width = config->settings.width,
@@ -68,8 +59,7 @@ static int raw_opened(struct footage *footage, const struct source_config *confi
 				       .pixels = layout->pixels,
 				       .row_bytes = (uint32_t)footage->row_bytes,
 				       .luma_range = config->luma_range ? config->luma_range : LUMARING_RANGE_FULL,
-			       },
-			       footage->period_ns);
+			       });
 	if (rc || !footage->input.seekable)
 		return rc;
 	return footage_check_size(footage, "one frame", footage_frame_bytes(footage));

@@ -13,18 +13,17 @@ static int replay_set_period(struct footage *footage, const struct y4m_header *h
 {
 	uint64_t numerator = header->rate_numerator, denominator = header->rate_denominator, period_ns = 0;
 
-	if (!footage->unpaced && footage->period_asked_ns) {
-		period_ns = footage->period_asked_ns;
-	} else if (!footage->unpaced && numerator) {
+	if (numerator) {
 		period_ns = (denominator * NS_PER_SECOND + numerator / 2) / numerator;
-		if (period_ns < FEEDER_PERIOD_MIN_NS || period_ns > FEEDER_PERIOD_MAX_NS)
+		if (!footage->feeder.unpaced && !feeder_wish(&footage->feeder)->frame_duration_min_ns &&
+		    (period_ns < FEEDER_PERIOD_MIN_NS || period_ns > FEEDER_PERIOD_MAX_NS))
 			return feeder_fail(&footage->feeder, -EINVAL,
 					   "%s: byte %llu: %llu:%llu frames a second; from one an hour to %g a second "
 					   "are possible, or give --framerate",
 					   footage->name, (unsigned long long)offset, (unsigned long long)numerator,
 					   (unsigned long long)denominator, LIMIT_FRAMERATE);
 	}
-	footage->period_ns = period_ns;
+	feeder_set_own_period(&footage->feeder, period_ns);
 	return 0;
 }
 
@@ -56,8 +55,7 @@ static int replay_header(struct footage *footage, const char *line, size_t bytes
 				 &(struct feeder_picture){ .width = header.width,
 							   .height = header.height,
 							   .pixels = header.pixels,
-							   .luma_range = header.luma_range },
-				 footage->period_ns);
+							   .luma_range = header.luma_range });
 }
 
 static int replay_frame(struct footage *footage, const char *line, size_t bytes, uint64_t offset)

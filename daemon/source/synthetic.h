@@ -14,9 +14,20 @@
  *
  * With config.layout it is made as R10, R10_CSI2P, YUYV or UYVY: the upper eight bits of luma are the same function,
  * the two bits below them synthetic_low() of these, and each byte of colour the complement of the luma beside it.
- * Groups at the right edge are whole, as if the image went on.
+ * synthetic_row_of() ends a row with a whole group, as if the image went on.
  *
  * A paced source is live, like a camera: a frame that finds no free buffer is lost. An unpaced one waits.
+ *
+ * Like a camera it adjusts some of what is asked for (source_check() tells): where pixels share bytes (YUYV and UYVY 2,
+ * R10_CSI2P 4), a width is made up to whole groups, or down to them beyond 65535; times between frames are moved into
+ * 100 us .. 1 h. All else is taken as it is, or refused.
+ *
+ * It has three controls. exposure_us, 1 .. the time between frames, and analogue_gain_milli, 1000..16000, change
+ * nothing in the picture. auto_exposure, which it begins with, takes half of the time between frames, at most 10 ms,
+ * and gain 1000; setting exposure or gain ends it, and ending it alone keeps the values of the moment. At a faster rate
+ * a longer exposure is cut to the time there is, and comes back with a slower one. A change holds from the frame on
+ * that is being waited for; a frame that is late already when it comes may be the last without. Each frame says what it
+ * was taken with.
  */
 #ifndef LUMARING_SOURCE_SYNTHETIC_H
 #define LUMARING_SOURCE_SYNTHETIC_H
@@ -30,6 +41,9 @@
 #define SYNTHETIC_WIDTH 640u
 #define SYNTHETIC_HEIGHT 480u
 #define SYNTHETIC_PERIOD_NS UINT64_C(33333333)
+#define SYNTHETIC_GAIN_MIN_MILLI 1000
+#define SYNTHETIC_GAIN_MAX_MILLI 16000
+#define SYNTHETIC_AUTO_EXPOSURE_MAX_US 10000
 
 extern const struct source_operations synthetic_operations;
 

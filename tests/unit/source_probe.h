@@ -108,7 +108,10 @@ static inline void expect_nothing(struct source *source)
 /* Wait until a stand-in source's thread waits for its consumer or for source_start(). */
 static inline void wait_asleep(struct source *source)
 {
-	while (!__atomic_load_n(&((struct feeder *)source)->sleeping, __ATOMIC_SEQ_CST))
+	struct feeder *feeder = (struct feeder *)source;
+
+	while (!__atomic_load_n(&feeder->sleeping, __ATOMIC_SEQ_CST) &&
+	       __atomic_load_n(&feeder->parked, __ATOMIC_SEQ_CST) != feeder->run)
 		usleep(100);
 }
 
@@ -121,6 +124,46 @@ static inline struct source *open_source(const struct source_config *config)
 		fail_msg("%s", text);
 	assert_non_null(source);
 	return source;
+}
+
+/* What becomes of these settings; it must be possible. */
+static inline struct source_settings checked(const struct source *source, const struct source_settings *wanted)
+{
+	struct source_settings settings = { 0 };
+	struct source_fault fault;
+
+	if (source_check(source, wanted, &settings, &fault))
+		fail_msg("%s: %s", fault.field, fault.text);
+	return settings;
+}
+
+static inline struct source_settings settings_of(const struct source *source, uint32_t width, uint32_t height)
+{
+	return checked(source, &(struct source_settings){ .width = width, .height = height });
+}
+
+static inline void stop_source(struct source *source)
+{
+	char text[320] = "";
+
+	if (source->operations->stop(source, text, sizeof(text)))
+		fail_msg("%s", text);
+}
+
+static inline void configure_source(struct source *source, const struct source_settings *settings)
+{
+	char text[320] = "";
+
+	if (source->operations->configure(source, settings, text, sizeof(text)))
+		fail_msg("%s", text);
+}
+
+static inline void set_rate(struct source *source, uint64_t min_ns, uint64_t max_ns)
+{
+	char text[320] = "";
+
+	if (source_set_rate(source, min_ns, max_ns, text, sizeof(text)))
+		fail_msg("%s", text);
 }
 
 static inline void expect_refusal(const struct source_config *config, int rc, const char *sentence)

@@ -66,7 +66,7 @@ static bool shows(const struct source_frame *frame, uint32_t width, uint32_t hei
 
 static int set_size(struct feeder *feeder, uint32_t width, uint32_t height)
 {
-	return feeder_set_format(feeder, "test", &(struct feeder_picture){ .width = width, .height = height }, 0);
+	return feeder_set_format(feeder, "test", &(struct feeder_picture){ .width = width, .height = height });
 }
 
 #define MANY 20000
@@ -233,7 +233,7 @@ static int make_three_rows(struct feeder *feeder)
 	for (unsigned i = 0; !rc && i < 3; i++) {
 		struct feeder_picture picture = { .width = 16, .height = 4, .row_bytes = row_bytes[i] };
 
-		rc = feeder_set_format(feeder, "test", &picture, 0);
+		rc = feeder_set_format(feeder, "test", &picture);
 		if (!rc)
 			rc = make_frame(feeder, i + 1);
 	}

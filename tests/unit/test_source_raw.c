@@ -252,6 +252,7 @@ static void test_rates(void **state)
 	assert_int_equal(expect_event(source, SOURCE_FORMAT).format.frame_duration_us, 20000);
 	source_destroy(source);
 	config.unpaced = true;
+	set_fixed_rate(&config.settings, 0);
 	source = open_source(&config);
 	assert_int_equal(expect_event(source, SOURCE_FORMAT).format.frame_duration_us, 0);
 	source_destroy(source);

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * feeder_private.h - what the files of the feeder share: its bells, which are eventfds, and the one way in which the
+ * producer waits.
+ */
+#ifndef LUMARING_SOURCE_FEEDER_PRIVATE_H
+#define LUMARING_SOURCE_FEEDER_PRIVATE_H
+
+#include <unistd.h>
+
+#include "source/feeder.h"
+
+/* In `middle_wish`, beside the index. */
+#define FEEDER_FRESH 4u
+
+/* An eventfd is only full after 2^64 - 2 rings that nobody heard, and is readable then: nothing to do. */
+static inline void feeder_ring(int fd)
+{
+	uint64_t one = 1;
+	ssize_t written = write(fd, &one, sizeof(one));
+
+	(void)written;
+}
+
+static inline void feeder_clear(int fd)
+{
+	uint64_t rings;
+	ssize_t got = read(fd, &rings, sizeof(rings));
+
+	(void)got; /* EAGAIN: it was clear */
+}
+
+/*
+ * Producer. Wait until `fd` (-1: none) is readable or hung up, *ret_ready, or the owner rings: look at orders and
+ * wishes after that, and before the next call.
+ */
+int feeder_poll(struct feeder *feeder, int fd, bool *ret_ready);
+
+/* Producer. Take the wish that is there, if any. */
+void feeder_adopt(struct feeder *feeder);
+
+/* Make memory for a capture buffer: NULL if there is none. */
+uint8_t *feeder_map(size_t bytes);
+void feeder_unmap(uint8_t *pixels, size_t bytes);
+
+/* Bytes from row to row in a capture buffer. */
+static inline uint64_t feeder_stride(const struct feeder_picture *picture)
+{
+	uint64_t row_bytes = picture->row_bytes;
+
+	if (!row_bytes)
+		row_bytes = pixels_row_bytes(picture->pixels, picture->width);
+	return FEEDER_STRIDE(row_bytes);
+}
+
+/* Microseconds, rounded. */
+static inline uint32_t feeder_us(uint64_t period_ns)
+{
+	return (uint32_t)((period_ns + NS_PER_US / 2) / NS_PER_US);
+}
+
+#endif
