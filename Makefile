@@ -76,9 +76,12 @@ EXAMPLES := $(patsubst client-lib/examples/%.c,$(BUILD)/examples/%,$(EXAMPLE_SRC
 UNITS := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(UNIT_SRC))
 # The daemon with slow capture buffers.
 THROTTLED := $(BUILD)/tests/lumaringd-throttled
-TOOLS := $(THROTTLED) $(patsubst tests/tools/%.c,$(BUILD)/tests/%,$(TOOL_SRC))
+# The daemon whose source refuses changes.
+REFUSING := $(BUILD)/tests/lumaringd-refusing
+REFUSED := feeder_stop feeder_reserve feeder_start source_check source_set_rate source_set_controls
+TOOLS := $(THROTTLED) $(REFUSING) $(patsubst tests/tools/%.c,$(BUILD)/tests/%,$(TOOL_SRC))
 OBJECTS := $(call obj,$(DAEMON_SRC) $(CLIENT_SRC) $(CLI_SRC) $(EXAMPLE_SRC) $(UNIT_SRC) $(TOOL_SRC) $(CHECKASM_SRC) \
-	tests/throttle/throttle.c)
+	tests/throttle/throttle.c tests/refuse/refuse.c)
 
 PRODUCTS := $(BUILD)/liblumaring.so.$(SOVERSION) $(BUILD)/liblumaring.so $(BUILD)/liblumaring.a \
 	$(BUILD)/lumaring.pc $(BUILD)/lumaringd $(BUILD)/lumaring $(BUILD)/lumaringd@.service
@@ -162,6 +165,11 @@ $(THROTTLED): $(BUILD)/obj/daemon/main.o $(BUILD)/obj/tests/throttle/throttle.o 
 	$(call say,LD,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(LUMARING_LDFLAGS) $(LDFLAGS) -Wl,--wrap=copy_job_run -o $@ $^ $(DAEMON_LIBS)
+
+$(REFUSING): $(BUILD)/obj/daemon/main.o $(BUILD)/obj/tests/refuse/refuse.o $(BUILD)/libdaemon.a
+	$(call say,LD,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(LUMARING_LDFLAGS) $(LDFLAGS) $(REFUSED:%=-Wl,--wrap=%) -o $@ $^ $(DAEMON_LIBS)
 
 # Memory that is missing when a test says so.
 $(BUILD)/tests/test_source_configure: TEST_LIBS := -Wl,--wrap=feeder_map
