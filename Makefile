@@ -172,7 +172,7 @@ $(REFUSING): $(BUILD)/obj/daemon/main.o $(BUILD)/obj/tests/refuse/refuse.o $(BUI
 	$(Q)$(CC) $(LUMARING_LDFLAGS) $(LDFLAGS) $(REFUSED:%=-Wl,--wrap=%) -o $@ $^ $(DAEMON_LIBS)
 
 # Memory that is missing when a test says so.
-$(BUILD)/tests/test_source_configure: TEST_LIBS := -Wl,--wrap=feeder_map
+$(BUILD)/tests/test_source_memory: TEST_LIBS := -Wl,--wrap=feeder_map
 
 # A test of the tool's pictures is a program that writes some, and has a decoder of its own.
 $(BUILD)/tests/test_cli_png: TEST_LIBS := $(CLI_LIBS) -lz

@@ -142,12 +142,15 @@ static inline struct source_settings settings_of(const struct source *source, ui
 	return checked(source, &(struct source_settings){ .width = width, .height = height });
 }
 
+/* Stop a stand-in source: its thread stands still when that returns. */
 static inline void stop_source(struct source *source)
 {
+	const struct feeder *feeder = (const struct feeder *)source;
 	char text[320] = "";
 
 	if (source->operations->stop(source, text, sizeof(text)))
 		fail_msg("%s", text);
+	assert_int_equal(__atomic_load_n(&feeder->parked, __ATOMIC_ACQUIRE), feeder->run);
 }
 
 static inline void configure_source(struct source *source, const struct source_settings *settings)

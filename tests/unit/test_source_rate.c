@@ -7,21 +7,13 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
-#include "source_probe.h"
+#include "synthetic_probe.h"
 
-#define MS UINT64_C(1000000)
-#define HOUR_NS (3600 * NS_PER_SECOND)
-
-static struct source *start_synthetic(uint64_t period_ns)
+/* Of 64x4 pixels. */
+static struct source *start_at(uint64_t period_ns)
 {
-	struct source_config config = { .name = "synthetic",
-					.settings = { .width = 64, .height = 4 },
-					.buffer_count = SOURCE_BUFFERS_MAX };
-	struct source *source;
+	struct source *source = start_synthetic(64, 4, period_ns, SOURCE_BUFFERS_MAX);
 
-	set_fixed_rate(&config.settings, period_ns);
-	source = open_source(&config);
-	assert_int_equal(source_start(source), 0);
 	expect_format(source, 64, 4);
 	return source;
 }
@@ -73,7 +65,7 @@ static void take_until(struct watch *watch, uint32_t duration_us, unsigned frame
 static void test_live(void **state)
 {
 	static const uint64_t periods_ns[] = { 20 * MS, 5 * MS, 7 * MS, 30 * MS, 5 * MS };
-	struct watch watch = { .source = start_synthetic(10 * MS) };
+	struct watch watch = { .source = start_at(10 * MS) };
 
 	(void)state;
 	take_until(&watch, 10000, 10);
@@ -88,7 +80,7 @@ static void test_live(void **state)
 /* A producer that waits for an hour is woken. What ends a hang is a failed test. */
 static void test_from_an_hour_at_once(void **state)
 {
-	struct watch watch = { .source = start_synthetic(HOUR_NS) };
+	struct watch watch = { .source = start_at(HOUR_NS) };
 
 	(void)state;
 	take(&watch);
@@ -118,7 +110,7 @@ static void test_range(void **state)
 		{ 40 * MS, 50 * MS, 40000 }, { 10 * MS, 50 * MS, 33333 }, { 10 * MS, 20 * MS, 20000 }, { 0, 0, 33333 },
 		{ 0, 20 * MS, 20000 },       { 40 * MS, 0, 40000 },
 	};
-	struct source *source = start_synthetic(50 * MS);
+	struct source *source = start_at(50 * MS);
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(rows); i++) {
