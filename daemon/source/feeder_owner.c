@@ -2,7 +2,7 @@
 /*
  * feeder_owner.c - see feeder.h: what the owner does to a feeder. None of it waits for the consumer. Only a stop, a
  * reservation and the end wait for the producer, which sees the order at its next wait, and after each row of pixels
- * that it makes.
+ * that it makes; what takes longest is to fill a buffer that is used for the first time.
  */
 #include "source/feeder_private.h"
 
