@@ -67,7 +67,7 @@ static void say_field(const struct json_scan *scan, uint32_t node, char *field, 
 __attribute__((format(printf, 5, 0))) static void tell(struct json_scan *scan, uint32_t node, uint32_t line,
 						       uint32_t column, const char *format, va_list arguments)
 {
-	struct json_fault fault = { .line = line, .column = column };
+	struct json_fault fault = { .bound = scan->bound, .line = line, .column = column };
 
 	say_field(scan, node, fault.field, sizeof(fault.field));
 	vsnprintf(fault.text, sizeof(fault.text), format, arguments);
@@ -328,8 +328,10 @@ static int add_node(struct json_scan *scan, uint32_t *ret_node)
 	uint32_t node = scan->count, parent = scan->open;
 	struct json_node *nodes = scan->nodes;
 
-	if (node == scan->bounds->values_max)
+	if (node == scan->bounds->values_max) {
+		scan->bound = JSON_BOUND_VALUES;
 		return json_refuse(scan, parent, -EFBIG, "there are more than %u values", scan->bounds->values_max);
+	}
 	assert(node < scan->room);
 	nodes[node] = (struct json_node){ .line = scan->line, .column = scan->at - scan->line_at + 1 };
 	scan->places[node] = (struct json_place){
@@ -353,9 +355,11 @@ static int add_node(struct json_scan *scan, uint32_t *ret_node)
 
 static int open_level(struct json_scan *scan, uint32_t node, enum json_kind kind)
 {
-	if (scan->depth == scan->bounds->depth_max)
+	if (scan->depth == scan->bounds->depth_max) {
+		scan->bound = JSON_BOUND_DEPTH;
 		return json_refuse(scan, node, -EFBIG, "arrays and objects stand more than %u deep inside each other",
 				   scan->bounds->depth_max);
+	}
 	scan->depth++;
 	scan->nodes[node].kind = kind;
 	scan->open = node;

@@ -35,6 +35,7 @@ struct json_scan {
 	uint32_t count; /* of nodes */
 	uint32_t open;  /* the innermost array or object that is not closed, JSON_SCAN_NONE: none */
 	unsigned depth;
+	enum json_bound bound; /* that was broken */
 	uint32_t at;
 	uint32_t line, line_at; /* where that begins */
 	uint32_t key_at, key_bytes;

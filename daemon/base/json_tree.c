@@ -146,9 +146,11 @@ static int examine(struct json_scan *scan, const char *text, size_t bytes, struc
 	int r;
 
 	json_scan_begin(scan);
-	if (bytes > scan->bounds->bytes_max)
+	if (bytes > scan->bounds->bytes_max) {
+		scan->bound = JSON_BOUND_BYTES;
 		return json_refuse(scan, JSON_SCAN_NONE, -EFBIG, "this has more than %zu bytes",
 				   scan->bounds->bytes_max);
+	}
 	scan->bytes = (uint32_t)bytes;
 	r = scan_copy(scan, text, &tree);
 	if (r == 0) {

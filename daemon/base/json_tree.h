@@ -45,7 +45,15 @@ struct json_bounds {
 	bool comments; /* // to the end of the line and what stands between slash star and star slash is skipped */
 };
 
+enum json_bound {
+	JSON_BOUND_NONE,
+	JSON_BOUND_BYTES,
+	JSON_BOUND_DEPTH,
+	JSON_BOUND_VALUES,
+};
+
 struct json_fault {
+	enum json_bound bound; /* that the text breaks: with -EFBIG */
 	uint32_t line, column; /* of a value, or of the first byte that cannot stand where it does */
 	char field[96]; /* "streams[2].bin", "" at the top or not known; the end is cut off if there is no room */
 	char text[160]; /* the sentence, for example "this key stands there twice" */
