@@ -321,12 +321,21 @@ int attach_init(struct attach *attach, const struct config *config, struct loop 
 	return create_streams(attach) ? 0 : -ENOMEM;
 }
 
+/* At once: all clients of a uid twice, since they come back when the daemon was restarted; or those of a second. */
+static unsigned attach_burst(const struct config *config)
+{
+	unsigned twice = 2 * config->clients_per_uid;
+
+	return twice > config->attach_rate ? twice : config->attach_rate;
+}
+
 int attach_listen(struct attach *attach, int frames_fd)
 {
 	struct quota_limits limits = {
-		.clients_max = attach->config->clients_max,
-		.clients_per_uid = attach->config->clients_per_uid,
-		.attach_rate = attach->config->attach_rate,
+		.connections_max = attach->config->clients_max,
+		.connections_uid = attach->config->clients_per_uid,
+		.rate = attach->config->attach_rate,
+		.burst = attach_burst(attach->config),
 	};
 	struct publish_handler handler = {
 		.owner = attach,

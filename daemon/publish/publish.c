@@ -48,16 +48,42 @@ static void refuse_connection(int fd, int error, const char *text)
 	close(fd);
 }
 
+/* The settings' names are those of the frame socket. */
+static void describe_refusal(uid_t uid, const struct quota_refusal *refusal, char *text, size_t text_bytes)
+{
+	switch (refusal->limit) {
+	case QUOTA_CONNECTIONS:
+		snprintf(text, text_bytes,
+			 "this camera has %u clients already, its limit (clients-max%s): close some, or raise it",
+			 refusal->count, uid == 0 ? ", and some more for root" : "");
+		break;
+	case QUOTA_CONNECTIONS_UID:
+		snprintf(text, text_bytes,
+			 "uid %u has %u clients of this camera already, its limit (clients-per-uid): close some, or "
+			 "raise it",
+			 (unsigned)uid, refusal->count);
+		break;
+	case QUOTA_RATE:
+		snprintf(text, text_bytes,
+			 "uid %u opens connections faster than %u a second (attach-rate; %u at once after a pause): "
+			 "try again later, or raise it",
+			 (unsigned)uid, refusal->maximum, refusal->count);
+		break;
+	}
+}
+
 static void take_connection(struct publish *publish, int fd)
 {
 	struct ucred peer = { 0 };
 	socklen_t peer_bytes = sizeof(peer);
+	struct quota_refusal refusal;
 	char text[PUBLISH_TEXT_BYTES];
 	int r = getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &peer_bytes) < 0 ? -errno : 0;
 
 	if (r == 0) {
-		r = quota_take(publish->quota, peer.uid, clock_monotonic_ns(), text, sizeof(text));
+		r = quota_take(publish->quota, peer.uid, clock_monotonic_ns(), &refusal);
 		if (r < 0) {
+			describe_refusal(peer.uid, &refusal, text, sizeof(text));
 			publish_log_refusal(publish, peer.pid, peer.uid, text);
 			refuse_connection(fd, r, text);
 			return;

@@ -16,8 +16,8 @@
 
 #include <lumaring/protocol.h>
 
+#include "base/quota.h"
 #include "loop/loop.h"
-#include "publish/quota.h"
 
 struct publish;
 struct report;

@@ -73,7 +73,7 @@ static void say_hello(struct world *w, const struct sockaddr_un *address, sockle
 
 static void set_up(struct world *w)
 {
-	const struct quota_limits limits = { .clients_max = 8, .clients_per_uid = 8, .attach_rate = 1000 };
+	const struct quota_limits limits = { .connections_max = 8, .connections_uid = 8, .rate = 1000, .burst = 1000 };
 	struct publish_handler handler = { .owner = w, .attach = on_attach, .detach = on_detach, .facts = on_facts };
 	struct sockaddr_un address;
 	socklen_t bytes;
