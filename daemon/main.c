@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -88,7 +89,7 @@ static enum exit_code open_frame_socket(struct daemon *daemon, int *ret_fd, char
 	}
 	if (r == 0) {
 		snprintf(daemon->frames_path, sizeof(daemon->frames_path), "%s/frames", daemon->camera_dir);
-		r = paths_listen(daemon->frames_path, mode, c->gid, ret_fd, text, text_bytes);
+		r = paths_listen(daemon->frames_path, SOCK_SEQPACKET, mode, c->gid, ret_fd, text, text_bytes);
 		if (r < 0)
 			daemon->frames_path[0] = '\0'; /* not ours to unlink */
 	}

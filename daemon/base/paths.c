@@ -228,7 +228,7 @@ static bool is_left_over(int fd, const struct sockaddr_un *address)
 }
 
 /* Make the place of a socket free: only one that nobody is behind is a left-over. */
-static int clear_left_over(const struct sockaddr_un *address, char *text, size_t text_bytes)
+static int clear_left_over(const struct sockaddr_un *address, int type, char *text, size_t text_bytes)
 {
 	const char *path = address->sun_path;
 	struct stat st;
@@ -240,7 +240,7 @@ static int clear_left_over(const struct sockaddr_un *address, char *text, size_t
 				       : fail(-errno, text, text_bytes, "cannot look at %s: %s", path, strerror(errno));
 	if (!S_ISSOCK(st.st_mode))
 		return fail(-EEXIST, text, text_bytes, "%s is in the way and not a socket: remove it", path);
-	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	fd = socket(AF_UNIX, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return fail(-errno, text, text_bytes, "cannot make a socket: %s", strerror(errno));
 	left_over = is_left_over(fd, address);
@@ -274,7 +274,7 @@ static int bind_and_listen(int fd, const struct sockaddr_un *address, mode_t mod
 	return r;
 }
 
-int paths_listen(const char *path, mode_t mode, gid_t group, int *ret_fd, char *text, size_t text_bytes)
+int paths_listen(const char *path, int type, mode_t mode, gid_t group, int *ret_fd, char *text, size_t text_bytes)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	size_t n = strlen(path);
@@ -285,10 +285,10 @@ int paths_listen(const char *path, mode_t mode, gid_t group, int *ret_fd, char *
 			    "the socket's path %s is %zu bytes long and may have %zu: choose a shorter --runtime-dir",
 			    path, n, sizeof(address.sun_path) - 1);
 	memcpy(address.sun_path, path, n);
-	r = clear_left_over(&address, text, text_bytes);
+	r = clear_left_over(&address, type, text, text_bytes);
 	if (r < 0)
 		return r;
-	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	fd = socket(AF_UNIX, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return fail(-errno, text, text_bytes, "cannot make a socket: %s", strerror(errno));
 	r = bind_and_listen(fd, &address, mode, group, text, text_bytes);

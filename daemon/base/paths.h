@@ -33,10 +33,10 @@ int paths_make_dirs(const char *runtime_dir, const char *camera, char ret_camera
 int paths_lock_instance(const char *camera_dir, const char *camera, int *ret_fd, char *text, size_t text_bytes);
 
 /*
- * Make a listening SOCK_SEQPACKET socket (non-blocking, close-on-exec) at `path`. A socket that nobody listens on is
+ * Make a listening socket (non-blocking, close-on-exec) at `path`, of type SOCK_SEQPACKET or SOCK_STREAM. A socket that nobody listens on is
  * taken for a left-over and replaced. Mode and group ((gid_t)-1: leave) are set before anybody can connect.
  * -EADDRINUSE: somebody listens there; -EEXIST: something else is there; -ENAMETOOLONG; or as socket(2) and chown(2).
  */
-int paths_listen(const char *path, mode_t mode, gid_t group, int *ret_fd, char *text, size_t text_bytes);
+int paths_listen(const char *path, int type, mode_t mode, gid_t group, int *ret_fd, char *text, size_t text_bytes);
 
 #endif

@@ -105,7 +105,7 @@ static int lock(const char *dir, int *ret_fd)
 
 static int listen_at(const char *path, mode_t mode, gid_t group, int *ret_fd)
 {
-	return paths_listen(path, mode, group, ret_fd, text, sizeof(text));
+	return paths_listen(path, SOCK_SEQPACKET, mode, group, ret_fd, text, sizeof(text));
 }
 
 /* Bind a socket at the path; it listens if a backlog is given. */
@@ -410,6 +410,32 @@ static void test_listen(void **state)
 	assert_string_equal(log_text, "");
 }
 
+/* The control socket: of the other type, and a left-over of it is one whatever its type. */
+static void test_listen_stream(void **state)
+{
+	int fd = -1, type = 0, other;
+	socklen_t bytes = sizeof(type);
+
+	(void)state;
+	assert_int_equal(paths_listen(at("/control"), SOCK_STREAM, 0666, (gid_t)-1, &fd, text, sizeof(text)), 0);
+	assert_int_equal(getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &bytes), 0);
+	assert_int_equal(type, SOCK_STREAM);
+	assert_int_equal(mode_of(at("/control")), 0666);
+	assert_int_equal(connect_to(at("/control")), -EPROTOTYPE);
+	other = -7;
+	assert_int_equal(paths_listen(at("/control"), SOCK_STREAM, 0666, (gid_t)-1, &other, text, sizeof(text)),
+			 -EADDRINUSE);
+	assert_int_equal(other, -7);
+	close(fd);
+	assert_string_equal(log_text, "");
+	assert_int_equal(paths_listen(at("/control"), SOCK_STREAM, 0600, (gid_t)-1, &fd, text, sizeof(text)), 0);
+	assert_non_null(strstr(log_text, "/control: nobody listens on it"));
+	close(fd);
+	assert_int_equal(listen_at(at("/control"), 0600, (gid_t)-1, &fd), 0);
+	close(fd);
+	assert_int_equal(unlink(at("/control")), 0);
+}
+
 static void test_listen_replaces_left_over(void **state)
 {
 	int fd = -1;
@@ -535,6 +561,7 @@ int main(void)
 		PATHS_TEST(test_lock_of_the_dead),
 		PATHS_TEST(test_lock_in_the_way),
 		PATHS_TEST(test_listen),
+		PATHS_TEST(test_listen_stream),
 		PATHS_TEST(test_listen_replaces_left_over),
 		PATHS_TEST(test_listen_replaces_dead_listener),
 		PATHS_TEST(test_listen_in_the_way),
