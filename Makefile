@@ -71,7 +71,8 @@ TOOL_SRC := $(wildcard tests/tools/*.c)
 CHECKASM_SRC := $(wildcard tests/checkasm/*.c)
 
 obj = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
-DAEMON_PARTS := $(call obj,$(filter-out daemon/main.c,$(DAEMON_SRC)))
+VARLINK_SRC := $(wildcard daemon/control/*.varlink)
+DAEMON_PARTS := $(call obj,$(filter-out daemon/main.c,$(DAEMON_SRC))) $(VARLINK_SRC:%=$(BUILD)/obj/%.o)
 EXAMPLES := $(patsubst client-lib/examples/%.c,$(BUILD)/examples/%,$(EXAMPLE_SRC))
 UNITS := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(UNIT_SRC))
 # The daemon with slow capture buffers.
@@ -103,6 +104,15 @@ $(BUILD)/obj/%.o: %.c $(BUILD)/flags
 	$(call say,CC,$<)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) $(LUMARING_CFLAGS) $(CFLAGS) $(KERNEL_FLAGS) -MMD -MP -c -o $@ $<
+
+# An interface's text as a string: io.lumaring.Camera.varlink is control_text_io_lumaring_Camera.
+$(BUILD)/obj/%.varlink.o: %.varlink $(BUILD)/flags
+	$(call say,TEXT,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q){ echo 'extern const char control_text_$(subst .,_,$(*F))[];' && \
+		echo 'const char control_text_$(subst .,_,$(*F))[] =' && \
+		sed -e 's/["\\]/\\&/g' -e 's/.*/"&\\n"/' $< && echo ';'; } | \
+		$(CC) $(CPPFLAGS) $(LUMARING_CFLAGS) $(CFLAGS) -x c -c -o $@ -
 
 # Nothing of such a file may run on a machine that lacks the instructions: it is entered through the table alone.
 define kernel_object
@@ -266,7 +276,8 @@ install: all ## Install below $(DESTDIR)$(PREFIX)
 	$(INSTALL) -m 644 daemon/lumaringd.8 $(DESTDIR)$(MANDIR)/man8
 	$(INSTALL) -m 644 $(BUILD)/lumaringd@.service $(DESTDIR)$(UNITDIR)
 	$(INSTALL) -m 644 config/lumaringd.json $(DESTDIR)$(VENDORDIR)
-	$(INSTALL) -m 644 README.md LICENSE $(DESTDIR)$(PREFIX)/share/doc/lumaring
+	$(INSTALL) -m 644 $(filter %io.lumaring.Camera.varlink,$(VARLINK_SRC)) README.md LICENSE \
+		$(DESTDIR)$(PREFIX)/share/doc/lumaring
 
 .PHONY: clean
 clean: ## Remove what was built

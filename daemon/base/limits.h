@@ -36,15 +36,18 @@
 #define LIMIT_CONTROL_MESSAGE_MS 5000u    /* from a request's first byte to its last */
 #define LIMIT_CONTROL_MESSAGE_MS_MIN 100u /* least and most that --control-message-ms takes */
 #define LIMIT_CONTROL_MESSAGE_MS_MAX 3600000u
-#define LIMIT_SIZE_CHANGE_RATE 5u             /* changes of size a second, unless --size-change-rate says else */
-#define LIMIT_SIZE_CHANGE_RATE_MAX 1000u      /* most that it takes */
-#define LIMIT_EXPOSURE_US 1000000000u         /* that --exposure-us takes */
-#define LIMIT_GAIN_MILLI 1000000u             /* that --analogue-gain-milli takes */
-#define LIMIT_EXPOSURE_VALUE_MILLI 8000       /* that --exposure-value-milli takes, both ways */
-#define LIMIT_BRIGHTNESS_MILLI 1000           /* that --brightness-milli takes, both ways */
-#define LIMIT_FACTOR_MILLI 32000u             /* that --contrast-milli and --sharpness-milli take */
-#define LIMIT_FRAMERATE 10000.0               /* frames per second of a paced stand-in source */
-#define LIMIT_ROW_BYTES (1u << 20)            /* that --row-bytes takes */
-#define LIMIT_FRAME_BYTES (UINT64_C(4) << 30) /* that --frame-bytes takes */
+#define LIMIT_CONTROL_TURNED_AWAY 8u           /* connections that get one answer, why they get no other */
+#define LIMIT_CONTROL_TURNED_AWAY_MS 1000u     /* to ask for it and to take it */
+#define LIMIT_CONTROL_ANSWER_BYTES (64u << 10) /* not taken by a peer: no more are made, a single one may be longer */
+#define LIMIT_SIZE_CHANGE_RATE 5u              /* changes of size a second, unless --size-change-rate says else */
+#define LIMIT_SIZE_CHANGE_RATE_MAX 1000u       /* most that it takes */
+#define LIMIT_EXPOSURE_US 1000000000u          /* that --exposure-us takes */
+#define LIMIT_GAIN_MILLI 1000000u              /* that --analogue-gain-milli takes */
+#define LIMIT_EXPOSURE_VALUE_MILLI 8000        /* that --exposure-value-milli takes, both ways */
+#define LIMIT_BRIGHTNESS_MILLI 1000            /* that --brightness-milli takes, both ways */
+#define LIMIT_FACTOR_MILLI 32000u              /* that --contrast-milli and --sharpness-milli take */
+#define LIMIT_FRAMERATE 10000.0                /* frames per second of a paced stand-in source */
+#define LIMIT_ROW_BYTES (1u << 20)             /* that --row-bytes takes */
+#define LIMIT_FRAME_BYTES (UINT64_C(4) << 30)  /* that --frame-bytes takes */
 
 #endif

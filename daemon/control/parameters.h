@@ -18,8 +18,6 @@
 
 #include "control/control.h"
 
-#define PARAMETERS_WHERE_BYTES 96 /* the longest path of a field that is told, with its NUL; longer ones are cut */
-
 enum parameter_kind {
 	PARAMETER_INTEGER, /* int64_t: a whole number from minimum to maximum */
 	PARAMETER_BOOL,    /* bool */
