@@ -98,14 +98,13 @@ bool control_send(struct control_call *call, bool continues)
 		return false;
 	}
 	call->active = continues;
-	if (connection->state == CONNECTION_LEAVING || call->oneway) {
-		free(text);
-	} else if (text) {
-		connection_answer(connection, text, bytes);
-	} else {
+	if (!text) {
 		log_warning("no memory for an answer on the control socket, closing the connection");
 		connection_leave(connection);
+	} else if (connection->state != CONNECTION_LEAVING && !call->oneway) {
+		connection_answer(connection, text, bytes);
 	}
+	free(text);
 	connection_wake(connection);
 	return true;
 }
@@ -339,8 +338,7 @@ static void turn_away(struct control_call *call, const struct json_node *request
 	call->active = false;
 	if (text && !call->oneway)
 		connection_answer(connection, text, bytes);
-	else
-		free(text);
+	free(text);
 	connection_finish(connection);
 }
 

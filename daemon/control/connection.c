@@ -43,7 +43,6 @@ void connection_destroy(struct connection *connection)
 		quota_give(control->quota, connection->uid);
 	for (struct answer *answer = connection->answers; answer; answer = next) {
 		next = answer->next;
-		free(answer->text);
 		free(answer);
 	}
 	if (connection->inbox != connection->inbox_small)
@@ -100,29 +99,29 @@ void connection_finish(struct connection *connection)
 
 bool connection_has_room(const struct connection *connection, size_t bytes)
 {
-	return !connection->answers || connection->answers_bytes + bytes <= LIMIT_CONTROL_ANSWER_BYTES;
+	return !connection->answers ||
+	       connection->answers_bytes + sizeof(struct answer) + bytes <= LIMIT_CONTROL_ANSWER_BYTES;
 }
 
-void connection_answer(struct connection *connection, char *text, size_t bytes)
+void connection_answer(struct connection *connection, const char *text, size_t bytes)
 {
-	struct answer *answer = calloc(1, sizeof(*answer));
+	struct answer *answer = malloc(sizeof(*answer) + bytes);
 
 	if (!answer) {
-		free(text);
 		log_warning("no memory for an answer on the control socket, closing the connection");
 		connection_leave(connection);
 		return;
 	}
-	answer->text = text;
-	answer->bytes = bytes;
+	*answer = (struct answer){ .bytes = bytes };
+	memcpy(answer->text, text, bytes);
 	*connection->answers_end = answer;
 	connection->answers_end = &answer->next;
-	connection->answers_bytes += bytes;
+	connection->answers_bytes += sizeof(*answer) + bytes;
 }
 
 static void send_next(struct connection *connection)
 {
-	const struct answer *answer = connection->answers;
+	struct answer *answer = connection->answers;
 
 	if (!answer || loop_op_active(&connection->send) || loop_op_active(&connection->writable))
 		return;
@@ -137,14 +136,13 @@ static void count_sent(struct connection *connection, size_t bytes)
 	struct answer *answer = connection->answers;
 
 	answer->sent += bytes;
-	connection->answers_bytes -= bytes;
 	if (answer->sent < answer->bytes)
 		return;
 	connection->answers = answer->next;
 	if (!answer->next)
 		connection->answers_end = &connection->answers;
+	connection->answers_bytes -= sizeof(*answer) + answer->bytes;
 	connection->answer_deadline_ns = 0;
-	free(answer->text);
 	free(answer);
 }
 
@@ -236,7 +234,7 @@ static void arm_timer(struct connection *connection)
 	uint64_t next_ns = sooner(sooner(connection->request_deadline_ns, connection->answer_deadline_ns),
 				  sooner(connection->end_deadline_ns, connection->look_ns));
 
-	if (!next_ns)
+	if (!next_ns || connection->state == CONNECTION_LEAVING)
 		return;
 	if (!loop_op_active(&connection->timer))
 		loop_timer(loop, &connection->timer, next_ns);
@@ -294,6 +292,7 @@ static void fail_too_long(struct connection *connection)
 	text = call_refusal(control, connection_refusal(connection), "", likely_terminator(connection), &bytes);
 	if (text)
 		connection_answer(connection, text, bytes);
+	free(text);
 	connection_finish(connection);
 }
 
@@ -430,7 +429,8 @@ static void on_sent(struct loop_op *op, int result)
 		loop_writable(connection->control->loop, &connection->writable, connection->fd);
 	if (connection->answers && (result < 0 || connection->answers->sent > 0) && !connection->answer_deadline_ns)
 		connection->answer_deadline_ns = deadline_ns(connection);
-	if (call->active && call->wants_room && connection->answers_bytes <= LIMIT_CONTROL_ANSWER_BYTES / 2) {
+	if (call->active && call->wants_room && call->room &&
+	    connection->answers_bytes <= LIMIT_CONTROL_ANSWER_BYTES / 2) {
 		call->wants_room = false;
 		call->room(call);
 	}

@@ -49,7 +49,7 @@ struct control_call {
 struct answer {
 	struct answer *next;
 	size_t bytes, sent;
-	char *text;
+	char text[];
 };
 
 /*
@@ -89,7 +89,7 @@ struct connection {
 	struct control_call call;
 
 	struct answer *answers, **answers_end;
-	size_t answers_bytes; /* of all, not sent */
+	size_t answers_bytes; /* of all that are not sent whole, with what keeping them takes */
 	struct iovec iov;
 	struct msghdr msg;
 
@@ -116,9 +116,11 @@ void connection_destroy(struct connection *connection);
 /* Withdraw what is under way; the call is told and all is freed when that has ended. */
 void connection_leave(struct connection *connection);
 
-/* Put a text (which is taken over) into the queue; true for a streamed one: if there is room. */
+/* Is there room in the queue for so long an answer? One that is the only one may have any length. */
 bool connection_has_room(const struct connection *connection, size_t bytes);
-void connection_answer(struct connection *connection, char *text, size_t bytes);
+
+/* Put a copy of the text into the queue. */
+void connection_answer(struct connection *connection, const char *text, size_t bytes);
 
 /* The call is over, or has something to send. */
 void connection_wake(struct connection *connection);

@@ -500,6 +500,28 @@ static void test_idle_memory(void **state)
 	tear_down(&w);
 }
 
+/* Short answers that are not taken cost no more than long ones. */
+static void test_unread_memory(void **state)
+{
+	struct world w;
+	size_t before;
+	int fd;
+
+	(void)state;
+	set_up(&w, &probe_limits);
+	fd = join(&w);
+	SAY(fd, "{\"method\":\"" PROBE ".Stream\",\"more\":true}\0");
+	TURN_TO(&w, w.kept);
+	before = mallinfo2().uordblks;
+	do {
+		control_reply(w.kept);
+		turn_some(&w);
+	} while (control_send(w.kept, true));
+	assert_true(mallinfo2().uordblks < before + 3 * LIMIT_CONTROL_ANSWER_BYTES / 2);
+	close(fd);
+	tear_down(&w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -509,7 +531,7 @@ int main(void)
 		cmocka_unit_test(test_rate_exempt),   cmocka_unit_test(test_rate_of_connections),
 		cmocka_unit_test(test_blanks_cost),   cmocka_unit_test(test_slow_request),
 		cmocka_unit_test(test_pieces),        cmocka_unit_test(test_slow_reader),
-		cmocka_unit_test(test_idle_memory),
+		cmocka_unit_test(test_idle_memory),   cmocka_unit_test(test_unread_memory),
 	};
 
 	return RUN_ON_EACH(tests);
