@@ -50,6 +50,7 @@ struct json *call_error(struct control_call *call, const char *interface, const 
 {
 	struct json *json = begin(call);
 
+	call->connection->control->stats.errors++;
 	begin_error(json, interface, name);
 	return json;
 }
@@ -375,6 +376,7 @@ void call_handle(struct connection *connection, const char *text, size_t bytes, 
 			quota_spend(connection->control->quota, connection->uid, clock_monotonic_ns(), &refusal) < 0;
 	int r = json_tree_parse(text, bytes, &bounds, &tree, &fault);
 
+	connection->control->stats.requests++;
 	/* Who is too fast costs one look at a request and a pause, so it can be told, or not if it wants no answer. */
 	if (too_fast)
 		connection_pause(connection, refusal.retry_after_ns);

@@ -11,9 +11,11 @@
 #include "control/private.h"
 
 #include <errno.h>
+#include <linux/sockios.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -146,6 +148,14 @@ static void count_sent(struct connection *connection, size_t bytes)
 	free(answer);
 }
 
+/* What the kernel holds of answers. */
+static int unread_bytes(const struct connection *connection)
+{
+	int bytes = 0;
+
+	return ioctl(connection->fd, SIOCOUTQ, &bytes) < 0 ? 0 : bytes;
+}
+
 /* --- receiving --- */
 
 static void empty_inbox(struct connection *connection)
@@ -164,8 +174,8 @@ static void grow_inbox(struct connection *connection)
 	size_t room = 2 * connection->inbox_room < most ? 2 * connection->inbox_room : most;
 	char *inbox;
 
-	/* Who is not to be served, or is being served, has enough; and a request that is too long is told so. */
-	if (connection->turned_away || connection->call.active || room <= connection->inbox_room)
+	/* While a call is open there is time; and a request that is too long is told so. */
+	if (connection->call.active || room <= connection->inbox_room)
 		return;
 	inbox = malloc(room);
 	if (!inbox) {
@@ -427,8 +437,10 @@ static void on_sent(struct loop_op *op, int result)
 		count_sent(connection, (size_t)result);
 	else
 		loop_writable(connection->control->loop, &connection->writable, connection->fd);
-	if (connection->answers && (result < 0 || connection->answers->sent > 0) && !connection->answer_deadline_ns)
+	if (connection->answers && (result < 0 || connection->answers->sent > 0) && !connection->answer_deadline_ns) {
 		connection->answer_deadline_ns = deadline_ns(connection);
+		connection->unread_bytes = unread_bytes(connection);
+	}
 	if (call->active && call->wants_room && call->room &&
 	    connection->answers_bytes <= LIMIT_CONTROL_ANSWER_BYTES / 2) {
 		call->wants_room = false;
@@ -449,6 +461,21 @@ static void on_writable(struct loop_op *op, int result)
 		send_next(connection);
 }
 
+/* The kernel has room again only when most of what it holds was read: so look whether some of it was. */
+static bool takes_nothing(struct connection *connection, uint64_t now_ns)
+{
+	int unread;
+
+	if (!is_over(connection->answer_deadline_ns, now_ns))
+		return false;
+	unread = unread_bytes(connection);
+	if (unread >= connection->unread_bytes)
+		return true;
+	connection->unread_bytes = unread;
+	connection->answer_deadline_ns = deadline_ns(connection);
+	return false;
+}
+
 static void on_timer(struct loop_op *op, int result)
 {
 	struct connection *connection = op->owner;
@@ -459,7 +486,7 @@ static void on_timer(struct loop_op *op, int result)
 		free_if_done(connection);
 		return;
 	}
-	if (is_over(connection->answer_deadline_ns, now_ns) || is_over(connection->end_deadline_ns, now_ns)) {
+	if (takes_nothing(connection, now_ns) || is_over(connection->end_deadline_ns, now_ns)) {
 		connection_leave(connection);
 		return;
 	}

@@ -49,8 +49,11 @@ static void take_connection(struct control *control, int fd)
 	int r = access_of_peer(fd, &control->access, control->own_uid, &uid, &standing);
 	bool stranger = r == 0 && standing == STANDING_STRANGER, refused = false;
 
+	control->stats.connections_refused += stranger;
 	if (r == 0 && !stranger)
 		refused = quota_take(control->quota, uid, clock_monotonic_ns(), &refusal) < 0;
+	control->stats.connections_refused += refused;
+	control->stats.connections_taken += r == 0 && !stranger && !refused;
 	if (r == 0 && (stranger || refused) && control->turned_away >= LIMIT_CONTROL_TURNED_AWAY) {
 		refuse_now(control, fd, refused ? &refusal : NULL);
 		return;
@@ -83,6 +86,13 @@ static void on_accepted(struct loop_op *op, int result)
 		log_notice("taking connections of the control socket again");
 	control->accept_failing = false;
 	take_connection(control, result);
+}
+
+void control_get_stats(const struct control *control, struct control_stats *ret_stats)
+{
+	*ret_stats = control->stats;
+	for (const struct connection *c = control->connections; c; c = c->next)
+		ret_stats->connections += !c->turned_away && c->state != CONNECTION_LEAVING;
 }
 
 int control_create(struct loop *loop, int fd, const struct control_limits *limits, const struct control_access *access,

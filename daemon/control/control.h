@@ -58,7 +58,7 @@ struct control_limits {
 	unsigned depth_max;       /* control-depth: arrays and objects inside each other, the request itself included */
 	unsigned values_max;      /* control-values */
 	unsigned rate;            /* control-rate: requests a second of one uid, twice as many at once after a pause */
-	unsigned message_ms;      /* control-message-ms: from a request's first byte to its last; to take an answer */
+	unsigned message_ms; /* control-message-ms: from a request's first byte to its last; without taking answers */
 };
 
 /* Who may, apart from root and the daemon's own user. A gid of (gid_t)-1 is nobody's, its name is "" then. */
@@ -105,6 +105,15 @@ void control_keep(struct control_call *call, void *data, void (*gone)(struct con
 void *control_data(const struct control_call *call); /* NULL before control_keep() */
 
 uid_t control_uid(const struct control_call *call);
+
+/* What went over the socket since it was made. */
+struct control_stats {
+	unsigned connections;         /* that are served now */
+	uint64_t connections_taken;   /* these and all before */
+	uint64_t connections_refused; /* for who they were of, or for a limit */
+	uint64_t requests, errors;    /* all of them; answers that were errors, whoever's fault */
+};
+void control_get_stats(const struct control *control, struct control_stats *ret_stats);
 
 /*
  * Errors of the interface that many methods have. The call is over. `field` is a path below "parameters", such as

@@ -29,7 +29,8 @@ struct control {
 	struct quota *quota;
 	struct connection *connections;
 	unsigned turned_away; /* connections that get one answer, why they are refused */
-	bool accept_failing;  /* logged once per outage */
+	struct control_stats stats;
+	bool accept_failing; /* logged once per outage */
 };
 
 /* The request that a connection is being answered. */
@@ -90,12 +91,13 @@ struct connection {
 
 	struct answer *answers, **answers_end;
 	size_t answers_bytes; /* of all that are not sent whole, with what keeping them takes */
+	int unread_bytes;     /* that the kernel held of them when no more could be sent */
 	struct iovec iov;
 	struct msghdr msg;
 
 	/* CLOCK_MONOTONIC, 0: none */
 	uint64_t request_deadline_ns; /* for the last byte of a request that began */
-	uint64_t answer_deadline_ns;  /* for the last byte of the answer that is being sent */
+	uint64_t answer_deadline_ns;  /* for taking some of the answers, when no more can be sent */
 	uint64_t end_deadline_ns;     /* turned away: for everything */
 	uint64_t look_ns;             /* next look whether the peer is gone */
 	struct loop_op receive, send, writable, timer, wake;

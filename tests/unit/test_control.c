@@ -473,6 +473,40 @@ static void test_room(void **state)
 	tear_down(&w);
 }
 
+/* An answer may have any length: it is sent in as many parts as the peer takes it. */
+static void test_long_answer(void **state)
+{
+	enum { BYTES = 3 << 20 };
+	char *text = malloc(BYTES + 1), part[4096];
+	size_t heard = 0;
+	struct world w;
+	int fd;
+
+	(void)state;
+	set_up(&w, &probe_limits);
+	fd = join(&w);
+	SAY(fd, CALL("Later") "\0");
+	TURN_TO(&w, w.kept);
+	for (size_t i = 0; i < BYTES; i++)
+		text[i] = (char)('a' + i / 7 % 26);
+	text[BYTES] = '\0';
+	json_string(control_reply(w.kept), "long", text);
+	control_send(w.kept, false);
+	EXPECT(&w, fd, "{\"parameters\":{\"long\":\"");
+	while (heard < BYTES) {
+		size_t n = hear(&w, fd, part, sizeof(part) < BYTES - heard ? sizeof(part) : BYTES - heard);
+
+		assert_memory_equal(part, text + heard, n);
+		assert_true(n > 0);
+		heard += n;
+	}
+	EXPECT(&w, fd, "\"}}\0");
+	expect_silence(&w, fd);
+	close(fd);
+	free(text);
+	tear_down(&w);
+}
+
 /* Who asks without end while a call is open is held up by its own socket, and nothing is lost. */
 static void test_back_pressure(void **state)
 {
@@ -506,6 +540,35 @@ static void test_back_pressure(void **state)
 		expect_bytes(&w, fd, answer, sizeof(answer) - 1);
 	expect_silence(&w, fd);
 	close(fd);
+	tear_down(&w);
+}
+
+static void test_stats(void **state)
+{
+	struct control_stats stats;
+	struct world w;
+	int fds[2], stranger;
+
+	(void)state;
+	set_up(&w, &probe_limits);
+	fds[0] = join(&w);
+	fds[1] = join(&w);
+	next_is(ANNA, OTHERS);
+	stranger = join(&w);
+	SAY(stranger, ECHO("x") "\n");
+	expect_bytes(&w, stranger, "{\"error\"", 8);
+	SAY(fds[0], ECHO("x") "\0" CALL("Nothing") "\0{}\0");
+	EXPECT(&w, fds[0], SAID("x") "\0" SERVICE_ERROR("MethodNotFound", "\"method\":\"" PROBE ".Nothing\"") "\0{");
+	close(fds[1]);
+	turn_some(&w);
+	control_get_stats(w.control, &stats);
+	assert_int_equal(stats.connections, 1);
+	assert_int_equal(stats.connections_taken, 2);
+	assert_int_equal(stats.connections_refused, 1);
+	assert_int_equal(stats.requests, 4);
+	assert_int_equal(stats.errors, 2); /* and one that is not counted: it had no connection */
+	close(fds[0]);
+	close(stranger);
 	tear_down(&w);
 }
 
@@ -549,6 +612,8 @@ int main(void)
 		cmocka_unit_test(test_gone),
 		cmocka_unit_test(test_room),
 		cmocka_unit_test(test_back_pressure),
+		cmocka_unit_test(test_long_answer),
+		cmocka_unit_test(test_stats),
 		cmocka_unit_test(test_destroy_busy),
 	};
 

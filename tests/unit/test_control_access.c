@@ -10,6 +10,7 @@
 
 #include "base/limits.h"
 #include "base/paths.h"
+#include "control/access.h"
 
 #define DENIED(method, group) ERROR("PermissionDenied", "\"method\":\"" method "\",\"group\":\"" group "\"")
 
@@ -75,6 +76,31 @@ static void test_root_and_own(void **state)
 	peer_is.error = ENOMEM; /* they are not asked for their groups */
 	expect_rights(&w, true, true);
 	tear_down(&w);
+}
+
+/* A daemon of another user's than root: its own, root, and those of the groups. */
+static void test_own_user(void **state)
+{
+	static const struct {
+		uid_t uid;
+		gid_t group;
+		enum standing standing;
+	} people[] = { { BERT, OTHERS, STANDING_CHANGER },
+		       { 0, OTHERS, STANDING_CHANGER },
+		       { ANNA, OTHERS, STANDING_STRANGER },
+		       { ANNA, VIDEO, STANDING_READER },
+		       { ANNA, OPERATORS, STANDING_CHANGER } };
+
+	(void)state;
+	for (unsigned i = 0; i < sizeof(people) / sizeof(people[0]); i++) {
+		enum standing standing = STANDING_STRANGER;
+		uid_t uid = 77;
+
+		next_is(people[i].uid, people[i].group);
+		assert_int_equal(access_of_peer(0, &probe_access, BERT, &uid, &standing), 0);
+		assert_int_equal(uid, people[i].uid);
+		assert_int_equal(standing, people[i].standing);
+	}
 }
 
 /* Nobody is in a group that is not given: not even who has the number that stands for none. */
@@ -240,6 +266,7 @@ static void test_stranger_long_request(void **state)
 static void test_silent_strangers(void **state)
 {
 	struct world w;
+	struct control_stats stats;
 	int fds[LIMIT_CONTROL_TURNED_AWAY], more[20], served[8];
 
 	(void)state;
@@ -249,6 +276,8 @@ static void test_silent_strangers(void **state)
 		fds[i] = join(&w);
 	for (unsigned i = 0; i < LIMIT_CONTROL_TURNED_AWAY; i++)
 		expect_silence(&w, fds[i]);
+	control_get_stats(w.control, &stats);
+	assert_int_equal(stats.connections, 0);
 	/* The places are taken: the answer comes at once. */
 	for (unsigned i = 0; i < 20; i++) {
 		more[i] = join(&w);
@@ -336,6 +365,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_groups),
 		cmocka_unit_test(test_root_and_own),
+		cmocka_unit_test(test_own_user),
 		cmocka_unit_test(test_no_groups),
 		cmocka_unit_test(test_groups_unknown),
 		cmocka_unit_test(test_real_groups),
