@@ -12,6 +12,7 @@
 #include "base/paths.h"
 #include "control/access.h"
 
+#define REAL_UID 1234u
 #define DENIED(method, group) ERROR("PermissionDenied", "\"method\":\"" method "\",\"group\":\"" group "\"")
 
 /* Whoever next_is() says asks to look and to change. */
@@ -153,8 +154,8 @@ static void test_real_groups(void **state)
 	} people[] = {
 		{ OTHERS, VIDEO, SAID("look") "\n" DENIED(PROBE ".Change", "operators") "\n" },
 		{ VIDEO, OTHERS, SAID("look") "\n" DENIED(PROBE ".Change", "operators") "\n" },
-		{ OTHERS, OPERATORS, SAID("look") "\n{\"parameters\":{\"uid\":1000}}\n" },
-		{ OPERATORS, OTHERS, SAID("look") "\n{\"parameters\":{\"uid\":1000}}\n" },
+		{ OTHERS, OPERATORS, SAID("look") "\n{\"parameters\":{\"uid\":1234}}\n" },
+		{ OPERATORS, OTHERS, SAID("look") "\n{\"parameters\":{\"uid\":1234}}\n" },
 		{ OTHERS, OTHERS, DENIED(PROBE ".Echo", "video") "\n" },
 	};
 	struct world w;
@@ -179,7 +180,7 @@ static void test_real_groups(void **state)
 			ssize_t n;
 
 			if (setgroups(1, &people[i].supplementary) < 0 || setgid(people[i].primary) < 0 ||
-			    setuid(ANNA) < 0 || connect(fd, (struct sockaddr *)&w.address, w.address_bytes) < 0)
+			    setuid(REAL_UID) < 0 || connect(fd, (struct sockaddr *)&w.address, w.address_bytes) < 0)
 				_exit(1);
 			SAY(fd, ECHO("look") "\n" CALL("Change") "\n");
 			while ((n = recv(fd, answer, sizeof(answer), 0)) > 0)
