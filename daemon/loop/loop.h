@@ -117,13 +117,15 @@ void loop_accept(struct loop *loop, struct loop_op *op, int fd);
 
 /*
  * Receive one packet, once: result is its size, 0 at the end. A longer one is cut to buffer_bytes, so offer more than
- * the longest that is valid. Descriptors the peer attached are never taken.
+ * the longest that is valid. Of a stream, some of what there is; the rest is for the next time. Descriptors the peer
+ * attached are never taken.
  */
 void loop_receive(struct loop *loop, struct loop_op *op, int fd, void *buffer, size_t buffer_bytes);
 
 /*
- * Send one packet, once, without ever waiting for room: result is its size, or -EAGAIN. `msg` and what it points to
- * stay unchanged until done. Nothing is promised to have been sent before loop_flush() returned.
+ * Send one packet, once, without ever waiting for room: result is its size, or -EAGAIN; on a stream it may be the size
+ * of a first part. `msg` and what it points to stay unchanged until done. Nothing is promised to have been sent before
+ * loop_flush() returned.
  */
 void loop_send(struct loop *loop, struct loop_op *op, int fd, const struct msghdr *msg);
 
