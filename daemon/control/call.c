@@ -102,7 +102,7 @@ bool control_send(struct control_call *call, bool continues)
 	if (!text) {
 		log_warning("no memory for an answer on the control socket, closing the connection");
 		connection_leave(connection);
-	} else if (connection->state != CONNECTION_LEAVING && !call->oneway) {
+	} else if (!call->oneway) {
 		connection_answer(connection, text, bytes);
 	}
 	free(text);
