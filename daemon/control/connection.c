@@ -283,23 +283,23 @@ static void look_for_peer(struct connection *connection)
 
 /* --- requests --- */
 
+/* Of a request that has not ended. */
 static char likely_terminator(const struct connection *connection)
 {
 	return connection->framing.newline ? '\n' : connection->terminator;
 }
 
-static void fail_too_long(struct connection *connection)
+static void fail_too_long(struct connection *connection, char terminator)
 {
 	const struct control *control = connection->control;
 	size_t bytes;
 	char *text;
 
 	if (!connection->turned_away) {
-		call_fail_stream(connection, likely_terminator(connection), "control-message-bytes",
-				 control->limits.message_bytes);
+		call_fail_stream(connection, terminator, "control-message-bytes", control->limits.message_bytes);
 		return;
 	}
-	text = call_refusal(control, connection_refusal(connection), "", likely_terminator(connection), &bytes);
+	text = call_refusal(control, connection_refusal(connection), "", terminator, &bytes);
 	if (text)
 		connection_answer(connection, text, bytes);
 	free(text);
@@ -353,7 +353,7 @@ static bool handle_next(struct connection *connection)
 		return false;
 	whole = framing_scan(&connection->framing, text, there, &bytes, &terminator);
 	if (bytes > bytes_max) {
-		fail_too_long(connection);
+		fail_too_long(connection, whole ? terminator : likely_terminator(connection));
 		return false;
 	}
 	if (!whole && !connection->ended) {

@@ -72,6 +72,33 @@ static void test_message_bytes(void **state)
 	}
 }
 
+/* A limit below what is read at once: the request is whole, and ends in its own way. */
+static void test_message_bytes_few(void **state)
+{
+	struct control_limits limits = probe_limits;
+	char *text = long_request(101), *just = long_request(100), line[102];
+	struct world w;
+	int fd;
+
+	(void)state;
+	limits.message_bytes = 100;
+	set_up(&w, &limits);
+	fd = join(&w);
+	say_bytes(fd, just, 100);
+	SAY(fd, "\0");
+	EXPECT(&w, fd, "{\"parameters\":{\"said\":\"");
+	TURN_TO(&w, recv(fd, (char[100]){ 0 }, 100, MSG_DONTWAIT) > 0);
+	memcpy(line, text, 101);
+	line[101] = '\n';
+	say_bytes(fd, line, sizeof(line));
+	EXPECT(&w, fd, LIMIT("control-message-bytes", "100", "0") "\n");
+	expect_end(&w, fd);
+	close(fd);
+	tear_down(&w);
+	free(text);
+	free(just);
+}
+
 /* The limit is that of one request: a blank line before it is none of its bytes. */
 static void test_blanks_do_not_count(void **state)
 {
@@ -533,13 +560,21 @@ static void test_unread_memory(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_message_bytes), cmocka_unit_test(test_blanks_do_not_count),
-		cmocka_unit_test(test_depth),         cmocka_unit_test(test_values),
-		cmocka_unit_test(test_connections),   cmocka_unit_test(test_rate),
-		cmocka_unit_test(test_rate_exempt),   cmocka_unit_test(test_rate_of_connections),
-		cmocka_unit_test(test_blanks_cost),   cmocka_unit_test(test_slow_request),
-		cmocka_unit_test(test_pieces),        cmocka_unit_test(test_slow_reader),
-		cmocka_unit_test(test_idle_memory),   cmocka_unit_test(test_unread_memory),
+		cmocka_unit_test(test_message_bytes),
+		cmocka_unit_test(test_message_bytes_few),
+		cmocka_unit_test(test_blanks_do_not_count),
+		cmocka_unit_test(test_depth),
+		cmocka_unit_test(test_values),
+		cmocka_unit_test(test_connections),
+		cmocka_unit_test(test_rate),
+		cmocka_unit_test(test_rate_exempt),
+		cmocka_unit_test(test_rate_of_connections),
+		cmocka_unit_test(test_blanks_cost),
+		cmocka_unit_test(test_slow_request),
+		cmocka_unit_test(test_pieces),
+		cmocka_unit_test(test_slow_reader),
+		cmocka_unit_test(test_idle_memory),
+		cmocka_unit_test(test_unread_memory),
 	};
 
 	return RUN_ON_EACH(tests);
