@@ -179,6 +179,7 @@ static void test_values(void **state)
 /* Eight connections, four of one uid, and some beyond for root. */
 static void test_connections(void **state)
 {
+	struct control_stats stats;
 	struct world w;
 	int fds[8 + QUOTA_RESERVE + 1], fd;
 
@@ -193,6 +194,9 @@ static void test_connections(void **state)
 	EXPECT(&w, fd, LIMIT("control-connections", "4", "0") "\n");
 	expect_end(&w, fd);
 	close(fd);
+	control_get_stats(w.control, &stats);
+	assert_int_equal(stats.connections_refused, 1);
+	assert_int_equal(stats.connections_taken, 4);
 	next_is(BERT, VIDEO);
 	for (unsigned i = 4; i < 8; i++)
 		fds[i] = join(&w);
@@ -492,7 +496,20 @@ static void test_slow_reader(void **state)
 		turn_some(&w);
 		assert_int_equal(connections(&w), 2);
 	}
+	/* With all taken it may be idle as long as it likes. */
+	while (recv(fd, answer, sizeof(answer), MSG_DONTWAIT) > 0)
+		turn_some(&w);
+	for (unsigned i = 0; i < 4; i++) {
+		now_ns += 6 * NS_PER_SECOND;
+		turn_some(&w);
+		assert_int_equal(connections(&w), 2);
+	}
+	/* Each time something has to be taken. */
 	ask_until_held_up(&w, fd, text, bytes);
+	assert_int_equal(hear(&w, fd, answer, answer_bytes), answer_bytes);
+	now_ns += 5 * NS_PER_SECOND;
+	turn_some(&w);
+	assert_int_equal(connections(&w), 2);
 	now_ns += 5 * NS_PER_SECOND;
 	turn_some(&w);
 	assert_int_equal(connections(&w), 1);
