@@ -15,8 +15,8 @@
 #include "control/parameters.h"
 #include "loop_probe.h"
 
-#define TURNS_MAX 200000 /* more, and what is waited for will not come */
-#define ANNA 900001u     /* nobody who runs the tests */
+#define TURNS_MAX 20000 /* more, and what is waited for will not come */
+#define ANNA 900001u    /* nobody who runs the tests */
 #define BERT 900002u
 #define VIDEO 44u     /* may read */
 #define OPERATORS 45u /* may change */

@@ -238,8 +238,9 @@ static void test_fuzz(void **state)
 			before = mallinfo2().uordblks;
 	}
 	after = mallinfo2().uordblks;
-	print_message("%u requests: %u answers, %u calls, %u connections closed, memory %zu to %zu bytes\n", requests,
-		      listener.answers, w.calls, listener.ends, before, after);
+	print_message(
+		"figure: %u requests on %s: %u answers, %u calls, %u connections closed, memory %zu to %zu bytes\n",
+		requests, loop_backend_name(w.loop), listener.answers, w.calls, listener.ends, before, after);
 	assert_true(after < before + GROWTH_BYTES);
 	assert_true(listener.answers > requests / 2);
 	assert_true(w.calls > requests / 20);
