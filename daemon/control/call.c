@@ -219,7 +219,7 @@ uid_t control_uid(const struct control_call *call)
 
 /* --- requests --- */
 
-/* What a request says, but for `oneway` and `more`, which the call has. */
+/* What a request says. */
 struct envelope {
 	const char *method;
 	const struct json_node *parameters;
@@ -350,11 +350,11 @@ static void handle_request(struct control_call *call, const struct json_node *re
 	struct envelope envelope = { .method = NULL };
 
 	call->oneway = is_oneway(request);
-	if (call->connection->turned_away)
+	if (call->connection->turned_away) {
 		turn_away(call, request);
-	else if (refusal)
+	} else if (refusal) {
 		fail_limit(call, "control-rate", refusal->maximum, refusal->retry_after_ns);
-	else if (parameters_read(call, "", request, envelope_table, envelope_count, &envelope) == 0) {
+	} else if (parameters_read(call, "", request, envelope_table, envelope_count, &envelope) == 0) {
 		if (envelope.oneway && envelope.more)
 			control_fail_field(call, "more", "a request with \"oneway\" has no answer, let alone more");
 		else

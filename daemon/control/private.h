@@ -159,7 +159,7 @@ const struct control_service *call_service(const struct control *control, const 
 
 /* --- service.c --- */
 
-/* org.varlink.service; its methods have the struct control as `owner` through their call. */
+/* org.varlink.service: who serves it, and its interfaces. */
 extern const struct control_service service_of_every_socket;
 
 /* An error of it, with one parameter or none (NULL). */
