@@ -66,11 +66,11 @@ void attach_let_go(struct attach *attach, struct client *client)
 static int fit_private(struct attach *attach, struct stream *stream, char *text, size_t text_bytes)
 {
 	const struct source_format *format = attach->format;
-	uint64_t needed = stream_bytes_needed(stream, format);
+	uint64_t needed = stream_bytes_needed(stream, &stream->config, format->width, format->height);
 	uint64_t room = attach->config->private_bytes_max - attach->private_bytes;
 	int r;
 
-	r = stream_check_region(stream, format, text, text_bytes);
+	r = stream_check_region(&stream->config, true, format->width, format->height, text, text_bytes);
 	if (r < 0)
 		return r;
 	if (needed > room)

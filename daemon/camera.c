@@ -148,7 +148,7 @@ static void take_format(struct camera *camera)
 				stream_fit(s, format, text, sizeof(text)); /* its capacity stays: cannot fail */
 			continue;
 		}
-		r = stream_check_region(s, format, text, sizeof(text));
+		r = stream_check_region(&s->config, false, format->width, format->height, text, sizeof(text));
 		if (r == 0)
 			r = stream_fit(s, format, text, sizeof(text));
 		s->retired_plan = next_plan_number(camera);

@@ -188,8 +188,13 @@ static void on_readable(struct loop_op *op, int result)
 static void adopt_plan(struct capture *capture, struct plan *plan)
 {
 	capture->plan = plan;
-	for (unsigned i = 0; i < plan->stream_count; i++)
-		ring_begin(plan->streams[i].ring, capture->stats.captured + 1);
+	for (unsigned i = 0; i < plan->stream_count; i++) {
+		const struct plan_stream *s = &plan->streams[i];
+
+		if (s->previous)
+			ring_carry(s->ring, s->previous);
+		ring_begin(s->ring, capture->stats.captured + 1);
+	}
 	show_state(capture, (enum capture_state)capture->state);
 	/* C2 pairs with C2 in capture_read_report(): the last use of the old plan before the number of the new one. */
 	__atomic_store_n(&capture->acknowledged, plan->number, __ATOMIC_RELEASE);

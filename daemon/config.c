@@ -189,15 +189,13 @@ static void check_source(const struct config *config, struct config_faults *faul
 /* Regions, where the size of the image is certain before the source is open; else camera.c finds out. */
 static void check_streams(const struct config *config, struct config_faults *faults)
 {
-	const struct source_format image = { .width = config->width, .height = config->height };
-
 	if (!config->width || !strcmp(config->source, "libcamera"))
 		return;
 	for (unsigned i = 0; i < config->stream_count; i++) {
-		const struct stream stream = { .config = config->streams[i] };
 		char error[256], key[32], where[PATHS_BYTES + 128];
 
-		if (stream_check_region(&stream, &image, error, sizeof(error)) == 0)
+		if (stream_check_region(&config->streams[i], false, config->width, config->height, error,
+					sizeof(error)) == 0)
 			continue;
 		snprintf(key, sizeof(key), "streams[%u]", i);
 		say_place(config, &config->stream_places[i], "stream", key, where, sizeof(where));

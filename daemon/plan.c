@@ -6,13 +6,14 @@
 
 static bool is_reader(const struct client *client)
 {
-	return client->plan && (client->state == CLIENT_ATTACHING || client->state == CLIENT_READING);
+	return client->plan && (client->state == CLIENT_ATTACHING || client->state == CLIENT_READING) &&
+	       !client->stream->removed;
 }
 
 /* A private stream ends with its owner: the plan that leaves out the one must leave out the other. */
 static bool is_served(const struct stream *stream)
 {
-	return stream->ring && (!stream->owner || is_reader(stream->owner));
+	return stream->ring && !stream->removed && (!stream->owner || is_reader(stream->owner));
 }
 
 /* Number the streams that are served and note how many readers and cursors each has. */
@@ -23,6 +24,7 @@ static void count(struct plan *plan, struct stream *streams, struct client *clie
 			continue;
 		s->plan_index = plan->stream_count++;
 		plan->streams[s->plan_index].ring = s->ring;
+		plan->streams[s->plan_index].previous = s->retired;
 		plan->streams[s->plan_index].stats = &s->stats;
 	}
 	for (struct client *c = clients; c; c = c->next) {

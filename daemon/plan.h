@@ -35,6 +35,8 @@ struct plan_notice {
 
 struct plan_stream {
 	struct ring *ring;
+	const struct ring
+		*previous; /* whose account it goes on with when the plan is taken over; NULL: it has its own */
 	struct stream_stats *stats;  /* the stream's */
 	struct region region;        /* of a shared stream, clamped to the image and the ring */
 	struct region_limits limits; /* what a wanted region is clamped to; its `bin` is the stream's */

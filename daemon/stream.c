@@ -2,6 +2,7 @@
 /* stream.c - see stream.h. Main thread only; holds the rule of how many cursors a ring can bear. */
 #include "stream.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,6 +12,16 @@
 
 #define STREAM_SLOTS_DEFAULT 8u
 
+void stream_config_complete(struct stream_config *config)
+{
+	if (!config->slot_count)
+		config->slot_count = STREAM_SLOTS_DEFAULT;
+	if (!config->fourcc)
+		config->fourcc = LUMARING_FORMAT_R8;
+	if (!config->bin)
+		config->bin = 1;
+}
+
 struct stream *stream_create(const struct stream_config *config, const char *camera, gid_t group, uint64_t bytes_max)
 {
 	struct stream *stream = calloc(1, sizeof(*stream));
@@ -18,12 +29,7 @@ struct stream *stream_create(const struct stream_config *config, const char *cam
 	if (!stream)
 		return NULL;
 	stream->config = *config;
-	if (!stream->config.slot_count)
-		stream->config.slot_count = STREAM_SLOTS_DEFAULT;
-	if (!stream->config.fourcc)
-		stream->config.fourcc = LUMARING_FORMAT_R8;
-	if (!stream->config.bin)
-		stream->config.bin = 1;
+	stream_config_complete(&stream->config);
 	stream->camera = camera;
 	stream->group = group;
 	stream->bytes_max = bytes_max;
@@ -82,9 +88,14 @@ bool region_is_inside(const struct region *region, uint32_t image_width, uint32_
 	       region->height <= image_height - region->y;
 }
 
+static uint32_t bytes_per_pixel(const struct stream_config *config)
+{
+	return config->fourcc == LUMARING_FORMAT_R16 ? 2 : 1;
+}
+
 uint32_t stream_bytes_per_pixel(const struct stream *stream)
 {
-	return stream->config.fourcc == LUMARING_FORMAT_R16 ? 2 : 1;
+	return bytes_per_pixel(&stream->config);
 }
 
 struct region_limits stream_limits(const struct stream *stream)
@@ -95,49 +106,49 @@ struct region_limits stream_limits(const struct stream *stream)
 }
 
 /* False when there is not one pixel to be made of bin x bin. */
-static bool can_bin(const struct stream *stream, const struct source_format *format)
+static bool can_bin(const struct stream_config *config, bool clamped, uint32_t image_width, uint32_t image_height)
 {
-	const struct region *r = &stream->config.region;
-	uint32_t width = r->width ? r->width : format->width - r->x;
-	uint32_t height = r->height ? r->height : format->height - r->y;
+	const struct region *r = &config->region;
+	uint32_t width = r->width ? r->width : image_width - r->x;
+	uint32_t height = r->height ? r->height : image_height - r->y;
 
-	/* A private region is clamped, as it is whenever its owner moves it. */
-	if (stream->owner) {
-		width = format->width;
-		height = format->height;
+	if (clamped) {
+		width = image_width;
+		height = image_height;
 	}
-	return width >= stream->config.bin && height >= stream->config.bin;
+	return width >= config->bin && height >= config->bin;
 }
 
-int stream_check_region(const struct stream *stream, const struct source_format *format, char *text, size_t text_bytes)
+int stream_check_region(const struct stream_config *config, bool clamped, uint32_t image_width, uint32_t image_height,
+			char *text, size_t text_bytes)
 {
-	const struct region *r = &stream->config.region;
+	const struct region *r = &config->region;
 
-	if (!region_is_inside(r, format->width, format->height))
+	if (!region_is_inside(r, image_width, image_height))
 		return snprintf(text, text_bytes,
-				"stream %s: region %u,%u,%u,%u does not lie inside the image of %ux%u",
-				stream->config.name, r->x, r->y, r->width, r->height, format->width, format->height),
+				"stream %s: region %u,%u,%u,%u does not lie inside the image of %ux%u", config->name,
+				r->x, r->y, r->width, r->height, image_width, image_height),
 		       -EINVAL;
-	if (!can_bin(stream, format))
+	if (!can_bin(config, clamped, image_width, image_height))
 		return snprintf(text, text_bytes,
 				"stream %s: bin 2 needs at least 2x2 pixels, region %u,%u,%u,%u of the image of %ux%u "
 				"has fewer",
-				stream->config.name, r->x, r->y, r->width, r->height, format->width, format->height),
+				config->name, r->x, r->y, r->width, r->height, image_width, image_height),
 		       -EINVAL;
 	return 0;
 }
 
 /* A side of the pictures from a side of a region. */
-static uint32_t binned(const struct stream *stream, uint32_t side)
+static uint32_t binned(const struct stream_config *config, uint32_t side)
 {
-	return max_u32(side / stream->config.bin, 1);
+	return max_u32(side / config->bin, 1);
 }
 
-static struct ring_config ring_configuration(const struct stream *stream, const struct source_format *format)
+static struct ring_config ring_configuration(const struct stream *stream, const struct stream_config *c,
+					     uint32_t image_width, uint32_t image_height)
 {
-	const struct stream_config *c = &stream->config;
 	const struct region_limits none = { UINT32_MAX, UINT32_MAX, c->bin };
-	struct region first = region_clamp(c->region, format->width, format->height, &none);
+	struct region first = region_clamp(c->region, image_width, image_height, &none);
 	/* A capacity that a larger image has outgrown grows with it, else the ring would never fit. */
 	bool own_width = c->width_max && (stream->owner || c->width_max > first.width);
 	bool own_height = c->height_max && (stream->owner || c->height_max > first.height);
@@ -146,34 +157,57 @@ static struct ring_config ring_configuration(const struct stream *stream, const 
 		.camera = stream->camera,
 		.stream = c->name,
 		.slot_count = c->slot_count,
-		.width_max = binned(stream, own_width ? c->width_max : first.width),
-		.height_max = binned(stream, own_height ? c->height_max : first.height),
-		.bytes_per_pixel = stream_bytes_per_pixel(stream),
+		.width_max = binned(c, own_width ? c->width_max : first.width),
+		.height_max = binned(c, own_height ? c->height_max : first.height),
+		.bytes_per_pixel = bytes_per_pixel(c),
 		.bytes_max = stream->bytes_max,
 		.group = stream->group,
 		.named = !stream->owner,
-		.account = stream->ring ? ring_account(stream->ring) : (struct ring_account){ 0 },
 	};
 }
 
-uint64_t stream_bytes_needed(const struct stream *stream, const struct source_format *format)
+uint64_t stream_bytes_needed(const struct stream *stream, const struct stream_config *config, uint32_t image_width,
+			     uint32_t image_height)
 {
-	struct ring_config config = ring_configuration(stream, format);
+	struct ring_config needed = ring_configuration(stream, config, image_width, image_height);
 
-	return ring_bytes_needed(&config);
+	return ring_bytes_needed(&needed);
 }
 
-/* A private stream keeps its capacity for life: its region is clamped to it. */
-static bool ring_will_do(const struct stream *stream, const struct ring_config *needed)
+/*
+ * A ring may be larger than is needed, unless another capacity was asked for since it was made. A private stream keeps
+ * its own for life: its region is clamped to it.
+ */
+static bool ring_will_do(const struct stream *stream, const struct stream_config *config,
+			 const struct ring_config *needed)
 {
-	return stream->ring && (stream->owner || (ring_width_max(stream->ring) >= needed->width_max &&
-						  ring_height_max(stream->ring) >= needed->height_max &&
-						  ring_bytes_per_pixel(stream->ring) >= needed->bytes_per_pixel));
+	const struct ring *ring = stream->ring;
+	uint32_t width = ring ? ring_width_max(ring) : 0, height = ring ? ring_height_max(ring) : 0;
+
+	if (!ring || stream->owner)
+		return ring;
+	if (ring_slot_count(ring) != needed->slot_count || ring_bytes_per_pixel(ring) < needed->bytes_per_pixel)
+		return false;
+	if (config->width_max != stream->config.width_max || config->height_max != stream->config.height_max)
+		return width == needed->width_max && height == needed->height_max;
+	return width >= needed->width_max && height >= needed->height_max;
 }
 
-static void set_source(struct ring *ring, const struct source_format *format)
+bool stream_needs_ring(const struct stream *stream, const struct stream_config *config, uint32_t image_width,
+		       uint32_t image_height)
 {
-	ring_set_source(ring, (enum lumaring_luma_range)format->luma_range, (enum lumaring_clock)format->sensor_clock);
+	struct ring_config needed = ring_configuration(stream, config, image_width, image_height);
+
+	return !ring_will_do(stream, config, &needed);
+}
+
+int stream_prepare(const struct stream *stream, const struct stream_config *config, uint32_t image_width,
+		   uint32_t image_height, struct ring **ret_ring, char *text, size_t text_bytes)
+{
+	struct ring_config needed = ring_configuration(stream, config, image_width, image_height);
+
+	*ret_ring = NULL;
+	return ring_will_do(stream, config, &needed) ? 0 : ring_create(&needed, ret_ring, text, text_bytes);
 }
 
 static void choose_kernels(struct stream *stream, const struct source_format *format)
@@ -183,24 +217,48 @@ static void choose_kernels(struct stream *stream, const struct source_format *fo
 	stream->has_inner = copy_conversion_inner(&stream->conversion, copy_cpu(), &stream->inner);
 }
 
+void stream_take(struct stream *stream, const struct stream_config *config, struct ring *prepared,
+		 const struct source_format *format)
+{
+	assert(!prepared || !stream->retired);
+	stream->config = *config;
+	choose_kernels(stream, format);
+	if (prepared) {
+		stream->retired = stream->ring;
+		stream->ring = prepared;
+	}
+	ring_set_source(stream->ring, (enum lumaring_luma_range)format->luma_range,
+			(enum lumaring_clock)format->sensor_clock);
+}
+
 int stream_fit(struct stream *stream, const struct source_format *format, char *text, size_t text_bytes)
 {
-	struct ring_config config = ring_configuration(stream, format);
+	const struct stream_config config = stream->config;
 	struct ring *ring;
-	int r;
+	int r = stream_prepare(stream, &config, format->width, format->height, &ring, text, text_bytes);
 
-	choose_kernels(stream, format);
-	if (ring_will_do(stream, &config)) {
-		set_source(stream->ring, format);
-		return 0;
-	}
-	r = ring_create(&config, &ring, text, text_bytes);
 	if (r < 0)
 		return r;
-	set_source(ring, format);
-	stream->retired = stream->ring;
-	stream->ring = ring;
-	return 1;
+	stream_take(stream, &config, ring, format);
+	return ring != NULL;
+}
+
+static uint64_t max_u64(uint64_t a, uint64_t b)
+{
+	return a > b ? a : b;
+}
+
+/* Until the capture thread has carried it over, the account is with the ring that is replaced. */
+uint64_t stream_published(const struct stream *stream)
+{
+	return max_u64(stream->ring ? ring_published(stream->ring) : 0,
+		       stream->retired ? ring_published(stream->retired) : 0);
+}
+
+uint64_t stream_lost(const struct stream *stream, enum lumaring_lost cause)
+{
+	return max_u64(stream->ring ? ring_lost(stream->ring, cause) : 0,
+		       stream->retired ? ring_lost(stream->retired, cause) : 0);
 }
 
 void stream_kernels(const struct stream *stream, const struct region *region, char *text, size_t text_bytes)

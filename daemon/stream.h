@@ -46,6 +46,9 @@ struct stream {
 	struct ring *ring;     /* NULL until the source's format is known */
 	struct ring *retired;  /* replaced: destroyed when the capture thread has a plan without it */
 	uint64_t retired_plan; /* number of that plan */
+	bool removed;          /* no longer wanted, no client may have it any more */
+	uint64_t removed_plan; /* number of the first plan without it */
+	bool closed;           /* removed, and that plan is in use: freed with its last client */
 	uint32_t cursors_granted;
 	struct client *owner;      /* of a private stream */
 	uint64_t notices_dropped;  /* by clients that have left */
@@ -53,7 +56,10 @@ struct stream {
 	struct stream_stats stats; /* written by the capture thread */
 };
 
-/* Allocate; `config` is copied. NULL: no memory. */
+/* Fill in the defaults of what is 0. */
+void stream_config_complete(struct stream_config *config);
+
+/* Allocate; `config` is copied and completed. NULL: no memory. */
 struct stream *stream_create(const struct stream_config *config, const char *camera, gid_t group, uint64_t bytes_max);
 void stream_destroy(struct stream *stream); /* and its rings; NULL is allowed */
 
@@ -80,14 +86,44 @@ bool region_is_inside(const struct region *region, uint32_t image_width, uint32_
 /* Bytes of a sample of the stream's frames. */
 uint32_t stream_bytes_per_pixel(const struct stream *stream);
 
+/*
+ * What was published and lost so far: over the rings it had, and never less than before, also while one takes another's
+ * place.
+ */
+uint64_t stream_published(const struct stream *stream);
+uint64_t stream_lost(const struct stream *stream, enum lumaring_lost cause);
+
 /* What its regions are limited to; the stream has a ring. */
 struct region_limits stream_limits(const struct stream *stream);
 
 /*
- * 0, or -EINVAL and a sentence in `text` when the region, as configured, does not lie inside the format's image, or the
- * stream bins and it has less than 2x2 pixels (a private stream: the image has).
+ * 0, or -EINVAL and a sentence in `text` when the region, as configured, does not lie inside an image of that size, or
+ * the stream bins and it has less than 2x2 pixels (clamped, as a private stream's is: the image has).
  */
-int stream_check_region(const struct stream *stream, const struct source_format *format, char *text, size_t text_bytes);
+int stream_check_region(const struct stream_config *config, bool clamped, uint32_t image_width, uint32_t image_height,
+			char *text, size_t text_bytes);
+
+/*
+ * Make what the stream needs to be of that configuration, completed, in images of that size, without changing it: 0,
+ * and *ret_ring is NULL when the ring it has will do; else as ring_create() with a sentence in `text`.
+ */
+int stream_prepare(const struct stream *stream, const struct stream_config *config, uint32_t image_width,
+		   uint32_t image_height, struct ring **ret_ring, char *text, size_t text_bytes);
+
+/* Would stream_prepare() make a ring? */
+bool stream_needs_ring(const struct stream *stream, const struct stream_config *config, uint32_t image_width,
+		       uint32_t image_height);
+
+/* Bytes of that ring, 0: out of range. */
+uint64_t stream_bytes_needed(const struct stream *stream, const struct stream_config *config, uint32_t image_width,
+			     uint32_t image_height);
+
+/*
+ * Be of that configuration and format from the next plan on, with the ring that was prepared, NULL: its own. The old
+ * one is then in ->retired, which must be NULL before.
+ */
+void stream_take(struct stream *stream, const struct stream_config *config, struct ring *prepared,
+		 const struct source_format *format);
 
 /*
  * Make the stream's ring fit a format: 0 when the ring it has will do, 1 when it got a (new) one and the old one is in
@@ -100,9 +136,6 @@ int stream_fit(struct stream *stream, const struct source_format *format, char *
 
 /* The names of the kernels that make its pictures, of a region of that size. After stream_fit(). */
 void stream_kernels(const struct stream *stream, const struct region *region, char *text, size_t text_bytes);
-
-/* Bytes the ring for a format would take, 0: out of range. */
-uint64_t stream_bytes_needed(const struct stream *stream, const struct source_format *format);
 
 /* Cursors that can be granted now, at most `wanted`. */
 uint32_t stream_grant(const struct stream *stream, uint32_t wanted);

@@ -77,10 +77,15 @@ static int open_exclusive(struct ring *ring, const struct ring_config *config)
 	return -EEXIST;
 }
 
-static int allocate(int fd, const struct ring *ring, uint32_t slot_count, char *text, size_t text_bytes)
+uint64_t ring_bytes_available(void)
 {
 	struct statvfs room;
-	uint64_t available;
+
+	return statvfs(RING_DIRECTORY, &room) < 0 ? 0 : (uint64_t)room.f_bavail * room.f_frsize;
+}
+
+static int allocate(int fd, const struct ring *ring, uint32_t slot_count, char *text, size_t text_bytes)
+{
 	int r;
 
 	/* ftruncate() would succeed and the first store without room be SIGBUS: every page is had now, or refused. */
@@ -91,14 +96,13 @@ static int allocate(int fd, const struct ring *ring, uint32_t slot_count, char *
 		return 0;
 	if (r == -EFBIG)
 		r = -ENOSPC;
-	if (ftruncate(fd, 0) < 0 || fstatvfs(fd, &room) < 0)
+	if (ftruncate(fd, 0) < 0)
 		return snprintf(text, text_bytes, "cannot allocate %s: %s", ring->name, strerror(-r)), r;
-	available = (uint64_t)room.f_bavail * room.f_frsize;
 	snprintf(text, text_bytes,
 		 "%s needs %llu bytes for %u slots but %s has %llu available: use fewer --slots, a smaller size, or "
 		 "enlarge it (mount -o remount,size=... %s)",
 		 ring->name, (unsigned long long)ring->shape.object_bytes, slot_count, RING_DIRECTORY,
-		 (unsigned long long)available, RING_DIRECTORY);
+		 (unsigned long long)ring_bytes_available(), RING_DIRECTORY);
 	return r;
 }
 

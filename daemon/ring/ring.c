@@ -91,12 +91,10 @@ static void header_fill(struct ring *ring, const struct ring_config *config)
 	h->order_count = ring->shape.order_count;
 	h->width_max = ring->width_max;
 	h->height_max = ring->height_max;
-	h->sequence_first = ring->account.sequence_first;
 	h->writer_pid = (uint32_t)getpid();
 	h->writer_start = process_start_ticks(getpid());
 	memcpy(h->camera, config->camera, strnlen(config->camera, sizeof(h->camera)));
 	memcpy(h->stream, config->stream, strnlen(config->stream, sizeof(h->stream)));
-	memcpy(h->lost, ring->account.lost, sizeof(h->lost));
 }
 
 static int allocate_lists(struct ring *ring)
@@ -123,7 +121,6 @@ int ring_create(const struct ring_config *config, struct ring **ret_ring, char *
 	ring->width_max = config->width_max;
 	ring->height_max = config->height_max;
 	ring->bytes_per_pixel = config->bytes_per_pixel;
-	ring->account = config->account;
 	if (!ring_shape_compute(config, &ring->shape)) {
 		snprintf(text, text_bytes,
 			 "a ring of %u slots for %ux%u pixels is out of range: %u to %u slots, each side 1 to %u",
@@ -259,6 +256,23 @@ int ring_take(struct ring *ring, uint64_t sequence, const uint64_t *const *curso
 	return taken == UINT32_MAX ? 0 : -ENOBUFS;
 }
 
+static void set_lost(struct ring *ring, unsigned cause, uint64_t count)
+{
+	ring->account.lost[cause] = count;
+	/* For people who look between frames; each descriptor has its own copy: relaxed. */
+	__atomic_store_n(&ring->header->lost[cause], count, __ATOMIC_RELAXED);
+}
+
+void ring_carry(struct ring *ring, const struct ring *previous)
+{
+	ring->account.sequence_first = previous->account.sequence_first;
+	ring->header->sequence_first = previous->account.sequence_first;
+	for (unsigned cause = 0; cause < LUMARING_LOST_CAUSES; cause++)
+		set_lost(ring, cause, previous->account.lost[cause]);
+	/* W9, as in ring_publish(). */
+	__atomic_store_n(&ring->account.published, previous->account.published, __ATOMIC_RELEASE);
+}
+
 void ring_begin(struct ring *ring, uint64_t sequence)
 {
 	if (ring->account.sequence_first)
@@ -327,9 +341,7 @@ void ring_publish(struct ring *ring, uint32_t slot, uint64_t sequence, struct lu
 
 void ring_count_lost(struct ring *ring, enum lumaring_lost cause, uint64_t count)
 {
-	ring->account.lost[cause] += count;
-	/* For people who look between frames; each descriptor has its own copy: relaxed. */
-	__atomic_store_n(&ring->header->lost[cause], ring->account.lost[cause], __ATOMIC_RELAXED);
+	set_lost(ring, cause, ring->account.lost[cause] + count);
 }
 
 /* --- state and facts --- */
@@ -377,6 +389,11 @@ uint64_t ring_bytes(const struct ring *ring)
 uint64_t ring_slot_bytes(const struct ring *ring)
 {
 	return ring->shape.slot_bytes;
+}
+
+uint32_t ring_slot_count(const struct ring *ring)
+{
+	return ring->shape.slot_count;
 }
 
 uint32_t ring_width_max(const struct ring *ring)

@@ -31,7 +31,6 @@ struct ring_config {
 	uint64_t bytes_max;       /* ceiling for the whole object, 0: none */
 	gid_t group;              /* (gid_t)-1: leave */
 	bool named;               /* false: the name is gone as soon as the object exists (private streams) */
-	struct ring_account account;
 };
 
 /* Bytes a ring of this configuration takes; 0 if that does not fit 63 bits. */
@@ -46,12 +45,16 @@ uint64_t ring_bytes_needed(const struct ring_config *config);
  */
 int ring_create(const struct ring_config *config, struct ring **ret_ring, char *text, size_t text_bytes);
 
+/* Bytes that an object may still take in /dev/shm now; others may take them first. */
+uint64_t ring_bytes_available(void);
+
 /* Unlink the name and unmap; clients that mapped it keep what they have. NULL is allowed. */
 void ring_destroy(struct ring *ring);
 
 int ring_fd(const struct ring *ring); /* opened read-only, for clients; stays the ring's */
 uint64_t ring_epoch(const struct ring *ring);
 uint64_t ring_bytes(const struct ring *ring);
+uint32_t ring_slot_count(const struct ring *ring);
 uint32_t ring_width_max(const struct ring *ring);
 uint32_t ring_height_max(const struct ring *ring);
 uint32_t ring_bytes_per_pixel(const struct ring *ring);                /* that a slot has room for */
@@ -64,6 +67,12 @@ static inline uint32_t ring_cursors_max(uint32_t slot_count)
 {
 	return slot_count - 2;
 }
+
+/*
+ * The stream goes on in this ring with the account of the one it had: called by the capture thread when a plan first
+ * names the ring, after the last use of `previous`, and before ring_begin() and before any client is handed it.
+ */
+void ring_carry(struct ring *ring, const struct ring *previous);
 
 /*
  * The stream's first captured frame will be `sequence`: called by the capture thread when a plan first names the ring.

@@ -183,6 +183,42 @@ static void test_who_reads(void **state)
 	plan_destroy(plan);
 }
 
+/* Who still reads a stream that is no longer wanted is not served any more. */
+static void test_removed(void **state)
+{
+	struct stream *kept = add_stream((struct region){ 0 }, true), *removed = add_stream((struct region){ 0 }, true);
+	struct client *client = add_client(kept, 1);
+	struct plan *plan;
+
+	(void)state;
+	add_client(removed, 2);
+	removed->removed = true;
+	plan = build();
+	assert_int_equal(plan->stream_count, 1);
+	assert_int_equal(of(plan, kept)->client_count, 1);
+	assert_ptr_equal(of(plan, kept)->clients[0], client);
+	plan_destroy(plan);
+}
+
+/* The capture thread is told whose account a ring goes on with. */
+static void test_previous(void **state)
+{
+	struct stream *stream = add_stream((struct region){ 0 }, true);
+	struct ring *first = stream->ring;
+	struct source_format larger = format;
+	struct plan *plan = build();
+	char text[512] = "";
+
+	(void)state;
+	assert_null(of(plan, stream)->previous);
+	plan_destroy(plan);
+	larger.width *= 2;
+	assert_int_equal(stream_fit(stream, &larger, text, sizeof(text)), 1);
+	plan = build();
+	assert_ptr_equal(of(plan, stream)->previous, first);
+	plan_destroy(plan);
+}
+
 /* Its owner moves the region of a private stream by the word in its page. */
 static void test_private(void **state)
 {
@@ -314,6 +350,8 @@ int main(void)
 		cmocka_unit_test_teardown(test_nothing, tear_down),
 		cmocka_unit_test_teardown(test_streams, tear_down),
 		cmocka_unit_test_teardown(test_who_reads, tear_down),
+		cmocka_unit_test_teardown(test_removed, tear_down),
+		cmocka_unit_test_teardown(test_previous, tear_down),
 		cmocka_unit_test_teardown(test_private, tear_down),
 		cmocka_unit_test_teardown(test_private_ends, tear_down),
 		cmocka_unit_test_teardown(test_picture, tear_down),
