@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * capture.c - see capture.h: the thread, its events and its plans; deliver.c has what becomes of a frame. C1 to C5
+ * capture.c - see capture.h: the thread, its events and its plans; deliver.c has what becomes of a frame. C1 to C6
  * label the atomics between this thread and the main thread.
  */
 #include "capture.h"
@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "deliver.h"
 
 /* Frames taken in one turn of the loop before plans and stops are looked at again. */
@@ -32,14 +33,18 @@ struct capture {
 	 * the main thread has answered with a plan (format) or ever (text). */
 	uint64_t acknowledged;  /* atomic */
 	uint32_t format_serial; /* atomic */
+	uint32_t framed_serial; /* atomic */
 	uint32_t state;         /* atomic: enum capture_state */
 	struct source_format format;
+	uint64_t before_ns, after_ns; /* stored before framed_serial, and not again before the next format's plan */
 	char text[320];
 
 	/* The thread's own. */
 	struct deliver deliver;
 	struct loop_op doorbell, readable;
 	struct plan *plan;
+	uint64_t newest_ns;        /* when the newest frame was complete */
+	uint64_t resumed_ns;       /* since when frames of this format are fetched */
 	struct camera_stats stats; /* the main thread looks at them */
 };
 
@@ -91,14 +96,36 @@ static bool is_over(const struct capture *capture)
 
 /* --- one frame --- */
 
+/* A newer frame waits already: because copying is slow, or because nothing was fetched while the format changed. */
+static unsigned cause_of(const struct capture *capture, const struct source_frame *frame)
+{
+	if (!frame->behind || !source_is_live(capture->source))
+		return DELIVER_IT;
+	return frame->ready_ns < capture->resumed_ns ? LUMARING_LOST_RECONFIGURE : LUMARING_LOST_COPY_LATE;
+}
+
+/* The time around a change of format is from its last frame before to the first one after. */
+static void note_frame(struct capture *capture, const struct source_frame *frame)
+{
+	if (capture->framed_serial != capture->format_serial) {
+		capture->before_ns = capture->newest_ns;
+		capture->after_ns = frame->ready_ns;
+		/* C6 pairs with C6 in capture_read_report(): the times, and the frame in the rings, before the number.
+		 */
+		__atomic_store_n(&capture->framed_serial, capture->format_serial, __ATOMIC_RELEASE);
+		loop_wake(capture->main_doorbell);
+	}
+	capture->newest_ns = frame->ready_ns;
+}
+
 static void take_frame(struct capture *capture, const struct source_frame *frame)
 {
 	uint64_t sequence = capture->stats.captured + 1;
-	bool late = frame->behind > 0 && source_is_live(capture->source);
 
 	stats_captured(&capture->stats, sequence, frame->ready_ns);
 	set_state(capture, CAPTURE_LIVE);
-	deliver_copy(&capture->deliver, capture->plan, frame, sequence, late);
+	deliver_copy(&capture->deliver, capture->plan, frame, sequence, cause_of(capture, frame));
+	note_frame(capture, frame);
 	/* The buffer goes back before the many are told, so that the camera never waits for a client. */
 	source_release(capture->source, frame->buffer);
 	deliver_tell(&capture->deliver, capture->plan);
@@ -187,6 +214,8 @@ static void on_readable(struct loop_op *op, int result)
 
 static void adopt_plan(struct capture *capture, struct plan *plan)
 {
+	if (!capture->plan || capture->plan->format_serial != plan->format_serial)
+		capture->resumed_ns = clock_monotonic_ns();
 	capture->plan = plan;
 	for (unsigned i = 0; i < plan->stream_count; i++) {
 		const struct plan_stream *s = &plan->streams[i];
@@ -307,13 +336,19 @@ void capture_hand_plan(struct capture *capture, struct plan *plan)
 
 void capture_read_report(struct capture *capture, struct capture_report *report)
 {
-	/* C1 to C3 pair with those in set_state(), adopt_plan() and take_format(). */
-	uint32_t format_serial = __atomic_load_n(&capture->format_serial, __ATOMIC_ACQUIRE);
+	/* C1 to C3 and C6 pair with those in set_state(), adopt_plan(), take_format() and note_frame(). */
+	uint32_t format_serial = __atomic_load_n(&capture->format_serial, __ATOMIC_ACQUIRE), framed_serial;
 
 	report->acknowledged = __atomic_load_n(&capture->acknowledged, __ATOMIC_ACQUIRE);
 	if (format_serial != report->format_serial)
 		report->format = capture->format; /* not written again before a plan for this number */
 	report->format_serial = format_serial;
+	framed_serial = __atomic_load_n(&capture->framed_serial, __ATOMIC_ACQUIRE);
+	if (framed_serial != report->framed_serial) {
+		report->before_ns = capture->before_ns; /* as the format */
+		report->after_ns = capture->after_ns;
+	}
+	report->framed_serial = framed_serial;
 	report->state = (enum capture_state)__atomic_load_n(&capture->state, __ATOMIC_ACQUIRE);
 	if (report->state == CAPTURE_FAILED)
 		memcpy(report->text, capture->text, sizeof(report->text));

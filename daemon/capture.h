@@ -39,6 +39,9 @@ struct capture_report {
 	uint64_t acknowledged;       /* number of the plan in use: older ones, and what only they name, are free */
 	uint32_t format_serial;      /* counts the formats the source announced, 0: none yet */
 	struct source_format format; /* of that number; the capture thread waits until a plan is made for it */
+	uint32_t framed_serial;      /* number of the newest format that a frame came of, 0: none yet */
+	uint64_t before_ns;          /* CLOCK_MONOTONIC when the last frame before that format was complete, 0: none */
+	uint64_t after_ns;           /* and the first one of it */
 	enum capture_state state;
 	char text[320]; /* FAILED */
 };

@@ -54,15 +54,15 @@ static void count_before_capture(struct ring *ring, const struct source_frame *f
 
 /* Take a slot and say what will be in it, or count the one cause why there is none. */
 static void take_slot(const struct plan *plan, struct plan_stream *stream, const struct source_frame *frame,
-		      uint64_t sequence, bool late)
+		      uint64_t sequence, unsigned cause)
 {
 	struct plan_picture *picture = &stream->picture;
 
 	count_before_capture(stream->ring, frame);
 	if (!stream->wanted)
 		ring_count_lost(stream->ring, LUMARING_LOST_UNREAD, 1);
-	else if (late)
-		ring_count_lost(stream->ring, LUMARING_LOST_COPY_LATE, 1);
+	else if (cause != DELIVER_IT)
+		ring_count_lost(stream->ring, (enum lumaring_lost)cause, 1);
 	else if (ring_take(stream->ring, sequence, stream->cursors, stream->cursor_count, &picture->slot) < 0)
 		ring_count_lost(stream->ring, LUMARING_LOST_NO_SLOT, 1);
 	else
@@ -197,11 +197,11 @@ static void tell(struct deliver *deliver, struct plan *plan, bool early)
 }
 
 void deliver_copy(struct deliver *deliver, struct plan *plan, const struct source_frame *frame, uint64_t sequence,
-		  bool late)
+		  unsigned cause)
 {
 	publish_notify_frame(&deliver->teller);
 	for (unsigned i = 0; i < plan->stream_count; i++)
-		take_slot(plan, &plan->streams[i], frame, sequence, late);
+		take_slot(plan, &plan->streams[i], frame, sequence, cause);
 	if (choose_early(plan)) {
 		copy_some(deliver, plan, frame, sequence, true);
 		tell(deliver, plan, true);

@@ -27,12 +27,16 @@ struct deliver {
 	struct tuner tuner; /* any thread may look: tuner_view() */
 };
 
+/* What is to be done with a frame: delivered, or counted under the cause why it is not. */
+#define DELIVER_IT LUMARING_LOST_CAUSES
+
 /*
- * Copy a frame into a slot of each stream's ring, publish it, and tell the clients of the small ones; `late`: it has
- * been overtaken by a newer one and is only counted. When this returns the frame's pixels are not needed any more.
+ * Copy a frame into a slot of each stream's ring, publish it, and tell the clients of the small ones; or only count it
+ * under `cause`, if that is not DELIVER_IT: it has been overtaken by a newer one. When this returns the frame's pixels
+ * are not needed any more.
  */
 void deliver_copy(struct deliver *deliver, struct plan *plan, const struct source_frame *frame, uint64_t sequence,
-		  bool late);
+		  unsigned cause);
 
 /* Tell all others. */
 void deliver_tell(struct deliver *deliver, struct plan *plan);

@@ -136,7 +136,7 @@ enum lumaring_lost {
 	LUMARING_LOST_UNREAD = 0,      /* nobody read the stream, so it was not copied: not a fault */
 	LUMARING_LOST_NO_SLOT = 1,     /* no slot was free: never happens while the daemon keeps its own rule */
 	LUMARING_LOST_COPY_LATE = 2,   /* a newer frame was already waiting: the copy could not keep up */
-	LUMARING_LOST_RECONFIGURE = 3, /* captured while the stream's ring was being replaced; so far every source waits */
+	LUMARING_LOST_RECONFIGURE = 3, /* captured, and overtaken by newer ones, while a change of format was under way */
 	LUMARING_LOST_ERROR = 4,       /* the camera delivered it marked as damaged */
 	LUMARING_LOST_SENSOR = 8,      /* the sensor or its receiver dropped it, seen from the sensor timestamps */
 	LUMARING_LOST_CAMERA = 9,      /* a gap in the camera's own numbers */

@@ -120,11 +120,11 @@ static struct source_frame frame_of(uint64_t sequence)
 				      .exposure_us = 77 };
 }
 
-static void deliver(bool late)
+static void deliver(unsigned cause)
 {
 	struct source_frame frame = frame_of(++world.sequence);
 
-	deliver_copy(&world.deliver, world.plan, &frame, world.sequence, late);
+	deliver_copy(&world.deliver, world.plan, &frame, world.sequence, cause);
 }
 
 static void check_pixels(const struct plan_stream *stream)
@@ -164,7 +164,7 @@ static void test_pictures(void **state)
 	add_stream((struct region){ 0 }, LUMARING_FORMAT_R16, 2, true);
 	streams = make_plan();
 	for (unsigned round = 1; round < 7; round++) {
-		deliver(false);
+		deliver(DELIVER_IT);
 		for (unsigned i = 0; i < world.stream_count; i++) {
 			const struct lumaring_descriptor *d = &streams[i].picture.descriptor, *e = &expected[i];
 
@@ -199,7 +199,7 @@ static void test_small_ones_first(void **state)
 	s = make_plan();
 	for (unsigned i = 0; i < world.stream_count; i++)
 		attach_clients(&s[i], 1);
-	deliver(false);
+	deliver(DELIVER_IT);
 	assert_true(s[1].picture.early && s[3].picture.early);
 	assert_false(s[0].picture.early || s[2].picture.early);
 	assert_true(s[1].picture.descriptor.publish_ns < s[0].picture.descriptor.publish_ns);
@@ -222,15 +222,15 @@ static void test_few_clients_first(void **state)
 	add_stream((struct region){ 100, 100, 64, 64 }, 0, 0, true);
 	s = make_plan();
 	attach_clients(&s[1], DELIVER_EARLY_CLIENTS + 1);
-	deliver(false);
+	deliver(DELIVER_IT);
 	assert_false(s[1].picture.early);
 	deliver_tell(&world.deliver, world.plan);
 	attach_clients(&s[1], DELIVER_EARLY_CLIENTS);
-	deliver(false);
+	deliver(DELIVER_IT);
 	assert_true(s[1].picture.early);
 	deliver_tell(&world.deliver, world.plan);
 	attach_clients(&s[1], 0); /* nobody would be told */
-	deliver(false);
+	deliver(DELIVER_IT);
 	assert_false(s[1].picture.early);
 }
 
@@ -246,7 +246,7 @@ static void test_small_together_first(void **state)
 	s = make_plan();
 	for (unsigned i = 0; i < world.stream_count; i++)
 		attach_clients(&s[i], i < DELIVER_EARLY_CLIENTS);
-	deliver(false);
+	deliver(DELIVER_IT);
 	for (unsigned i = 0; i < world.stream_count; i++)
 		early += s[i].picture.early;
 	assert_int_equal(early, STREAMS_MAX / DELIVER_EARLY_PART);
@@ -261,7 +261,7 @@ static void test_alone(void **state)
 	add_stream((struct region){ 100, 100, 64, 64 }, 0, 0, true);
 	add_stream((struct region){ 0 }, 0, 0, false);
 	s = make_plan();
-	deliver(false);
+	deliver(DELIVER_IT);
 	assert_true(s[0].picture.due);
 	assert_false(s[0].picture.early || s[1].picture.due);
 	assert_int_equal(ring_lost(s[1].ring, LUMARING_LOST_UNREAD), 1);
@@ -276,12 +276,16 @@ static void test_late(void **state)
 	add_stream((struct region){ 0 }, 0, 0, true);
 	add_stream((struct region){ 0 }, 0, 0, false);
 	s = make_plan();
-	deliver(true);
+	deliver(LUMARING_LOST_COPY_LATE);
 	deliver_tell(&world.deliver, world.plan);
 	assert_int_equal(ring_lost(s[0].ring, LUMARING_LOST_COPY_LATE), 1);
 	assert_int_equal(ring_lost(s[1].ring, LUMARING_LOST_UNREAD), 1);
 	assert_int_equal(ring_published(s[0].ring), 0);
-	deliver(false);
+	deliver(LUMARING_LOST_RECONFIGURE);
+	deliver_tell(&world.deliver, world.plan);
+	assert_int_equal(ring_lost(s[0].ring, LUMARING_LOST_RECONFIGURE), 1);
+	assert_int_equal(ring_lost(s[0].ring, LUMARING_LOST_COPY_LATE), 1);
+	deliver(DELIVER_IT);
 	assert_int_equal(ring_published(s[0].ring), 1);
 	assert_int_equal(ring_published(s[1].ring), 0);
 }
@@ -297,13 +301,13 @@ static void test_unknown_duration(void **state)
 	make_plan();
 	tuner_init(&world.deliver.tuner, 0, 1, TUNER_BUDGET_PERCENT);
 	frame.frame_duration_us = 0;
-	deliver_copy(&world.deliver, world.plan, &frame, 1, false);
+	deliver_copy(&world.deliver, world.plan, &frame, 1, DELIVER_IT);
 	tuner_view(&world.deliver.tuner, &view);
 	assert_int_equal(view.reason, TUNER_UNPACED);
 	deliver_tell(&world.deliver, world.plan);
 	world.plan->format.frame_duration_us = 10000;
 	tuner_init(&world.deliver.tuner, 0, 1, TUNER_BUDGET_PERCENT);
-	deliver_copy(&world.deliver, world.plan, &frame, 2, false);
+	deliver_copy(&world.deliver, world.plan, &frame, 2, DELIVER_IT);
 	tuner_view(&world.deliver.tuner, &view);
 	assert_int_equal(view.reason, TUNER_MEASURING);
 }
