@@ -14,10 +14,10 @@
 
 #define PRIVATE_REST 4
 
-static struct stream *find_stream(const struct attach *attach, const char *name)
+struct stream *attach_find(const struct attach *attach, const char *name)
 {
 	for (struct stream *s = attach->streams; s; s = s->next)
-		if (!s->owner && !strcmp(s->config.name, name))
+		if (!s->owner && !s->removed && !strcmp(s->config.name, name))
 			return s;
 	return NULL;
 }
@@ -45,6 +45,15 @@ static void join_stream(struct attach *attach, struct client *client)
 	attach->handler.replan(attach->handler.owner);
 }
 
+/* Does any client, also one that is leaving, still point to it? */
+static bool is_held(const struct attach *attach, const struct stream *stream)
+{
+	for (const struct client *c = publish_clients(attach->publish); c; c = c->next)
+		if (c->stream == stream)
+			return true;
+	return false;
+}
+
 /* The capture thread does not know the client any more: give back what it had. */
 void attach_let_go(struct attach *attach, struct client *client)
 {
@@ -55,9 +64,73 @@ void attach_let_go(struct attach *attach, struct client *client)
 		stream->cursors_granted -= client->cursors;
 		stream->notices_dropped += client->notices_dropped;
 	}
-	if (stream && stream->owner == client)
+	if (stream && (stream->owner == client || (stream->closed && !is_held(attach, stream))))
 		remove_stream(attach, stream);
 	publish_release(client);
+}
+
+/* --- shared streams that come and go --- */
+
+unsigned attach_clients(const struct attach *attach, const struct stream *stream)
+{
+	unsigned count = 0;
+
+	for (const struct client *c = publish_clients(attach->publish); c; c = c->next)
+		count += c->stream == stream && c->state != CLIENT_LEAVING;
+	return count;
+}
+
+void attach_add(struct attach *attach, struct stream *stream)
+{
+	struct stream **link = &attach->streams;
+
+	while (*link)
+		link = &(*link)->next;
+	stream->next = NULL;
+	*link = stream;
+}
+
+static void dismiss_clients(struct attach *attach, const struct stream *stream)
+{
+	struct client *next;
+
+	for (struct client *c = publish_clients(attach->publish); c; c = next) {
+		next = c->next;
+		if (c->stream != stream)
+			continue;
+		if (c->state == CLIENT_READING)
+			publish_dismiss(c);
+		else if (c->state == CLIENT_ATTACHING && !c->refused)
+			publish_refuse(c, -ENOENT, "the stream \"%s\" was just removed", stream->config.name);
+	}
+}
+
+void attach_settle(struct attach *attach, uint64_t plan)
+{
+	struct stream *next;
+
+	for (struct stream *s = attach->streams; s; s = next) {
+		next = s->next;
+		if (!s->removed || s->removed_plan > plan)
+			continue;
+		if (!s->closed && s->ring)
+			ring_set_state(s->ring, LUMARING_RING_CLOSED);
+		s->closed = true;
+		dismiss_clients(attach, s);
+		if (!is_held(attach, s))
+			remove_stream(attach, s);
+	}
+}
+
+void attach_hold(struct attach *attach)
+{
+	attach->held = true;
+}
+
+void attach_resume(struct attach *attach)
+{
+	attach->held = false;
+	attach_waiting(attach);
 }
 
 /*
@@ -67,7 +140,8 @@ static int fit_private(struct attach *attach, struct stream *stream, char *text,
 {
 	const struct source_format *format = attach->format;
 	uint64_t needed = stream_bytes_needed(stream, &stream->config, format->width, format->height);
-	uint64_t room = attach->config->private_bytes_max - attach->private_bytes;
+	uint64_t max = attach->config->private_bytes_max; /* may have been lowered meanwhile */
+	uint64_t room = max > attach->private_bytes ? max - attach->private_bytes : 0;
 	int r;
 
 	r = stream_check_region(&stream->config, true, format->width, format->height, text, text_bytes);
@@ -77,8 +151,7 @@ static int fit_private(struct attach *attach, struct stream *stream, char *text,
 		return snprintf(text, text_bytes,
 				"a private ring of %llu bytes is beyond what is left of private-bytes %llu: %llu; ask "
 				"for fewer slots or a smaller capacity, or raise it",
-				(unsigned long long)needed, (unsigned long long)attach->config->private_bytes_max,
-				(unsigned long long)room),
+				(unsigned long long)needed, (unsigned long long)max, (unsigned long long)room),
 		       -EDQUOT;
 	r = stream_fit(stream, format, text, text_bytes);
 	if (r > 0)
@@ -117,7 +190,7 @@ static void attach_when_ready(struct attach *attach, struct client *client)
 {
 	uint64_t began_ns;
 
-	if (!attach->format || client->plan || client->refused)
+	if (!attach->format || attach->held || client->plan || client->refused)
 		return;
 	if (!client->stream->owner) {
 		join_stream(attach, client);
@@ -174,7 +247,7 @@ static void refuse_unknown(struct attach *attach, struct client *client, const c
 	size_t used = 0;
 
 	for (struct stream *s = attach->streams; s && used < sizeof(known) - 1; s = s->next)
-		if (!s->owner)
+		if (!s->owner && !s->removed)
 			used += (size_t)snprintf(known + used, sizeof(known) - used, "%s%s", used ? ", " : "",
 						 s->config.name);
 	publish_refuse(client, -ENOENT, "there is no stream \"%s\"; streams of %s are: %s", name,
@@ -213,7 +286,7 @@ static struct stream *shared_stream(struct attach *attach, struct client *client
 	if (!name_valid(name)) {
 		publish_refuse(client, -EINVAL, "bad hello: the stream's name is not 1 to 32 of a-z, 0-9, _ and -");
 	} else {
-		stream = find_stream(attach, name);
+		stream = attach_find(attach, name);
 		if (!stream)
 			refuse_unknown(attach, client, name);
 	}

@@ -34,6 +34,7 @@ struct attach {
 		*format; /* set by the camera: every shared stream has a ring for it. NULL: none yet */
 
 	struct stream *streams;
+	bool held;              /* no client is attached for now */
 	uint64_t private_bytes; /* of all private rings */
 	unsigned private_count; /* private streams, also those without a ring yet */
 	unsigned private_number;
@@ -53,6 +54,25 @@ int attach_listen(struct attach *attach, int frames_fd);
 
 /* Clients that had to wait, for a format or for others' private rings, go on. */
 void attach_waiting(struct attach *attach);
+
+/* The shared stream of that name, or NULL. */
+struct stream *attach_find(const struct attach *attach, const char *name);
+
+/* How many clients read it or are about to; those that are leaving do not count. */
+unsigned attach_clients(const struct attach *attach, const struct stream *stream);
+
+/* One more shared stream, behind the others: from stream_create(). */
+void attach_add(struct attach *attach, struct stream *stream);
+
+/*
+ * The capture thread has taken over the plan of that number: streams that were removed before it are closed, their
+ * clients told and let go.
+ */
+void attach_settle(struct attach *attach, uint64_t plan);
+
+/* Until attach_resume() no client is attached: those that come wait. */
+void attach_hold(struct attach *attach);
+void attach_resume(struct attach *attach);
 
 /* The capture thread does not know the client any more: give back what it had. */
 void attach_let_go(struct attach *attach, struct client *client);

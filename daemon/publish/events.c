@@ -164,13 +164,21 @@ static void welcome_sent(struct client *client)
 	client->pending |= PENDING_STATE;
 }
 
+/* Who is dismissed leaves with the last word, or when there is no room for it: its ring says it as well. */
+static void send_or_leave(struct client *client)
+{
+	events_send(client);
+	if (client->dismissed && !loop_op_active(&client->event))
+		client_leave(client);
+}
+
 static void on_event_sent(struct loop_op *op, int result)
 {
 	struct client *client = op->owner;
 
 	if (client->state == CLIENT_LEAVING) {
 		client_free_if_done(client);
-	} else if (result == -EAGAIN) {
+	} else if (result == -EAGAIN && !client->dismissed) {
 		client->pending |= client->sending;
 		/* on_crowded() may have found the queue full meanwhile. */
 		if (!loop_op_active(&client->room))
@@ -183,7 +191,7 @@ static void on_event_sent(struct loop_op *op, int result)
 			welcome_sent(client);
 		if (client->by_futex)
 			ring_bell(client);
-		events_send(client);
+		send_or_leave(client);
 	}
 }
 
@@ -266,6 +274,15 @@ void publish_tell_state(struct client *client)
 		return;
 	client->pending |= PENDING_STATE;
 	events_send(client);
+}
+
+void publish_dismiss(struct client *client)
+{
+	if (client->state != CLIENT_READING || client->dismissed)
+		return;
+	client->dismissed = true;
+	client->pending |= PENDING_STATE;
+	send_or_leave(client);
 }
 
 void publish_tell_replaced(struct client *client)

@@ -30,7 +30,7 @@ struct stream; /* the handler's */
  * REPORTING -> LEAVING    the last piece is sent, a refusal, end of file, or PUBLISH_GREETING_MS are over
  * ATTACHING -> READING    its WELCOME is on the way (publish_welcome())
  * ATTACHING -> LEAVING    end of file, refusal, daemon stopping
- * READING   -> LEAVING    end of file, daemon stopping
+ * READING   -> LEAVING    end of file, dismissed, daemon stopping
  * LEAVING   -> freed      the handler let go of it and no operation of its is under way
  */
 enum client_state {
@@ -61,6 +61,7 @@ struct client {
 	uint32_t cursors; /* granted */
 	bool released;    /* the handler let go */
 	bool refused;     /* a REFUSAL is on its way; nothing else will follow */
+	bool dismissed;   /* leaves when it has been told the state, or cannot be told */
 	bool by_futex;    /* it waits on the wake word of its page and gets no notices; fixed by its HELLO */
 
 	/* The client page, shared with the client, which writes anything into it. */
@@ -128,6 +129,9 @@ void publish_refuse(struct client *client, int error, const char *format, ...) _
 /* Tell that the state changed, or that the ring was replaced: sent as soon as there is room, newest facts. */
 void publish_tell_state(struct client *client);
 void publish_tell_replaced(struct client *client);
+
+/* Tell a client that reads the state, if there is room, and disconnect it. */
+void publish_dismiss(struct client *client);
 
 /* The handler is done with a client that left; it is freed when its last operation is done. */
 void publish_release(struct client *client);
