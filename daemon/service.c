@@ -18,6 +18,7 @@
 #include <systemd/sd-journal.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 
 #define STATUS_BYTES 512
@@ -54,6 +55,12 @@ void service_log_init(const char *camera)
 void service_ready(void)
 {
 	sd_notify(0, "READY=1");
+}
+
+void service_reloading(void)
+{
+	/* The time tells the manager which READY=1 belongs to it. */
+	sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%" PRIu64, clock_monotonic_ns() / NS_PER_US);
 }
 
 void service_stopping(void)

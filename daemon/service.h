@@ -12,8 +12,9 @@
  */
 void service_log_init(const char *camera);
 
-void service_ready(void);    /* the camera is being served */
-void service_stopping(void); /* on the way out */
+void service_ready(void);     /* the camera is being served */
+void service_reloading(void); /* the configuration is read anew; service_ready() ends it */
+void service_stopping(void);  /* on the way out */
 
 /* One line for `systemctl status`. */
 void service_status(const char *format, ...) __attribute__((format(printf, 1, 2)));
