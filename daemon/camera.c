@@ -16,7 +16,9 @@
 #include "attach.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "commands.h"
 #include "capture.h"
+#include "configure.h"
 #include "plan.h"
 #include "publish/publish.h"
 #include "service.h"
@@ -30,15 +32,20 @@ struct camera {
 	struct source *source;
 	struct capture *capture;
 	struct attach attach;
-	struct loop_op doorbell; /* rung by the capture thread */
+	struct configure configure;
+	struct reload reload;
+	struct commands *commands;
+	struct control_stats control_stats; /* as of the last status */
+	struct loop_op doorbell;            /* rung by the capture thread */
 
 	struct plan *plan, *plan_old; /* handed over last, and the one before until `plan` is acknowledged */
 	bool plan_stale;              /* something changed since `plan` was built */
 
 	struct capture_report report;
-	uint32_t format_serial; /* the rings fit this format */
+	struct source_format format; /* the rings fit it */
+	uint32_t format_serial;      /* and this is its number */
 	enum capture_state state;
-	bool started;
+	bool started;        /* the source */
 	uint64_t created_ns; /* CLOCK_MONOTONIC */
 	enum exit_code exit_code;
 };
@@ -69,8 +76,8 @@ static void replan(struct camera *camera)
 	camera->plan_stale = true;
 	if (plan_under_way(camera))
 		return;
-	plan = plan_build(next_plan_number(camera), camera->format_serial, &camera->report.format,
-			  camera->attach.streams, publish_clients(camera->attach.publish));
+	plan = plan_build(next_plan_number(camera), camera->format_serial, &camera->format, camera->attach.streams,
+			  publish_clients(camera->attach.publish));
 	if (!plan) {
 		log_error("no memory for a plan of the capture thread, giving up");
 		give_up(camera, EXIT_SYSTEM);
@@ -92,13 +99,31 @@ static void on_replan(void *owner)
 	replan(owner);
 }
 
+static void on_changed(void *owner)
+{
+	struct camera *camera = owner;
+
+	commands_changed(camera->commands, WATCH_CONFIGURATION);
+}
+
+/* It stands still, and no event of its will say so. */
+static void on_source_failed(void *owner)
+{
+	struct camera *camera = owner;
+
+	log_error("the source %s stands still after a change that was refused, giving up", camera->config->source);
+	give_up(camera, EXIT_SYSTEM); /* a fresh start may help */
+}
+
 /* --- what others ask --- */
 
-static char *on_status(void *owner, size_t *ret_bytes)
+static void on_view(void *owner, struct status_view *ret_view)
 {
-	const struct camera *camera = owner;
+	struct camera *camera = owner;
 	const struct loop *loop = camera->loop, *capture = capture_loop(camera->capture);
-	const struct status_view view = {
+
+	commands_get_stats(camera->commands, &camera->control_stats);
+	*ret_view = (struct status_view){
 		.config = camera->config,
 		.started_ns = camera->created_ns,
 		.loop_main = loop_backend_name(loop),
@@ -111,9 +136,16 @@ static char *on_status(void *owner, size_t *ret_bytes)
 		.streams = camera->attach.streams,
 		.clients = publish_clients(camera->attach.publish),
 		.private_bytes = camera->attach.private_bytes,
+		.control = &camera->control_stats,
 	};
-	struct json json = { 0 };
+}
 
+static char *on_status(void *owner, size_t *ret_bytes)
+{
+	struct json json = { 0 };
+	struct status_view view;
+
+	on_view(owner, &view);
 	status_write(&json, NULL, &view);
 	return json_take(&json, ret_bytes);
 }
@@ -135,14 +167,18 @@ static void log_stream(const struct stream *stream, const struct source_format *
 /* The source announced a format: make every shared stream's ring fit, or give up. */
 static void take_format(struct camera *camera)
 {
-	const struct source_format *format = &camera->report.format;
+	const struct source_format *format = &camera->format;
 	char text[512];
 
+	camera->format = camera->report.format;
+	configure_take_format(&camera->configure, format, camera->report.format_serial);
 	log_info("source %s: %ux%u %s, stride %u", camera->config->source, format->width, format->height,
 		 pixels_facts(format->pixels)->name, format->stride);
 	for (struct stream *s = camera->attach.streams; s; s = s->next) {
 		int r;
 
+		if (s->removed)
+			continue;
 		if (s->owner) {
 			if (s->ring)
 				stream_fit(s, format, text, sizeof(text)); /* its capacity stays: cannot fail */
@@ -151,7 +187,8 @@ static void take_format(struct camera *camera)
 		r = stream_check_region(&s->config, false, format->width, format->height, text, sizeof(text));
 		if (r == 0)
 			r = stream_fit(s, format, text, sizeof(text));
-		s->retired_plan = next_plan_number(camera);
+		if (r > 0)
+			s->retired_plan = next_plan_number(camera);
 		if (r < 0) {
 			log_error("%s", text);
 			give_up(camera, r == -EINVAL                   ? EXIT_USAGE
@@ -198,6 +235,16 @@ static void settle_plan(struct camera *camera)
 		ring_destroy(s->retired);
 		s->retired = NULL;
 	}
+	attach_settle(&camera->attach, acknowledged);
+}
+
+/* A ring that is on its way out is freed first: a stream has one at a time. */
+static bool is_replacing(const struct camera *camera)
+{
+	for (const struct stream *s = camera->attach.streams; s; s = s->next)
+		if (s->retired)
+			return true;
+	return false;
 }
 
 static void take_state(struct camera *camera)
@@ -214,6 +261,7 @@ static void take_state(struct camera *camera)
 	service_status("%s", names[camera->state]);
 	for (struct client *c = publish_clients(camera->attach.publish); c; c = c->next)
 		publish_tell_state(c);
+	commands_changed(camera->commands, WATCH_STATE);
 }
 
 /* The source starts when the rings are there and enough clients have been welcomed. */
@@ -250,13 +298,14 @@ static void on_doorbell(struct loop_op *op, int result)
 	capture_read_report(camera->capture, &camera->report);
 	if (camera->plan && camera->plan->number == camera->report.acknowledged)
 		settle_plan(camera);
-	if (camera->report.format_serial != camera->format_serial)
+	if (camera->report.format_serial != camera->format_serial && !is_replacing(camera))
 		take_format(camera);
 	if (camera->plan_stale)
 		replan(camera);
 	if (camera->report.state != camera->state)
 		take_state(camera);
 	start_when_ready(camera);
+	configure_progress(&camera->configure, &camera->report);
 }
 
 /* --- making and unmaking --- */
@@ -281,7 +330,10 @@ static enum exit_code open_source(struct camera *camera, char *text, size_t text
 		.loop = c->loop,
 	};
 
-	return source_open(&config, &camera->source, text, text_bytes) < 0 ? EXIT_SOURCE : EXIT_OK;
+	if (source_open(&config, &camera->source, text, text_bytes) < 0 ||
+	    configure_open(&camera->configure, camera->source, text, text_bytes) < 0)
+		return EXIT_SOURCE;
+	return EXIT_OK;
 }
 
 /* What the main loop was refused need not be asked for, and told, once more. */
@@ -290,7 +342,7 @@ static enum loop_backend capture_backend(const struct camera *camera)
 	return loop_backend(camera->loop) == LOOP_EPOLL ? LOOP_EPOLL : camera->config->io;
 }
 
-static int start_threads(struct camera *camera, int frames_fd, char *text, size_t text_bytes)
+static int start_capture(struct camera *camera, char *text, size_t text_bytes)
 {
 	struct capture_copying copying = {
 		.pool = camera->config->copy,
@@ -301,11 +353,9 @@ static int start_threads(struct camera *camera, int frames_fd, char *text, size_
 
 	copying.pool.scratch_bytes = COPY_SCRATCH_BYTES;
 	camera->doorbell = (struct loop_op){ .done = on_doorbell, .owner = camera };
-	r = attach_listen(&camera->attach, frames_fd);
-	if (r == 0)
-		r = loop_doorbell(camera->loop, &camera->doorbell);
+	r = loop_doorbell(camera->loop, &camera->doorbell);
 	if (r < 0)
-		return snprintf(text, text_bytes, "cannot set up the frame socket: %s", strerror(-r)), r;
+		return snprintf(text, text_bytes, "cannot hear the capture thread: %s", strerror(-r)), r;
 	r = capture_create(camera->source, capture_backend(camera), &copying, &camera->doorbell, &camera->capture, text,
 			   text_bytes);
 	if (r == 0 && text[0])
@@ -313,31 +363,78 @@ static int start_threads(struct camera *camera, int frames_fd, char *text, size_
 	return r;
 }
 
-enum exit_code camera_create(const struct config *config, struct loop *loop, int frames_fd, struct camera **ret_camera,
-			     char *text, size_t text_bytes)
+/* Takes over what is taken from *sockets. */
+static int listen_to_others(struct camera *camera, struct camera_sockets *sockets, char *text, size_t text_bytes)
 {
-	struct camera *camera = calloc(1, sizeof(*camera));
+	const struct commands_view view = {
+		.owner = camera,
+		.loop = camera->loop,
+		.config = camera->config,
+		.configure = &camera->configure,
+		.source = camera->source,
+		.attach = &camera->attach,
+		.reload = &camera->reload,
+		.status = on_view,
+	};
+	int r = attach_listen(&camera->attach, sockets->frames_fd);
+
+	if (r < 0)
+		return snprintf(text, text_bytes, "cannot set up the frame socket: %s", strerror(-r)), r;
+	sockets->frames_fd = -1;
+	r = commands_create(&view, sockets->control_fd, &camera->commands);
+	sockets->control_fd = -1;
+	if (r < 0)
+		snprintf(text, text_bytes, "cannot set up the control socket: %s", strerror(-r));
+	return r;
+}
+
+static enum exit_code set_up(struct camera *camera, struct camera_sockets *sockets, char *text, size_t text_bytes)
+{
 	struct attach_handler handler = {
 		.owner = camera,
 		.next_plan = on_next_plan,
 		.replan = on_replan,
 		.status = on_status,
 	};
+	struct configure_handler changes = {
+		.owner = camera,
+		.next_plan = on_next_plan,
+		.replan = on_replan,
+		.changed = on_changed,
+		.failed = on_source_failed,
+	};
+
+	configure_init(&camera->configure, camera->config, camera->loop, &camera->attach, &changes);
+	if (attach_init(&camera->attach, camera->config, camera->loop, &handler) < 0)
+		return snprintf(text, text_bytes, "no memory"), EXIT_SYSTEM;
+	if (open_source(camera, text, text_bytes) != EXIT_OK)
+		return EXIT_SOURCE;
+	if (listen_to_others(camera, sockets, text, text_bytes) < 0 || start_capture(camera, text, text_bytes) < 0)
+		return EXIT_SYSTEM;
+	return EXIT_OK;
+}
+
+enum exit_code camera_create(const struct reload_origin *origin, struct loop *loop,
+			     const struct camera_sockets *sockets, struct camera **ret_camera, char *text,
+			     size_t text_bytes)
+{
+	struct camera *camera = calloc(1, sizeof(*camera));
+	struct camera_sockets left = *sockets;
 	enum exit_code code = EXIT_SYSTEM;
 
 	snprintf(text, text_bytes, "no memory");
 	if (camera) {
-		camera->config = config;
+		camera->config = origin->config;
+		reload_init(&camera->reload, origin, &camera->configure);
 		camera->loop = loop;
 		camera->created_ns = clock_monotonic_ns();
-		ring_sweep(config->camera);
-		if (attach_init(&camera->attach, config, loop, &handler) == 0)
-			code = open_source(camera, text, text_bytes);
-		if (code == EXIT_OK && start_threads(camera, frames_fd, text, text_bytes) < 0)
-			code = EXIT_SYSTEM;
+		ring_sweep(camera->config->camera);
+		code = set_up(camera, &left, text, text_bytes);
 	}
-	if (!camera || !camera->attach.publish)
-		close(frames_fd);
+	if (left.frames_fd >= 0)
+		close(left.frames_fd);
+	if (left.control_fd >= 0)
+		close(left.control_fd);
 	*ret_camera = camera;
 	return code;
 }
@@ -391,12 +488,20 @@ void camera_destroy(struct camera *camera)
 {
 	if (!camera)
 		return;
+	configure_finish(&camera->configure);
+	commands_destroy(camera->commands);
+	reload_finish(&camera->reload);
 	attach_finish(&camera->attach);
 	plan_destroy(camera->plan);
 	plan_destroy(camera->plan_old);
 	capture_destroy(camera->capture);
 	source_destroy(camera->source);
 	free(camera);
+}
+
+void camera_reload(struct camera *camera)
+{
+	commands_reload(camera->commands);
 }
 
 enum exit_code camera_exit_code(const struct camera *camera)

@@ -8,17 +8,27 @@
 #include <stddef.h>
 
 #include "config.h"
+#include "reload.h"
 #include "exit.h"
 #include "loop/loop.h"
 
 struct camera;
 
+/* The listening sockets, to be taken over. */
+struct camera_sockets {
+	int frames_fd, control_fd;
+};
+
 /*
- * Open the source, sweep left-over rings, listen. `frames_fd` is the listening frame socket and is taken over, also on
- * failure. On failure an exit code and one sentence in `text`; *ret_camera is stopped and destroyed then as well.
+ * Open the source, sweep left-over rings, listen. The sockets are taken over, also on failure. On failure an exit code
+ * and one sentence in `text`; *ret_camera is stopped and destroyed then as well.
  */
-enum exit_code camera_create(const struct config *config, struct loop *loop, int frames_fd, struct camera **ret_camera,
-			     char *text, size_t text_bytes);
+enum exit_code camera_create(const struct reload_origin *origin, struct loop *loop,
+			     const struct camera_sockets *sockets, struct camera **ret_camera, char *text,
+			     size_t text_bytes);
+
+/* Read the configuration anew; the log says what became of it. */
+void camera_reload(struct camera *camera);
 
 /*
  * Close every ring, tell the clients, stop the threads. Logs one line per stream of what became of its frames. NULL is

@@ -75,6 +75,7 @@ struct config {
 	unsigned copy_budget_percent; /* of the frame period */
 
 	/* Where all this comes from: not settings themselves. */
+	char config_dir[PATHS_BYTES];  /* of the camera's file and drop-ins; "": with --config FILE there are none */
 	char *files[CONFIG_FILES_MAX]; /* that were read, in this order; allocated */
 	unsigned file_count;
 	struct config_place places[CONFIG_SETTINGS_MAX]; /* by the index of the setting */

@@ -96,6 +96,7 @@ static void read_layers(struct config *config, const struct options *options, st
 
 	if (!dir)
 		dir = from_environment && from_environment[0] ? from_environment : CONFIG_DIR_DEFAULT;
+	snprintf(config->config_dir, sizeof(config->config_dir), "%s", dir);
 	config_read_file(config, config_vendor_file, camera, faults);
 	if (snprintf(path, sizeof(path), "%s/%s.json.d", dir, camera) >= (int)sizeof(path)) {
 		config_fault(faults, "the name of the directory of configurations is too long: choose another");

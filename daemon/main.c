@@ -17,6 +17,7 @@
 #include "base/paths.h"
 #include "bench/bench.h"
 #include "camera.h"
+#include "commands.h"
 #include "config_load.h"
 #include "exit.h"
 #include "loop/loop.h"
@@ -27,22 +28,39 @@ struct daemon {
 	struct loop *loop;
 	struct loop_op signals;
 	struct camera *camera;
-	char camera_dir[PATHS_BYTES], frames_path[PATHS_BYTES + 16];
+	char camera_dir[PATHS_BYTES], frames_path[PATHS_BYTES + 16], control_path[PATHS_BYTES + 16];
 	int lock_fd;
+	bool has_terminal; /* whose end is meant by SIGHUP, if it is gone then */
+	int argc;
+	char **argv;
 };
 
+static bool has_terminal(void)
+{
+	int fd = open("/dev/tty", O_RDONLY | O_CLOEXEC | O_NOCTTY);
+
+	if (fd >= 0)
+		close(fd);
+	return fd >= 0;
+}
+
+/* SIGHUP asks for the configuration to be read anew, unless it is the end of the terminal that we were started from. */
 static void on_signal(struct loop_op *op, int result)
 {
 	struct daemon *daemon = op->owner;
 
 	if (result < 0)
 		return;
+	if (result == SIGHUP && !(daemon->has_terminal && !has_terminal())) {
+		camera_reload(daemon->camera);
+		return;
+	}
 	log_info("stopping on %s", strsignal(result));
 	service_stopping();
 	loop_stop(daemon->loop);
 }
 
-/* A terminal that closes stops the daemon cleanly too, unless nohup(1) said otherwise. */
+/* A terminal that closes is nothing to us when nohup(1) said so. */
 static void block_signals(sigset_t *ret_set)
 {
 	struct sigaction hangup;
@@ -76,7 +94,8 @@ static void raise_descriptor_limit(void)
 	}
 }
 
-static enum exit_code open_frame_socket(struct daemon *daemon, int *ret_fd, char *text, size_t text_bytes)
+static enum exit_code open_sockets(struct daemon *daemon, struct camera_sockets *ret_sockets, char *text,
+				   size_t text_bytes)
 {
 	const struct config *c = &daemon->config;
 	mode_t mode = c->group[0] || geteuid() == 0 ? 0660 : 0600;
@@ -89,18 +108,27 @@ static enum exit_code open_frame_socket(struct daemon *daemon, int *ret_fd, char
 	}
 	if (r == 0) {
 		snprintf(daemon->frames_path, sizeof(daemon->frames_path), "%s/frames", daemon->camera_dir);
-		r = paths_listen(daemon->frames_path, SOCK_SEQPACKET, mode, c->gid, ret_fd, text, text_bytes);
+		r = paths_listen(daemon->frames_path, SOCK_SEQPACKET, mode, c->gid, &ret_sockets->frames_fd, text,
+				 text_bytes);
 		if (r < 0)
 			daemon->frames_path[0] = '\0'; /* not ours to unlink */
+	}
+	if (r == 0) {
+		snprintf(daemon->control_path, sizeof(daemon->control_path), "%s/control", daemon->camera_dir);
+		r = commands_listen(c, daemon->control_path, &ret_sockets->control_fd, text, text_bytes);
+		if (r < 0)
+			daemon->control_path[0] = '\0';
 	}
 	return r < 0 ? EXIT_SYSTEM : EXIT_OK;
 }
 
 static enum exit_code set_up(struct daemon *daemon, char *text, size_t text_bytes)
 {
+	const struct reload_origin origin = { &daemon->config, daemon->argc, daemon->argv };
+	struct camera_sockets sockets = { -1, -1 };
 	enum exit_code code;
 	sigset_t signals;
-	int r, frames_fd = -1;
+	int r;
 
 	block_signals(&signals);
 	raise_descriptor_limit();
@@ -113,10 +141,12 @@ static enum exit_code set_up(struct daemon *daemon, char *text, size_t text_byte
 	r = loop_signal(daemon->loop, &daemon->signals, &signals);
 	if (r < 0)
 		return snprintf(text, text_bytes, "cannot read signals: %s", strerror(-r)), EXIT_SYSTEM;
-	code = open_frame_socket(daemon, &frames_fd, text, text_bytes);
-	if (code != EXIT_OK)
-		return code;
-	return camera_create(&daemon->config, daemon->loop, frames_fd, &daemon->camera, text, text_bytes);
+	code = open_sockets(daemon, &sockets, text, text_bytes);
+	if (code == EXIT_OK)
+		return camera_create(&origin, daemon->loop, &sockets, &daemon->camera, text, text_bytes);
+	if (sockets.frames_fd >= 0)
+		close(sockets.frames_fd);
+	return code;
 }
 
 static enum exit_code run(struct daemon *daemon)
@@ -136,6 +166,8 @@ static enum exit_code run(struct daemon *daemon)
 			log_error("the main loop cannot wait: %s, stopping", strerror(-r));
 		code = r < 0 ? EXIT_SYSTEM : camera_exit_code(daemon->camera);
 	}
+	if (daemon->control_path[0])
+		unlink(daemon->control_path);
 	if (daemon->frames_path[0])
 		unlink(daemon->frames_path); /* first, so that nobody connects to a daemon that stops */
 	camera_stop(daemon->camera);
@@ -194,6 +226,9 @@ int main(int argc, char **argv)
 	int r;
 
 	fill_standard_descriptors();
+	daemon.argc = argc;
+	daemon.argv = argv;
+	daemon.has_terminal = has_terminal();
 	options_scan(argc, argv, &options, &faults);
 	config_faults_clear(&faults); /* found again below */
 	if (options.action == OPTIONS_STOP)

@@ -21,9 +21,15 @@ static void write_loop(struct json *json, const struct status_view *view)
 	json_close(json);
 }
 
-static void write_source(struct json *json, const struct status_view *view)
+const char *status_source_state(enum capture_state state)
 {
 	static const char *const states[] = { "paused", "live", "lost", "ended", "failed" };
+
+	return states[state];
+}
+
+static void write_source(struct json *json, const struct status_view *view)
+{
 	static const struct source_format none;
 	const struct source_format *format = view->format ? view->format : &none;
 	uint64_t measured_ns = view->state == CAPTURE_LIVE ? stats_load(&view->stats->frame_duration_ns) : 0;
@@ -31,7 +37,7 @@ static void write_source(struct json *json, const struct status_view *view)
 	json_object(json, "source");
 	json_string(json, "name", view->config->source);
 	json_string(json, "path", view->config->source_path);
-	json_string(json, "state", states[view->state]);
+	json_string(json, "state", status_source_state(view->state));
 	json_number(json, "width", format->width);
 	json_number(json, "height", format->height);
 	json_number(json, "stride", format->stride);
@@ -108,6 +114,30 @@ static void write_limits(struct json *json, const struct status_view *view)
 	json_close(json);
 }
 
+/* Which files say how the daemon is to work, in the order in which they were read. */
+static void write_configuration(struct json *json, const struct status_view *view)
+{
+	json_object(json, "configuration");
+	json_string(json, "directory", view->config->config_dir);
+	json_array(json, "files");
+	for (unsigned i = 0; i < view->config->file_count; i++)
+		json_string(json, NULL, view->config->files[i]);
+	json_close(json);
+	json_close(json);
+}
+
+static void write_control(struct json *json, const struct status_view *view)
+{
+	json_object(json, "control");
+	json_number(json, "connections", view->control->connections);
+	json_number(json, "connections_max", view->config->control_connections_max);
+	json_number(json, "connections_taken", view->control->connections_taken);
+	json_number(json, "connections_refused", view->control->connections_refused);
+	json_number(json, "requests", view->control->requests);
+	json_number(json, "errors", view->control->errors);
+	json_close(json);
+}
+
 /* --- streams --- */
 
 static void write_times(struct json *json, const char *name, const struct histogram *histogram)
@@ -124,7 +154,7 @@ static void write_times(struct json *json, const char *name, const struct histog
 	json_close(json);
 }
 
-static void write_lost(struct json *json, const struct ring *ring)
+const char *status_lost_name(unsigned cause)
 {
 	/* As lumaring_missed_name() of the library. */
 	static const char *const names[LUMARING_LOST_CAUSES] = {
@@ -135,10 +165,15 @@ static void write_lost(struct json *json, const struct ring *ring)
 		[LUMARING_LOST_STARTUP] = "startup",
 	};
 
+	return names[cause];
+}
+
+static void write_lost(struct json *json, const struct stream *stream)
+{
 	json_object(json, "lost");
 	for (unsigned cause = 0; cause < LUMARING_LOST_CAUSES; cause++)
-		if (names[cause])
-			json_number(json, names[cause], ring ? ring_lost(ring, (enum lumaring_lost)cause) : 0);
+		if (status_lost_name(cause))
+			json_number(json, status_lost_name(cause), stream_lost(stream, (enum lumaring_lost)cause));
 	json_close(json);
 }
 
@@ -199,8 +234,10 @@ static const char *ring_state_text(const struct ring *ring)
 	return "closed";
 }
 
-static void write_ring(struct json *json, const struct ring *ring)
+static void write_ring(struct json *json, const struct stream *stream)
 {
+	const struct ring *ring = stream->ring;
+
 	json_string(json, "state", ring_state_text(ring));
 	json_id(json, "epoch", ring ? ring_epoch(ring) : 0);
 	json_number(json, "generation", ring ? ring_generation(ring) : 0);
@@ -208,8 +245,8 @@ static void write_ring(struct json *json, const struct ring *ring)
 	json_number(json, "width_max", ring ? ring_width_max(ring) : 0);
 	json_number(json, "height_max", ring ? ring_height_max(ring) : 0);
 	json_number(json, "bytes", bytes_of(ring));
-	json_number(json, "published", ring ? ring_published(ring) : 0);
-	write_lost(json, ring);
+	json_number(json, "published", stream_published(stream));
+	write_lost(json, stream);
 }
 
 static uint64_t dropped_by(const struct client *client)
@@ -249,7 +286,7 @@ static void write_stream(struct json *json, const struct stream *stream, const s
 	json_string(json, "format", stream_bytes_per_pixel(stream) == 2 ? "R16" : "R8");
 	json_number(json, "bin", stream->config.bin);
 	json_number(json, "slots", stream->config.slot_count);
-	write_ring(json, stream->ring);
+	write_ring(json, stream);
 	write_region(json, stream, view->format);
 	json_number(json, "cursors_granted", stream->cursors_granted);
 	json_number(json, "cursors_max", ring_cursors_max(stream->config.slot_count));
@@ -370,6 +407,8 @@ void status_write(struct json *json, const char *name, const struct status_view 
 	write_copy(json, view);
 	write_bytes(json, view);
 	write_limits(json, view);
+	write_configuration(json, view);
+	write_control(json, view);
 	write_streams(json, view);
 	write_clients(json, view);
 	json_close(json);

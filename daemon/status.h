@@ -13,6 +13,7 @@
 #include "base/json.h"
 #include "capture.h"
 #include "config.h"
+#include "control/control.h"
 #include "publish/publish.h"
 #include "stream.h"
 
@@ -29,7 +30,12 @@ struct status_view {
 	const struct stream *streams;         /* linked by `next` */
 	const struct client *clients;         /* linked by `next`, newest first */
 	uint64_t private_bytes;               /* of all private rings */
+	const struct control_stats *control;  /* of the control socket */
 };
+
+/* Names as in the status: of a cause, NULL for one that there is not; of a state of the source. */
+const char *status_lost_name(unsigned cause);
+const char *status_source_state(enum capture_state state);
 
 /* Write the object under `name`, NULL at the top. Of private streams and of clients LIMIT_STATUS_LISTED are listed. */
 void status_write(struct json *json, const char *name, const struct status_view *view);

@@ -59,7 +59,7 @@ def run_client(daemon, mode, *options):
 
 
 def connections(daemon):
-    """Clients as the daemon has them: open sockets but the one it listens on, descriptors of pages, mapped pages."""
+    """Clients as the daemon has them: open sockets but the two it listens on, descriptors of pages, mapped pages."""
     links = []
     for fd in os.listdir(f"/proc/{daemon.pid}/fd"):
         try:
@@ -68,7 +68,7 @@ def connections(daemon):
             pass
     with open(f"/proc/{daemon.pid}/maps", encoding="ascii") as file:
         mapped = sum("memfd:lumaring-client-page" in line for line in file)
-    return sum(link.startswith("socket:") for link in links) - 1, sum("memfd:" in link for link in links), mapped
+    return sum(link.startswith("socket:") for link in links) - 2, sum("memfd:" in link for link in links), mapped
 
 
 def settled(daemon, clients=0):

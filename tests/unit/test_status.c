@@ -28,6 +28,7 @@ static struct {
 	struct source_format format;
 	struct tuner tuner;
 	struct camera_stats stats;
+	struct control_stats control;
 	struct status_view view;
 	struct stream *streams[STREAMS];
 	struct client clients[CLIENTS];
@@ -60,7 +61,8 @@ static int set_up(void **state)
 					   .format = &world.format,
 					   .stats = &world.stats,
 					   .tuner = &world.tuner,
-					   .private_bytes = 4711 };
+					   .private_bytes = 4711,
+					   .control = &world.control };
 	return 0;
 }
 

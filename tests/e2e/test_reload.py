@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Reload and SIGHUP: what can change while the daemon runs is changed, what cannot is named, and a wrong configuration
+changes nothing."""
+import json
+import os
+import pty
+import signal
+import socket
+
+import raw
+from control import Control, refused, region, size, stream
+from lib import Daemon, shm_names, wait_until
+
+BASE = {"source": "synthetic", "size": "320x240", "framerate": 100, "streams": [{"name": "main"}]}
+
+
+def save(**changes):
+    values = {key: value for key, value in {**BASE, **changes}.items() if value is not None}
+    with open("new.json", "w", encoding="ascii") as file:
+        json.dump(values, file)
+    os.rename("new.json", "config.json")
+
+
+def configured(*options, **keywords):
+    save()
+    return Daemon("--config", "config.json", *options, **keywords).wait_ready()
+
+
+def test_live_and_restart():
+    with configured() as daemon, Control(daemon) as control:
+        assert control.call("Reload") == {"changed": [], "needs_restart": []}
+        save(size="640x480", framerate="50", streams=[{"name": "main"}, {"name": "eyes", "region": "1,2,30,40"}],
+             clients_max=100, size_change_rate=77)
+        answer = control.call("Reload")
+        assert set(answer["changed"]) == {"size", "framerate", "streams", "size_change_rate"}, answer
+        assert "clients_max" in answer["needs_restart"], answer
+        assert answer["applied"]["restarted"] and answer["applied"]["replaced"] == ["main"], answer
+        now = control.call("GetConfiguration")["configuration"]
+        assert now == answer["applied"]["configuration"]
+        assert now["size"] == size(640, 480) and now["frame_duration_us"]["maximum"] == 20000, now
+        assert stream(now, "eyes")["region"] == region(1, 2, 30, 40)
+        status = control.call("GetStatus")["status"]
+        assert status["limits"]["clients_max"] == 512 and status["configuration"]["files"] == ["config.json"], status
+        # What needs a restart is named each time, the rest is done.
+        assert control.call("Reload") == {"changed": [], "needs_restart": answer["needs_restart"]}
+        assert "needs a restart: clients_max" in daemon.log(), daemon.log()
+
+
+def test_what_was_changed_meanwhile_stays():
+    with configured() as daemon, Control(daemon) as control:
+        control.configure(size=size(200, 100))
+        control.call("AddStream", stream={"name": "mine"})
+        save(framerate=50)
+        assert control.call("Reload")["changed"] == ["framerate"]
+        now = control.call("GetConfiguration")["configuration"]
+        assert now["size"] == size(200, 100) and [s["name"] for s in now["streams"]] == ["main", "mine"], now
+
+
+def test_hangup_signal():
+    with configured() as daemon, Control(daemon) as control:
+        save(size="100x80", wait_clients=1)
+        daemon.process.send_signal(signal.SIGHUP)
+        daemon.wait_log("read the configuration anew: changed size; needs a restart: wait_clients")
+        assert control.call("GetConfiguration")["configuration"]["size"] == size(100, 80)
+        save(size="100x")
+        daemon.process.send_signal(signal.SIGHUP)
+        daemon.wait_log("the configuration has 1 faults and is left as it was")
+        save()
+        daemon.process.send_signal(signal.SIGHUP)
+        wait_until(lambda: control.call("GetConfiguration")["configuration"]["size"] == size(320, 240), "as before")
+        assert daemon.stop() == 0
+
+
+def test_wrong_files():
+    with configured() as daemon, Control(daemon) as control:
+        before = control.call("GetConfiguration")
+        save(size="70000x1", slots=3, nonsense=True)
+        with refused("BadConfiguration"):
+            control.call("Reload")
+        control.send("Reload")
+        try:
+            control.receive()
+        except Exception as why:
+            faults = why.parameters["faults"]
+        assert len(faults) == 3 and all("config.json:1:" in fault for fault in faults), faults
+        os.unlink("config.json")
+        with refused("BadConfiguration"):
+            control.call("Reload")
+        assert control.call("GetConfiguration") == before
+
+
+def test_refused():
+    """Right in itself, but not now: nothing is changed, and the next time it is tried again."""
+    with configured() as daemon, Control(daemon) as control:
+        save(streams=[{"name": "other"}], size="640x480")
+        with raw.Client(daemon) as client:
+            next(client.attach().frames())
+            with refused("StreamInUse", stream="main", clients=1):
+                control.call("Reload")
+            assert control.call("GetConfiguration")["configuration"]["size"] == size(320, 240)
+            assert len(shm_names(daemon.camera)) == 1
+        wait_until(lambda: not control.call("ListClients")["clients"], "the client is gone")
+        assert set(control.call("Reload")["changed"]) == {"size", "streams"}
+        save(streams=[{"name": "other", "slots": 65535, "max_size": "60000x60000"}])
+        with refused("NoRoom", stream="other"):
+            control.call("Reload")
+        save(size="60000x60000")
+        with refused("InvalidField", field="size"):
+            control.call("Reload")
+        assert "left as it was: stream main has 1 client" in daemon.log(), daemon.log()
+        save(size="20x10", streams=[{"name": "main", "region": "30,0,5,5"}])
+        with refused("BadConfiguration"):
+            control.call("Reload")
+
+
+def test_service_manager_is_told():
+    manager = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    manager.bind("notify")
+    manager.settimeout(60)
+    with configured(env=dict(os.environ, NOTIFY_SOCKET=os.path.abspath("notify"))) as daemon, \
+            Control(daemon) as control:
+        while b"READY=1" not in manager.recv(4096):
+            pass
+        for text in ("64x48", "wrong"):
+            save(size=text)
+            try:
+                control.call("Reload")
+            except Exception as why:
+                assert text == "wrong", why
+            told = [manager.recv(4096)]
+            while told[-1] != b"READY=1":
+                told.append(manager.recv(4096))
+            assert any(t.startswith(b"RELOADING=1\nMONOTONIC_USEC=") for t in told), told
+
+
+def test_terminal_that_closes():
+    """The end of the terminal that the daemon was started from stops it; a signal alone does not."""
+    master, slave = pty.openpty()
+    with configured(stdin=slave, wrapper=["setsid", "--ctty"]) as daemon:
+        os.close(slave)
+        daemon.process.send_signal(signal.SIGHUP)
+        daemon.wait_log("read the configuration anew")
+        os.close(master)
+        assert daemon.wait_exit() == 0
+        assert "stopping on Hangup" in daemon.log()
