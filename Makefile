@@ -220,6 +220,7 @@ check-sanitized: tests ## With SAN=address,undefined: unit and end-to-end tests,
 
 check-thread: tests ## With SAN=thread: writer and readers as threads of one program, and the unit tests
 	$(Q)LUMARING_TEST_IO=epoll $(RUN) $(UNITS) tests/e2e/test_lifecycle.py tests/e2e/test_hostile.py \
+		tests/e2e/test_configure.py \
 		threads='$(BUILD)/tests/stress_threads --seconds 30'
 
 check-epoll: tests ## All tests where io_uring is forbidden: the daemon falls back to epoll
