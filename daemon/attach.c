@@ -122,6 +122,14 @@ void attach_settle(struct attach *attach, uint64_t plan)
 	}
 }
 
+bool attach_is_replacing(const struct attach *attach)
+{
+	for (const struct stream *s = attach->streams; s; s = s->next)
+		if (s->retired)
+			return true;
+	return false;
+}
+
 void attach_hold(struct attach *attach)
 {
 	attach->held = true;

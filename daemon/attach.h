@@ -70,6 +70,9 @@ void attach_add(struct attach *attach, struct stream *stream);
  */
 void attach_settle(struct attach *attach, uint64_t plan);
 
+/* Is a ring on its way out? A stream has one such at a time: nothing else can take its ring's place before. */
+bool attach_is_replacing(const struct attach *attach);
+
 /* Until attach_resume() no client is attached: those that come wait. */
 void attach_hold(struct attach *attach);
 void attach_resume(struct attach *attach);

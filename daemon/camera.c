@@ -238,15 +238,6 @@ static void settle_plan(struct camera *camera)
 	attach_settle(&camera->attach, acknowledged);
 }
 
-/* A ring that is on its way out is freed first: a stream has one at a time. */
-static bool is_replacing(const struct camera *camera)
-{
-	for (const struct stream *s = camera->attach.streams; s; s = s->next)
-		if (s->retired)
-			return true;
-	return false;
-}
-
 static void take_state(struct camera *camera)
 {
 	static const char *const names[] = { "paused", "live", "source lost", "ended", "failed" };
@@ -298,7 +289,7 @@ static void on_doorbell(struct loop_op *op, int result)
 	capture_read_report(camera->capture, &camera->report);
 	if (camera->plan && camera->plan->number == camera->report.acknowledged)
 		settle_plan(camera);
-	if (camera->report.format_serial != camera->format_serial && !is_replacing(camera))
+	if (camera->report.format_serial != camera->format_serial && !attach_is_replacing(&camera->attach))
 		take_format(camera);
 	if (camera->plan_stale)
 		replan(camera);

@@ -30,9 +30,8 @@ static int check_ready(const struct configure *c, bool dry_run, struct fault *re
 			    "the source has not said yet what its frames look like");
 	if (c->stage != CONFIGURE_IDLE && !dry_run)
 		return busy(ret_fault, CONFIGURE_RETRY_US, "another change is under way");
-	for (const struct stream *s = c->attach->streams; s && !dry_run; s = s->next)
-		if (s->retired)
-			return busy(ret_fault, CONFIGURE_RETRY_US, "a ring is just being replaced");
+	if (attach_is_replacing(c->attach) && !dry_run)
+		return busy(ret_fault, CONFIGURE_RETRY_US, "a ring is just being replaced");
 	return 0;
 }
 
@@ -307,6 +306,8 @@ static void on_timer(struct loop_op *op, int result)
 		return;
 	if (clock_monotonic_ns() < c->deadline_ns) {
 		loop_timer(c->loop, &c->timer, c->deadline_ns);
+	} else if (c->stage == CONFIGURE_FORMAT && attach_is_replacing(c->attach)) {
+		loop_timer(c->loop, &c->timer, clock_monotonic_ns() + CONFIGURE_RETRY_US * NS_PER_US);
 	} else if (c->stage == CONFIGURE_FORMAT) {
 		/* It may look the same to us, and so was not announced; or the source was not started yet. */
 		put_in_place(c, c->attach->format);

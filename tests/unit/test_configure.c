@@ -257,6 +257,14 @@ static unsigned shared_memory(void)
 	return count;
 }
 
+/* As if the time were over. */
+static void ring_timer(void)
+{
+	loop_cancel(world.loop, &world.configure.timer);
+	loop_turn(world.loop, 0);
+	world.configure.timer.done(&world.configure.timer, 0);
+}
+
 static int ask(const struct settings *wanted, bool dry_run, bool strict, bool force)
 {
 	struct configure_request request = {
@@ -359,13 +367,20 @@ static void test_no_format(void **state)
 
 	(void)state;
 	wanted.source.layout.chroma = PIXELS_CHROMA_420;
+	wanted.streams[0].slot_count = 9; /* takes another ring */
 	assert_int_equal(ask(&wanted, false, false, false), 0);
+	/* The footage changes by itself meanwhile: the ring that this takes goes first. */
+	announce(96, 64);
 	world.configure.deadline_ns = 0;
-	world.configure.timer.done(&world.configure.timer, 0);
+	ring_timer();
+	assert_int_equal(world.configure.stage, CONFIGURE_FORMAT);
+	acknowledge();
+	ring_timer();
 	assert_int_equal(world.configure.stage, CONFIGURE_SETTLING);
 	acknowledge();
 	assert_int_equal(world.answers, 1);
 	assert_false(world.outcome.has_gap);
+	assert_int_equal(ring_slot_count(attach_find(&world.attach, "main")->ring), 9);
 }
 
 /* The footage changed its size by itself. */
@@ -567,7 +582,7 @@ static void test_not_started(void **state)
 	assert_int_equal(fake.configures, 1);
 	assert_int_equal(fake.starts, 0);
 	world.configure.deadline_ns = 0;
-	world.configure.timer.done(&world.configure.timer, 0);
+	ring_timer();
 	acknowledge();
 	assert_int_equal(world.answers, 1);
 	announce(128, 96);
