@@ -71,6 +71,25 @@ def test_hangup_signal():
         assert daemon.stop() == 0
 
 
+def test_hangup_signal_while_busy():
+    """Nobody could send it again: it is remembered until the change that is under way is over."""
+    save(wait_clients=1)  # so that the source does not announce its new format before its time is over
+    with Daemon("--config", "config.json").wait_ready() as daemon, Control(daemon) as control, \
+            Control(daemon) as other:
+        wait_until(lambda: shm_names(daemon.camera), "the ring")
+        control.send("Configure", {"configuration": {"size": size(200, 100)}})
+        for _ in range(2):  # what came before the second question has been heard
+            other.call("GetStatus")
+        with refused("Busy"):
+            other.call("SetRegion", stream="main", region=region(0, 0, 0, 0))
+        save(wait_clients=1, framerate=50)
+        daemon.process.send_signal(signal.SIGHUP)
+        assert control.receive()["parameters"]["applied"]["configuration"]["size"] == size(200, 100)
+        daemon.wait_log("read the configuration anew: changed framerate")
+        now = control.call("GetConfiguration")["configuration"]
+        assert now["size"] == size(200, 100) and now["frame_duration_us"]["maximum"] == 20000, now
+
+
 def test_wrong_files():
     with configured() as daemon, Control(daemon) as control:
         before = control.call("GetConfiguration")
