@@ -26,8 +26,7 @@ static int busy(struct fault *ret_fault, uint64_t retry_after_us, const char *re
 static int check_ready(const struct configure *c, bool dry_run, struct fault *ret_fault)
 {
 	if (!c->attach->format)
-		return busy(ret_fault, CONFIGURE_PATIENCE_MS * 1000,
-			    "the source has not said yet what its frames look like");
+		return busy(ret_fault, CONFIGURE_RETRY_US, "the source has not said yet what its frames look like");
 	if (c->stage != CONFIGURE_IDLE && !dry_run)
 		return busy(ret_fault, CONFIGURE_RETRY_US, "another change is under way");
 	if (attach_is_replacing(c->attach) && !dry_run)
