@@ -5,7 +5,7 @@ import json
 import socket
 import time
 
-from lib import DEADLINE_S
+from lib import DEADLINE_S, Daemon, wait_until
 
 INTERFACE = "io.lumaring.Camera."
 
@@ -79,6 +79,16 @@ class Control:
 
     def __exit__(self, *why):
         self.close()
+
+
+class Camera(Daemon):
+    """A daemon that is ready when its source has said what its frames look like: before, it takes no change."""
+
+    def wait_ready(self):
+        super().wait_ready()
+        with Control(self) as control:
+            wait_until(lambda: control.call("GetStatus")["status"]["source"]["width"], "the format")
+        return self
 
 
 @contextlib.contextmanager

@@ -68,7 +68,7 @@ def test_many_faults():
 def test_shown_again():
     """What is shown is a configuration that says the same, and a daemon works by it."""
     write("etc/cam0.json", """{
-        "source": "synthetic", "size": "64x48", "framerate": "25-50", "auto_exposure": false, "brightness_milli": -5,
+        "source": "synthetic", "size": "64x48", "framerate": "25-50", "auto_exposure": false, "exposure_us": 777,
         "slots": 6, "private_bytes": "9007199254740993", "copy_affinity": "0-1023", "control_rate": 7, // and so on
         "streams": [{"name": "part", "region": "8,4,32,24", "bin": 2, "format": "R16", "always": true}] }""")
     values = effective("--config-dir", "etc", "--runtime-dir", "run")
@@ -77,7 +77,7 @@ def test_shown_again():
     assert values["streams"] == [{"name": "part", "region": "8,4,32,24", "slots": 6, "format": "R16", "bin": 2,
                                   "always": True}]
     assert values["private_bytes"] == "9007199254740993" and values["clients_per_uid"] == 256
-    assert (values["auto_exposure"], values["exposure_us"], values["brightness_milli"]) == (False, None, -5)
+    assert (values["auto_exposure"], values["exposure_us"], values["brightness_milli"]) == (False, 777, None)
     # Its runtime directory and its camera's name are given by the test.
     with Daemon("--config", "shown.json") as daemon, raw.Client(daemon.wait_ready()) as client:
         assert client.attach("part").ring.header.slot_count == 6

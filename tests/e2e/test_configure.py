@@ -13,8 +13,8 @@ import time
 
 import clips
 import raw
-from control import Control, Refused, refused, region, size, stream
-from lib import BUILD, DEADLINE_S, Daemon, shm_names, wait_until
+from control import Camera, Control, Refused, refused, region, size, stream
+from lib import BUILD, DEADLINE_S, shm_names, wait_until
 from test_lifecycle import SANITIZED
 
 SIZES = [(160, 120), (320, 240), (640, 480), (800, 600), (1024, 768)]
@@ -58,7 +58,7 @@ def percentile(values, percent):
 
 
 def synthetic(width, height, rate, *options, **keywords):
-    return Daemon("--source", "synthetic", "--size", f"{width}x{height}", "--framerate", rate, *options, **keywords)
+    return Camera("--source", "synthetic", "--size", f"{width}x{height}", "--framerate", rate, *options, **keywords)
 
 
 # --- sizes ---------------------------------------------------------------------------------------------------------
@@ -172,7 +172,7 @@ def test_rate_of_size_changes():
 
 def test_paused():
     """No frame comes: the answer does, without a gap."""
-    with Daemon("--source", "synthetic", "--size", "64x48", "--framerate", "0.01", "--size-change-rate", 100) as daemon:
+    with Camera("--source", "synthetic", "--size", "64x48", "--framerate", "0.01", "--size-change-rate", 100) as daemon:
         daemon.wait_ready()
         with Control(daemon) as control:
             wait_until(lambda: control.call("GetStatus")["status"]["source"]["state"] == "live", "the first frame")
@@ -221,7 +221,7 @@ def test_rate():
     with open("clip.y4m", "wb") as file:
         file.write(clips.y4m(64, 48, 10))
     # A source that waits for its readers' daemon, so that a slow machine loses nothing either.
-    with Daemon("--source", "replay:clip.y4m", "--loop", "--framerate", 100, "--slots", 2000) as daemon:
+    with Camera("--source", "replay:clip.y4m", "--loop", "--framerate", 100, "--slots", 2000) as daemon:
         daemon.wait_ready()
         follow = Follow(daemon, "rates", "main")
         with Control(daemon) as control:

@@ -3,13 +3,13 @@
 import os
 
 import raw
-from control import Control, Refused, refused, region, size, stream
-from lib import DEADLINE_S, Daemon, shm_names, wait_until
+from control import Camera, Control, Refused, refused, region, size, stream
+from lib import DEADLINE_S, shm_names, wait_until
 from test_lifecycle import SANITIZED
 
 
 def synthetic(*options, **keywords):
-    return Daemon("--source", "synthetic", "--size", "320x240", "--framerate", 100, *options, **keywords)
+    return Camera("--source", "synthetic", "--size", "320x240", "--framerate", 100, *options, **keywords)
 
 
 def over_both(check, *options):
@@ -27,7 +27,7 @@ def test_get_status():
         status = control.call("GetStatus")["status"]
         assert status["camera"] == daemon.camera and status["pid"] == daemon.pid
         assert [s["name"] for s in status["streams"]] == ["main"]
-        assert status["control"]["connections"] == 1 and status["control"]["requests"] >= 1, status["control"]
+        assert status["control"]["connections"] >= 1 and status["control"]["requests"] >= 1, status["control"]
         with refused("InvalidField", field="verbose"):
             control.call("GetStatus", verbose=True)
 
@@ -209,6 +209,19 @@ def test_set_controls():
     over_both(check)
 
 
+def test_controls_of_the_configuration():
+    """In force from the first frame on; what the source lacks keeps the daemon from starting, with a sentence."""
+    with synthetic("--exposure-us", 1234, "--analogue-gain-milli", 2500) as daemon:
+        daemon.wait_ready()
+        with Control(daemon) as control, raw.Client(daemon) as client:
+            controls = control.call("GetConfiguration")["controls"]
+            assert controls["exposure_us"] == 1234 and controls["auto_exposure"] is False, controls
+            _, d, _ = next(client.attach().frames())
+            assert (d.exposure_us, d.analogue_gain_milli) == (1234, 2500), d
+    with synthetic("--contrast-milli", 900) as daemon:
+        assert daemon.wait_exit() == 4 and "has no contrast_milli" in daemon.log(), daemon.log()
+
+
 def test_errors_name_their_field():
     def check(_, control):
         before = control.call("GetConfiguration")
@@ -341,5 +354,5 @@ def test_watchers_come_and_go():
                 if n % 3 == 0:
                     with Control(daemon) as other:
                         other.patiently("SetRegion", stream="main", region=region(n, 0, 10, 10))
-        wait_until(lambda: daemon.fd_count() == held, "all are forgotten")
+        wait_until(lambda: daemon.fd_count() <= held, "all are forgotten")
         assert daemon.stop() == 0

@@ -8,8 +8,8 @@ import signal
 import socket
 
 import raw
-from control import Control, refused, region, size, stream
-from lib import Daemon, shm_names, wait_until
+from control import Camera, Control, refused, region, size, stream
+from lib import shm_names, wait_until
 
 BASE = {"source": "synthetic", "size": "320x240", "framerate": 100, "streams": [{"name": "main"}]}
 
@@ -23,7 +23,7 @@ def save(**changes):
 
 def configured(*options, **keywords):
     save()
-    return Daemon("--config", "config.json", *options, **keywords).wait_ready()
+    return Camera("--config", "config.json", *options, **keywords).wait_ready()
 
 
 def test_live_and_restart():
@@ -74,7 +74,7 @@ def test_hangup_signal():
 def test_hangup_signal_while_busy():
     """Nobody could send it again: it is remembered until the change that is under way is over."""
     save(wait_clients=1)  # so that the source does not announce its new format before its time is over
-    with Daemon("--config", "config.json").wait_ready() as daemon, Control(daemon) as control, \
+    with Camera("--config", "config.json").wait_ready() as daemon, Control(daemon) as control, \
             Control(daemon) as other:
         wait_until(lambda: shm_names(daemon.camera), "the ring")
         control.send("Configure", {"configuration": {"size": size(200, 100)}})
@@ -88,6 +88,30 @@ def test_hangup_signal_while_busy():
         daemon.wait_log("read the configuration anew: changed framerate")
         now = control.call("GetConfiguration")["configuration"]
         assert now["size"] == size(200, 100) and now["frame_duration_us"]["maximum"] == 20000, now
+
+
+def test_controls():
+    """Those of the files come, change, and go back to what the source begins with; refused with the rest, they stay."""
+    with configured() as daemon, Control(daemon) as control:
+        ranges = control.call("GetCapabilities")["controls"]
+
+        def gain():
+            return control.call("GetConfiguration")["controls"]["analogue_gain_milli"]
+
+        save(analogue_gain_milli=2000)
+        assert control.call("Reload")["changed"] == ["analogue_gain_milli"] and gain() == 2000
+        with raw.Client(daemon) as client:
+            next(client.attach().frames())
+            save(analogue_gain_milli=3000, streams=[{"name": "other"}])
+            with refused("StreamInUse"):
+                control.call("Reload")
+            assert gain() == 2000
+        save()
+        assert control.call("Reload") == {"changed": ["analogue_gain_milli"], "needs_restart": []}
+        assert gain() == ranges["analogue_gain_milli"]["default"]
+        save(contrast_milli=900)
+        with refused("NotSupported", field="contrast_milli"):
+            control.call("Reload")
 
 
 def test_wrong_files():
