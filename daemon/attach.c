@@ -130,15 +130,9 @@ bool attach_is_replacing(const struct attach *attach)
 	return false;
 }
 
-void attach_hold(struct attach *attach)
+void attach_hold(struct attach *attach, bool held)
 {
-	attach->held = true;
-}
-
-void attach_resume(struct attach *attach)
-{
-	attach->held = false;
-	attach_waiting(attach);
+	attach->held = held;
 }
 
 /*

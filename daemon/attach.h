@@ -73,9 +73,8 @@ void attach_settle(struct attach *attach, uint64_t plan);
 /* Is a ring on its way out? A stream has one such at a time: nothing else can take its ring's place before. */
 bool attach_is_replacing(const struct attach *attach);
 
-/* Until attach_resume() no client is attached: those that come wait. */
-void attach_hold(struct attach *attach);
-void attach_resume(struct attach *attach);
+/* While held no client is attached: those that come wait, for attach_waiting() after that. */
+void attach_hold(struct attach *attach, bool held);
 
 /* The capture thread does not know the client any more: give back what it had. */
 void attach_let_go(struct attach *attach, struct client *client);

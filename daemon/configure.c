@@ -207,6 +207,7 @@ static void put_stream(struct configure *c, unsigned at, const struct source_for
 	c->change.rings[at] = NULL;
 }
 
+/* Its plan is still to be made, when all streams fit the format. */
 static void put_in_place(struct configure *c, const struct source_format *format)
 {
 	const struct settings *next = &c->change.next;
@@ -222,9 +223,15 @@ static void put_in_place(struct configure *c, const struct source_format *format
 		put_stream(c, i, format);
 	c->current = *next;
 	c->stage = CONFIGURE_SETTLING;
-	attach_resume(c->attach);
-	c->handler.replan(c->handler.owner);
+	attach_hold(c->attach, false);
 	c->handler.changed(c->handler.owner);
+}
+
+static void put_in_place_now(struct configure *c)
+{
+	put_in_place(c, c->attach->format);
+	attach_waiting(c->attach);
+	c->handler.replan(c->handler.owner);
 }
 
 static void finish(struct configure *c)
@@ -309,7 +316,7 @@ static void on_timer(struct loop_op *op, int result)
 		loop_timer(c->loop, &c->timer, clock_monotonic_ns() + CONFIGURE_RETRY_US * NS_PER_US);
 	} else if (c->stage == CONFIGURE_FORMAT) {
 		/* It may look the same to us, and so was not announced; or the source was not started yet. */
-		put_in_place(c, c->attach->format);
+		put_in_place_now(c);
 	} else {
 		c->handler.replan(c->handler.owner); /* its acknowledgement brings configure_progress() */
 	}
@@ -357,9 +364,9 @@ static void begin(struct configure *c, const struct configure_request *request, 
 		loop_timer(c->loop, &c->timer, c->deadline_ns);
 	if (change->outcome.restarted) {
 		c->stage = CONFIGURE_FORMAT;
-		attach_hold(c->attach);
+		attach_hold(c->attach, true);
 	} else {
-		put_in_place(c, c->attach->format);
+		put_in_place_now(c);
 	}
 }
 

@@ -96,7 +96,8 @@ void configure_finish(struct configure *configure);
 /* 0: `done` says what became of it. Else nothing was changed and a fault says why. */
 int configure_begin(struct configure *configure, const struct configure_request *request, struct fault *ret_fault);
 
-/* The source announced a format: put in place what is prepared for it. Before the streams are made to fit it. */
+/* The source announced a format: put in place what is prepared for it. The caller makes all streams fit it then, and a
+ * plan of them. */
 void configure_take_format(struct configure *configure, const struct source_format *format, uint32_t format_serial);
 
 /* The report of the capture thread is another. */
