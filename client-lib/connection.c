@@ -180,7 +180,7 @@ static int connect_now(struct lumaring *l)
 {
 	struct lr_connection *c = &l->connection;
 	struct lr_error error;
-	int r = lr_dial(&l->settings.address, &c->socket, &error);
+	int r = lr_dial(&l->settings.address, SOCK_SEQPACKET, &c->socket, &error);
 
 	if (r == 0)
 		r = greet(l, &error);

@@ -33,9 +33,9 @@ static int dial_failed(const struct sockaddr_un *address, int code, struct lr_er
 	}
 }
 
-int lr_dial(const struct sockaddr_un *address, int *ret_socket, struct lr_error *error)
+int lr_dial(const struct sockaddr_un *address, int type, int *ret_socket, struct lr_error *error)
 {
-	const int s = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	const int s = socket(AF_UNIX, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	int r;
 
 	if (s < 0)

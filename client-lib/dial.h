@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * dial.h - the way to the daemon's frame socket, and what it means when the daemon refuses: the same for a handle and
- * for the question for the status.
+ * dial.h - the way to a socket of the daemon's, and what it means when its frame socket refuses: the same for a handle
+ * and for the question for the status.
  */
 #ifndef LUMARING_CLIENT_DIAL_H
 #define LUMARING_CLIENT_DIAL_H
@@ -14,13 +14,11 @@
 #include "text.h"
 
 /*
- * Connect a new socket without waiting. 0: *ret_socket is the caller's, and does not block. Else a sentence, and:
- *   -EAGAIN                     the daemon's queue of connections is full
- *   -EACCES                     no permission
- *   -EMFILE, -ENFILE, -ENOMEM   no socket to be had
- *   -ECONNREFUSED               nobody serves the address
+ * Connect a new socket of a type, SOCK_SEQPACKET or SOCK_STREAM, without waiting. 0: *ret_socket is the caller's, and
+ * does not block. Else a sentence, and: -EAGAIN                     the daemon's queue of connections is full -EACCES
+ * no permission -EMFILE, -ENFILE, -ENOMEM   no socket to be had -ECONNREFUSED               nobody serves the address
  */
-int lr_dial(const struct sockaddr_un *address, int *ret_socket, struct lr_error *error);
+int lr_dial(const struct sockaddr_un *address, int type, int *ret_socket, struct lr_error *error);
 
 /* The daemon's sentence and its code as a negative errno; -EBADMSG: a code that this library does not know. */
 int lr_dial_refused(const struct lumaring_refusal *refusal, struct lr_error *error);

@@ -16,32 +16,38 @@
 #define FLAGS_KNOWN (LUMARING_COPY | LUMARING_PRIVATE | LUMARING_OLDEST | LUMARING_FUTEX)
 #define FRAMES_MAX 4096u
 
+int lr_options_copy(const struct lr_options_kind *kind, const void *given, void *known, struct lr_error *error)
+{
+	const unsigned char *bytes = given, *unset = (const unsigned char *)&kind->unset;
+	const size_t word = sizeof(kind->unset);
+	size_t size;
+
+	memcpy(&size, given, sizeof(size));
+	/* Fields are added in whole words, so that no release ends within a pointer. */
+	if (size < kind->bytes_min || size % word != 0)
+		return lr_text_fail(error, -EINVAL, "%s.size is %zu, accepted: a multiple of %zu from %zu: use %s",
+				    kind->name, size, word, kind->bytes_min, kind->init);
+	memcpy(known, given, size < kind->bytes ? size : kind->bytes);
+	memcpy(known, &kind->bytes, sizeof(kind->bytes));
+	for (size_t i = kind->bytes; i < size; i++)
+		if (bytes[i] != unset[i % word])
+			return lr_text_fail(error, -EINVAL,
+					    "%s.size is %zu and byte %zu is set, but this library knows %zu bytes: "
+					    "update it, or leave that as %s has it",
+					    kind->name, size, i, kind->bytes, kind->init);
+	return 0;
+}
+
 int lr_options_read(const struct lumaring_options *options, struct lumaring_options *ret_options,
 		    struct lr_error *error)
 {
+	static const struct lr_options_kind kind = { "options", "LUMARING_OPTIONS_INIT", LR_OPTIONS_BYTES_MIN,
+						     sizeof(*options), 0 };
 	struct lumaring_options o = LUMARING_OPTIONS_INIT;
-	const size_t known = sizeof(o);
-	const unsigned char *bytes = (const unsigned char *)options;
-	const size_t size = options ? options->size : known;
+	const int r = options ? lr_options_copy(&kind, options, &o, error) : 0;
 
-	/* Fields are added in whole words, so that no release ends within a pointer. */
-	if (size < LR_OPTIONS_BYTES_MIN || size % sizeof(void *) != 0)
-		return lr_text_fail(
-			error, -EINVAL,
-			"options.size is %zu, accepted: a multiple of %zu from %zu: use LUMARING_OPTIONS_INIT", size,
-			sizeof(void *), LR_OPTIONS_BYTES_MIN);
-	if (options)
-		memcpy(&o, options, size < known ? size : known);
-	o.size = known;
 	*ret_options = o;
-	for (size_t i = known; i < size; i++)
-		if (bytes[i] != 0)
-			return lr_text_fail(
-				error, -EINVAL,
-				"options.size is %zu and byte %zu is set, but this library knows %zu bytes: "
-				"update it, or leave that option at zero",
-				size, i, known);
-	return 0;
+	return r;
 }
 
 int lr_options_check_region(const struct lumaring_region *region, struct lr_error *error)
@@ -165,4 +171,20 @@ int lr_options_settle(const char *camera, const char *stream, const struct lumar
 	if (r == 0)
 		*ret_settings = s;
 	return r;
+}
+
+int lr_options_control(const struct lr_settings *settings, struct sockaddr_un *ret_address, struct lr_error *error)
+{
+	const char *frames = settings->address.sun_path, *name = strrchr(frames, '/') + 1;
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	int n = snprintf(address.sun_path, sizeof(address.sun_path), "%.*scontrol", (int)(name - frames), frames);
+
+	if (n < 0 || (size_t)n >= sizeof(address.sun_path))
+		return lr_text_fail(
+			error, -EINVAL,
+			"the path of the control socket has %d bytes, accepted: up to %zu: choose a shorter "
+			"runtime directory",
+			n, sizeof(address.sun_path) - 1);
+	*ret_address = address;
+	return 0;
 }

@@ -30,33 +30,12 @@ struct answer {
 
 /* --- the text ---------------------------------------------------------------------------------------------------- */
 
-/* Bytes of the character at the front, 0: it is none of UTF-8, or NUL. */
-static size_t character_bytes(const unsigned char *text, size_t left)
-{
-	static const uint32_t least[] = { 0, 1, 0x80, 0x800, 0x10000 };
-	const size_t n = text[0] < 0x80         ? 1
-			 : text[0] >> 5 == 0x6  ? 2
-			 : text[0] >> 4 == 0xe  ? 3
-			 : text[0] >> 3 == 0x1e ? 4
-						: 0;
-	uint32_t code = n == 1 ? text[0] : n > 0 ? text[0] & (0x7fu >> n) : 0;
-
-	if (n == 0 || n > left)
-		return 0;
-	for (size_t i = 1; i < n; i++) {
-		if (text[i] >> 6 != 0x2)
-			return 0;
-		code = code << 6 | (text[i] & 0x3fu);
-	}
-	return code < least[n] || code > 0x10ffff || code >> 11 == 0x1b ? 0 : n;
-}
-
 static int check_text(const struct answer *a, struct lr_error *error)
 {
 	size_t n;
 
 	for (size_t at = 0; at < a->bytes; at += n) {
-		n = character_bytes((const unsigned char *)a->text + at, a->bytes - at);
+		n = lr_text_character(a->text + at, a->bytes - at);
 		if (n == 0)
 			return lr_text_fail(error, -EBADMSG, "STATUS: byte %zu of the text belongs to no character",
 					    at);
@@ -181,7 +160,7 @@ static int gather(const struct lr_settings *s, struct lr_wait *wait, int socket,
 static int ask(const struct lr_settings *s, struct lr_wait *wait, struct answer *a, struct lr_error *error)
 {
 	const struct lumaring_message request = { .type = LUMARING_MESSAGE_STATUS_REQUEST, .size = sizeof(request) };
-	int socket = -1, r = lr_dial(&s->address, &socket, error);
+	int socket = -1, r = lr_dial(&s->address, SOCK_SEQPACKET, &socket, error);
 
 	if (r < 0)
 		return r;

@@ -28,23 +28,32 @@ static const struct {
 	{ EACCES, "you may not connect to this camera: join the daemon's group" },
 	{ EAGAIN, "nothing new yet" },
 	{ EBADMSG, "the daemon or its shared memory makes no sense: daemon and library may not fit together" },
-	{ EBUSY, "you attach more often than the daemon allows: try again later" },
+	{ EBUSY, "the daemon is busy with another change, or you ask more often than it allows: try again later" },
 	{ ECONNREFUSED, "no daemon serves this camera" },
-	{ EDQUOT, "the private streams are larger, or more, than the daemon allows" },
+	{ EDOM, "the source cannot do exactly that" },
+	{ EDQUOT, "more than the daemon allows, of private streams, their bytes, connections or requests" },
+	{ EEXIST, "there is such a stream already" },
 	{ EINTR, "a signal interrupted the wait" },
 	{ EINVAL, "a name, an option or an argument is out of range" },
+	{ EIO, "the source refused" },
 	{ EMFILE, "this process, or the daemon, has no free file descriptor" },
 	{ ENFILE, "the system has no free file descriptor" },
 	{ ENOBUFS, "too many frames are held: release one" },
 	{ ENOENT, "no such stream, or the frame is not in the ring" },
 	{ ENOMEM, "out of memory" },
-	{ ENOSPC, "no room in /dev/shm for the private stream" },
+	{ ENOSPC, "no room in /dev/shm for the stream" },
+	{ ENOSYS, "the daemon has no such method: it may be older" },
 	{ ENOTCONN, "the daemon is away" },
-	{ ENOTSUP,
-	  "this handle or this daemon has no such thing: a region to move, a descriptor to poll, a word to wait on" },
+	{ ENOTEMPTY, "the stream has clients" },
+	{ ENOTSUP, "there is no such thing here: a region to move, a descriptor to poll, a word to wait on, a control "
+		   "of the source" },
+	{ EPERM, "you may not change this camera: join the daemon's control group" },
 	{ EPROTONOSUPPORT, "daemon and library have no version in common: update the older one" },
+	{ ERANGE, "a number is out of the daemon's range" },
+	{ EREMOTEIO, "the daemon refused for a reason that this library does not know" },
 	{ ESTALE, "the frame was overwritten while it was held: discard what came from it" },
 	{ ETIMEDOUT, "nothing came in time" },
+	{ EUCLEAN, "the daemon's configuration files have faults" },
 	{ EUSERS, "the daemon has as many clients as it allows" },
 };
 
@@ -130,4 +139,21 @@ int lr_text_check_name(const char *name, size_t bytes)
 		if (!strchr("abcdefghijklmnopqrstuvwxyz0123456789_-", name[i]))
 			return -EINVAL;
 	return 0;
+}
+
+size_t lr_text_character(const char *text, size_t bytes)
+{
+	static const uint32_t least[] = { 0, 1, 0x80, 0x800, 0x10000 };
+	const unsigned char *c = (const unsigned char *)text;
+	const size_t n = c[0] < 0x80 ? 1 : c[0] >> 5 == 0x6 ? 2 : c[0] >> 4 == 0xe ? 3 : c[0] >> 3 == 0x1e ? 4 : 0;
+	uint32_t code = n == 1 ? c[0] : n > 0 ? c[0] & (0x7fu >> n) : 0;
+
+	if (n == 0 || n > bytes)
+		return 0;
+	for (size_t i = 1; i < n; i++) {
+		if (c[i] >> 6 != 0x2)
+			return 0;
+		code = code << 6 | (c[i] & 0x3fu);
+	}
+	return code < least[n] || code > 0x10ffff || code >> 11 == 0x1b ? 0 : n;
 }

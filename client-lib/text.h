@@ -23,6 +23,9 @@ int lr_text_fail(struct lr_error *error, int code, const char *format, ...) __at
 /* Copy a text a peer sent, of at most `bytes`, terminated or not; what is not printable ASCII becomes '?'. */
 void lr_text_from_peer(char *target, size_t target_bytes, const char *text, size_t bytes);
 
+/* Bytes of the character at the front of a text of at least one byte; 0: it is none of UTF-8, or NUL. */
+size_t lr_text_character(const char *text, size_t bytes);
+
 /* A field of a structure that a peer made, and what it may hold. */
 struct lr_field {
 	const char *name;

@@ -27,9 +27,9 @@ static struct timespec timespec_of(uint64_t ns)
 	return (struct timespec){ .tv_sec = (time_t)(ns / LR_NS_PER_SECOND), .tv_nsec = (long)(ns % LR_NS_PER_SECOND) };
 }
 
-int lr_wait_for_fd(struct lr_wait *wait, int fd, uint64_t left_ns)
+int lr_wait_for(struct lr_wait *wait, int fd, short events, uint64_t left_ns)
 {
-	struct pollfd pollfd = { .fd = fd, .events = POLLIN };
+	struct pollfd pollfd = { .fd = fd, .events = events };
 	const struct timespec left = timespec_of(left_ns);
 	const int n = ppoll(&pollfd, 1, left_ns == LR_FOR_EVER ? NULL : &left, NULL);
 
@@ -37,6 +37,11 @@ int lr_wait_for_fd(struct lr_wait *wait, int fd, uint64_t left_ns)
 		return -errno;
 	wait->interrupted = n < 0;
 	return n > 0;
+}
+
+int lr_wait_for_fd(struct lr_wait *wait, int fd, uint64_t left_ns)
+{
+	return lr_wait_for(wait, fd, POLLIN, left_ns);
 }
 
 uint32_t lr_wait_word(const struct lumaring_wake *wake)

@@ -41,9 +41,12 @@ static inline uint64_t lr_clock_now_ns(void)
 uint64_t lr_wait_left_ns(struct lr_wait *wait);
 
 /*
- * Wait until `fd` (-1: none) is readable, for at most so long. 1: readable; 0: not, or interrupted; or a negative
- * errno.
+ * Wait until `fd` (-1: none) is ready for these events of poll(2), for at most so long. 1: it is; 0: not, or
+ * interrupted; or a negative errno.
  */
+int lr_wait_for(struct lr_wait *wait, int fd, short events, uint64_t left_ns);
+
+/* Likewise, until it is readable. */
 int lr_wait_for_fd(struct lr_wait *wait, int fd, uint64_t left_ns);
 
 /* N1: the word, before a look at the ring; and the count of messages that it tells of. */
