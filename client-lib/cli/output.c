@@ -10,6 +10,7 @@
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #define TALK_BYTES 1024
@@ -75,6 +76,21 @@ int output_flush(struct output *output)
 			r = -errno;
 	}
 	output->count = 0;
+	return r;
+}
+
+int output_deliver(const char *text, size_t bytes)
+{
+	struct output output;
+	int r;
+
+	output_init(&output, STDOUT_FILENO);
+	r = output_put(&output, text, bytes);
+	if (r == 0)
+		r = output_flush(&output);
+	if (r == 0 || r == -EPIPE)
+		return 0;
+	talk("cannot write to standard output: %s", strerror(-r));
 	return r;
 }
 

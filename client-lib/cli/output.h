@@ -30,6 +30,11 @@ int output_put(struct output *output, const void *data, size_t bytes);
  */
 int output_flush(struct output *output);
 
+/*
+ * All of a text to standard output. 0 also when the reader has had enough, else a negative errno after one sentence.
+ */
+int output_deliver(const char *text, size_t bytes);
+
 /* A line to standard error: "lumaring: ", the sentence, a newline; in one write. */
 void talk(const char *format, ...) __attribute__((format(printf, 1, 2)));
 

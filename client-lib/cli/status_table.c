@@ -1,56 +1,20 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * status_table.c - see status_table.h. The only file of the tool that includes cJSON.h. A key that is missing counts as
- * 0 or "", so that the tool can read a daemon of any version; numbers beyond 2^53 lose digits, which --json keeps.
+ * status_table.c - see status_table.h. A key that is missing counts as 0 or "", so that the tool can read a daemon of
+ * any version; numbers beyond 2^53 lose digits, which --json keeps.
  */
 #include "status_table.h"
 
-#include <cjson/cJSON.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
+#include "json.h"
+#include "process.h"
 #include "table.h"
 
-#define LINE_BYTES 4400u /* a path and more */
-#define COLUMNS 80u      /* of a terminal */
-#define LOST_WIDTH 44    /* of the causes on one line, so that it fits a terminal */
-
-/* --- reading ----------------------------------------------------------------------------------------------------- */
-
-static const cJSON *get(const cJSON *object, const char *key)
-{
-	return cJSON_GetObjectItemCaseSensitive(object, key);
-}
-
-static double number(const cJSON *object, const char *key)
-{
-	const cJSON *item = get(object, key);
-
-	return cJSON_IsNumber(item) ? item->valuedouble : 0;
-}
-
-static const char *text(const cJSON *object, const char *key)
-{
-	const cJSON *item = get(object, key);
-
-	return cJSON_IsString(item) ? item->valuestring : "";
-}
-
-static bool is_true(const cJSON *object, const char *key)
-{
-	return cJSON_IsTrue(get(object, key));
-}
-
-/* The first item of an array, the others are linked by `next`. */
-static const cJSON *first(const cJSON *object, const char *key)
-{
-	const cJSON *item = get(object, key);
-
-	return item ? item->child : NULL;
-}
+#define COLUMNS 80u   /* of a terminal */
+#define LOST_WIDTH 44 /* of the causes on one line, so that it fits a terminal */
 
 /* --- words for numbers ------------------------------------------------------------------------------------------- */
 
@@ -116,31 +80,23 @@ static int decimals(double hertz)
 /* "640x480", and "+X+Y" when it is a part of the image. */
 static struct words in_pixels(const cJSON *region, const cJSON *source)
 {
-	double width = number(region, "width"), height = number(region, "height");
+	double width = json_number(region, "width"), height = json_number(region, "height");
 	struct words words;
 	int n = snprintf(words.text, sizeof(words.text), "%.0fx%.0f", width, height);
 
-	if ((width != number(source, "width") || height != number(source, "height")) && n < (int)sizeof(words.text))
-		snprintf(words.text + n, sizeof(words.text) - (size_t)n, "+%.0f+%.0f", number(region, "x"),
-			 number(region, "y"));
+	if ((width != json_number(source, "width") || height != json_number(source, "height")) &&
+	    n < (int)sizeof(words.text))
+		snprintf(words.text + n, sizeof(words.text) - (size_t)n, "+%.0f+%.0f", json_number(region, "x"),
+			 json_number(region, "y"));
 	return words;
 }
 
 /* --- the head ---------------------------------------------------------------------------------------------------- */
 
-/* A line that may hold what others said. */
-static void print_safe(const char *line, FILE *file)
-{
-	char safe[LINE_BYTES];
-
-	table_safe(safe, sizeof(safe), line);
-	fprintf(file, "%s\n", safe);
-}
-
 /* On as many lines as it takes, broken between words. */
 static void print_sentence(const char *sentence, FILE *file)
 {
-	char line[LINE_BYTES];
+	char line[TABLE_LINE_BYTES];
 
 	while (strlen(sentence) > COLUMNS) {
 		size_t end = COLUMNS;
@@ -150,23 +106,23 @@ static void print_sentence(const char *sentence, FILE *file)
 		if (end == 0)
 			break; /* one word */
 		snprintf(line, sizeof(line), "%.*s", (int)end, sentence);
-		print_safe(line, file);
+		table_line(line, file);
 		sentence += end + 1;
 	}
-	print_safe(sentence, file);
+	table_line(sentence, file);
 }
 
 /* What may be long stands on lines of its own. */
 static void print_daemon(const cJSON *status, FILE *file)
 {
-	const cJSON *loop = get(status, "loop");
-	const char *fallback = text(loop, "fallback_reason");
-	char line[LINE_BYTES];
+	const cJSON *loop = json_get(status, "loop");
+	const char *fallback = json_text(loop, "fallback_reason");
+	char line[TABLE_LINE_BYTES];
 
-	snprintf(line, sizeof(line), "%s: lumaringd %s, pid %.0f, up %s, loop %s", text(status, "camera"),
-		 text(status, "version"), number(status, "pid"), in_days(number(status, "uptime_us")).text,
-		 text(loop, "main"));
-	print_safe(line, file);
+	snprintf(line, sizeof(line), "%s: lumaringd %s, pid %.0f, up %s, loop %s", json_text(status, "camera"),
+		 json_text(status, "version"), json_number(status, "pid"),
+		 in_days(json_number(status, "uptime_us")).text, json_text(loop, "main"));
+	table_line(line, file);
 	if (fallback[0]) {
 		snprintf(line, sizeof(line), "no io_uring: %s", fallback);
 		print_sentence(line, file);
@@ -176,12 +132,13 @@ static void print_daemon(const cJSON *status, FILE *file)
 /* ", 50.0 frames/s of 56.0": as measured, and as asked for; "" when neither is known. */
 static struct words in_rates(const cJSON *source)
 {
-	double asked_us = number(source, "frame_duration_us"), ns = number(source, "measured_frame_duration_ns");
+	double asked_us = json_number(source, "frame_duration_us"),
+	       ns = json_number(source, "measured_frame_duration_ns");
 	double asked = asked_us > 0 ? 1e6 / asked_us : 0, rate;
 	struct words words = { "" };
 
 	if (ns <= 0) /* a daemon that tells microseconds only */
-		ns = number(source, "measured_frame_duration_us") * 1000;
+		ns = json_number(source, "measured_frame_duration_us") * 1000;
 	rate = ns > 0 ? 1e9 / ns : 0;
 	if (rate > 0 && asked > 0)
 		snprintf(words.text, sizeof(words.text), ", %.*f frames/s of %.*f", decimals(rate), rate,
@@ -195,47 +152,48 @@ static struct words in_rates(const cJSON *source)
 
 static void print_source(const cJSON *source, FILE *file)
 {
-	const char *path = text(source, "path");
-	char line[LINE_BYTES];
+	const char *path = json_text(source, "path");
+	char line[TABLE_LINE_BYTES];
 
-	snprintf(line, sizeof(line), "source %s: %s, %.0fx%.0f%s, %.0f captured", text(source, "name"),
-		 text(source, "state"), number(source, "width"), number(source, "height"), in_rates(source).text,
-		 number(source, "captured"));
-	print_safe(line, file);
+	snprintf(line, sizeof(line), "source %s: %s, %.0fx%.0f%s, %.0f captured", json_text(source, "name"),
+		 json_text(source, "state"), json_number(source, "width"), json_number(source, "height"),
+		 in_rates(source).text, json_number(source, "captured"));
+	table_line(line, file);
 	if (!path[0])
 		return;
 	snprintf(line, sizeof(line), "from %s", path);
-	print_safe(line, file);
+	table_line(line, file);
 }
 
 /* "copy avx2, 1 of 2 threads (enough), 312 us for 2.8 MiB a frame, 9540 MB/s". */
 static void print_copy(const cJSON *copy, FILE *file)
 {
-	double workers = number(copy, "workers"), mb_per_second = 0;
-	char line[LINE_BYTES];
+	double workers = json_number(copy, "workers"), mb_per_second = 0;
+	char line[TABLE_LINE_BYTES];
 	int n = 1;
 
 	if (!copy)
 		return; /* a daemon that does not tell */
-	for (const cJSON *rate = first(copy, "megabytes_per_second"); rate; rate = rate->next)
+	for (const cJSON *rate = json_first(copy, "megabytes_per_second"); rate; rate = rate->next)
 		if (n++ == workers && cJSON_IsNumber(rate))
 			mb_per_second = rate->valuedouble;
-	snprintf(line, sizeof(line), "copy %s, %.0f of %.0f threads (%s)", text(copy, "cpu"), workers,
-		 number(copy, "threads"), text(copy, "reason"));
+	snprintf(line, sizeof(line), "copy %s, %.0f of %.0f threads (%s)", json_text(copy, "cpu"), workers,
+		 json_number(copy, "threads"), json_text(copy, "reason"));
 	if (mb_per_second > 0)
 		snprintf(line + strlen(line), sizeof(line) - strlen(line), ", %s for %s a frame, %.0f MB/s",
-			 in_time(number(copy, "frame_us")).text, in_bytes(number(copy, "frame_bytes")).text,
+			 in_time(json_number(copy, "frame_us")).text, in_bytes(json_number(copy, "frame_bytes")).text,
 			 mb_per_second);
-	print_safe(line, file);
+	table_line(line, file);
 }
 
 static void print_limits(const cJSON *status, FILE *file)
 {
-	const cJSON *bytes = get(status, "bytes"), *limits = get(status, "limits");
+	const cJSON *bytes = json_get(status, "bytes"), *limits = json_get(status, "limits");
 
-	fprintf(file, "rings %s, private %s of %s; connections %.0f of %.0f\n", in_bytes(number(bytes, "rings")).text,
-		in_bytes(number(bytes, "private_rings")).text, in_bytes(number(bytes, "private_rings_max")).text,
-		number(limits, "connections"), number(limits, "clients_max"));
+	fprintf(file, "rings %s, private %s of %s; connections %.0f of %.0f\n",
+		in_bytes(json_number(bytes, "rings")).text, in_bytes(json_number(bytes, "private_rings")).text,
+		in_bytes(json_number(bytes, "private_rings_max")).text, json_number(limits, "connections"),
+		json_number(limits, "clients_max"));
 }
 
 /* --- streams ----------------------------------------------------------------------------------------------------- */
@@ -247,41 +205,41 @@ static double each_stream(const cJSON *status, struct table *table, bool all, st
 {
 	unsigned private = 0;
 
-	for (const cJSON *s = first(status, "streams"); s; s = s->next)
-		if (!is_true(s, "private"))
+	for (const cJSON *s = json_first(status, "streams"); s; s = s->next)
+		if (!json_is_true(s, "private"))
 			row(table, s, status);
-	for (const cJSON *s = first(status, "streams"); s; s = s->next) {
-		if (!is_true(s, "private"))
+	for (const cJSON *s = json_first(status, "streams"); s; s = s->next) {
+		if (!json_is_true(s, "private"))
 			continue;
 		if (private < STATUS_SHOWN || all)
 			row(table, s, status);
 		private++;
 	}
-	return (all || private < STATUS_SHOWN ? 0 : private - STATUS_SHOWN) + number(status, "streams_omitted");
+	return (all || private < STATUS_SHOWN ? 0 : private - STATUS_SHOWN) + json_number(status, "streams_omitted");
 }
 
 static void add_use(struct table *table, const cJSON *stream, const cJSON *status)
 {
-	table_cell(table, "%s", text(stream, "name"));
-	table_cell(table, "%s", text(stream, "state"));
-	if (is_true(stream, "private"))
-		table_cell(table, "of pid %.0f", number(stream, "owner_pid"));
+	table_cell(table, "%s", json_text(stream, "name"));
+	table_cell(table, "%s", json_text(stream, "state"));
+	if (json_is_true(stream, "private"))
+		table_cell(table, "of pid %.0f", json_number(stream, "owner_pid"));
 	else
-		table_cell(table, "%s", is_true(stream, "always") ? "always" : "shared");
-	table_cell(table, "%s", in_pixels(get(stream, "region"), get(status, "source")).text);
-	table_cell(table, "%.0f/%.0f", number(stream, "cursors_granted"), number(stream, "cursors_max"));
-	table_cell(table, "%.0f", number(stream, "clients"));
+		table_cell(table, "%s", json_is_true(stream, "always") ? "always" : "shared");
+	table_cell(table, "%s", in_pixels(json_get(stream, "region"), json_get(status, "source")).text);
+	table_cell(table, "%.0f/%.0f", json_number(stream, "cursors_granted"), json_number(stream, "cursors_max"));
+	table_cell(table, "%.0f", json_number(stream, "clients"));
 }
 
 static void add_ring(struct table *table, const cJSON *stream, const cJSON *status)
 {
 	(void)status;
-	table_cell(table, "%s", text(stream, "name"));
-	table_cell(table, "%s", in_bytes(number(stream, "bytes")).text);
-	table_cell(table, "%.0f", number(stream, "slots"));
-	table_cell(table, "%.0fx%.0f", number(stream, "width_max"), number(stream, "height_max"));
-	table_cell(table, "%s", text(stream, "epoch"));
-	table_cell(table, "%.0f", number(stream, "generation"));
+	table_cell(table, "%s", json_text(stream, "name"));
+	table_cell(table, "%s", in_bytes(json_number(stream, "bytes")).text);
+	table_cell(table, "%.0f", json_number(stream, "slots"));
+	table_cell(table, "%.0fx%.0f", json_number(stream, "width_max"), json_number(stream, "height_max"));
+	table_cell(table, "%s", json_text(stream, "epoch"));
+	table_cell(table, "%.0f", json_number(stream, "generation"));
 }
 
 static void add_percentiles(struct table *table, const cJSON *times)
@@ -289,7 +247,8 @@ static void add_percentiles(struct table *table, const cJSON *times)
 	static const char *const keys[] = { "p50", "p99", "max" };
 
 	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
-		table_cell(table, "%s", number(times, "count") > 0 ? in_time(number(times, keys[i])).text : "-");
+		table_cell(table, "%s",
+			   json_number(times, "count") > 0 ? in_time(json_number(times, keys[i])).text : "-");
 }
 
 /* What is made, and how long that takes: the copy, and from the frame complete in the capture buffer to its
@@ -297,10 +256,10 @@ static void add_percentiles(struct table *table, const cJSON *times)
 static void add_times(struct table *table, const cJSON *stream, const cJSON *status)
 {
 	(void)status;
-	table_cell(table, "%s", text(stream, "name"));
-	table_cell(table, "%s%s", text(stream, "format"), number(stream, "bin") == 2 ? " bin 2" : "");
-	add_percentiles(table, get(stream, "copy_us"));
-	add_percentiles(table, get(stream, "ready_to_published_us"));
+	table_cell(table, "%s", json_text(stream, "name"));
+	table_cell(table, "%s%s", json_text(stream, "format"), json_number(stream, "bin") == 2 ? " bin 2" : "");
+	add_percentiles(table, json_get(stream, "copy_us"));
+	add_percentiles(table, json_get(stream, "ready_to_published_us"));
 }
 
 /* "30 unread, 4 copy_late", or "none"; what does not fit goes on in a row below, whose `before` cells are empty. */
@@ -308,7 +267,7 @@ static void add_losses(struct table *table, const cJSON *stream, unsigned before
 {
 	char line[TABLE_CELL_BYTES] = "", loss[TABLE_CELL_BYTES];
 
-	for (const cJSON *cause = first(stream, "lost"); cause; cause = cause->next) {
+	for (const cJSON *cause = json_first(stream, "lost"); cause; cause = cause->next) {
 		if (!cJSON_IsNumber(cause) || !cause->string || cause->valuedouble <= 0)
 			continue;
 		snprintf(loss, sizeof(loss), "%.0f %s", cause->valuedouble, cause->string);
@@ -328,9 +287,9 @@ static void add_losses(struct table *table, const cJSON *stream, unsigned before
 static void add_frames(struct table *table, const cJSON *stream, const cJSON *status)
 {
 	(void)status;
-	table_cell(table, "%s", text(stream, "name"));
-	table_cell(table, "%.0f", number(stream, "published"));
-	table_cell(table, "%.0f", number(stream, "notices_dropped"));
+	table_cell(table, "%s", json_text(stream, "name"));
+	table_cell(table, "%.0f", json_number(stream, "published"));
+	table_cell(table, "%.0f", json_number(stream, "notices_dropped"));
 	add_losses(table, stream, 3);
 }
 
@@ -367,7 +326,7 @@ static int print_streams(const cJSON *status, bool all, FILE *file)
 /* Frames that it did not have, or has not had: who hangs misses none until it looks again. */
 static double not_had(const cJSON *client)
 {
-	return number(client, "missed") + number(client, "lag");
+	return json_number(client, "missed") + json_number(client, "lag");
 }
 
 /* Who has trouble stands in front. */
@@ -379,36 +338,17 @@ static int compare_clients(const void *a, const void *b)
 	if (not_had(x) != not_had(y))
 		return not_had(x) < not_had(y) ? 1 : -1;
 	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
-		if (number(x, keys[i]) != number(y, keys[i]))
-			return number(x, keys[i]) < number(y, keys[i]) ? 1 : -1;
-	return (number(x, "pid") > number(y, "pid")) - (number(x, "pid") < number(y, "pid"));
-}
-
-/* "?" for a process that is gone, or of another machine's numbers. */
-static struct words process_name(double pid)
-{
-	struct words words = { "?" };
-	char path[64];
-	ssize_t n;
-	int fd;
-
-	snprintf(path, sizeof(path), "/proc/%.0f/comm", pid);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return words;
-	n = read(fd, words.text, sizeof(words.text) - 1);
-	close(fd);
-	words.text[n > 0 ? n : 0] = '\0';
-	words.text[strcspn(words.text, "\n")] = '\0';
-	return words;
+		if (json_number(x, keys[i]) != json_number(y, keys[i]))
+			return json_number(x, keys[i]) < json_number(y, keys[i]) ? 1 : -1;
+	return (json_number(x, "pid") > json_number(y, "pid")) - (json_number(x, "pid") < json_number(y, "pid"));
 }
 
 typedef void (*client_row)(struct table *table, const cJSON *client);
 
 static void add_process(struct table *table, const cJSON *client)
 {
-	table_cell(table, "%.0f", number(client, "pid"));
-	table_cell(table, "%s", process_name(number(client, "pid")).text);
+	table_cell(table, "%.0f", json_number(client, "pid"));
+	table_cell(table, "%s", process_name(json_number(client, "pid")).name);
 }
 
 static void add_account(struct table *table, const cJSON *client)
@@ -417,17 +357,17 @@ static void add_account(struct table *table, const cJSON *client)
 
 	add_process(table, client);
 	for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++)
-		table_cell(table, "%.0f", number(client, counts[i]));
+		table_cell(table, "%.0f", json_number(client, counts[i]));
 }
 
 static void add_reading(struct table *table, const cJSON *client)
 {
 	add_process(table, client);
-	table_cell(table, "%.0f", number(client, "uid"));
-	table_cell(table, "%s", text(client, "stream"));
-	table_cell(table, "%s", text(client, "state"));
-	table_cell(table, "%s", text(client, "manner"));
-	table_cell(table, "%.0f", number(client, "cursors"));
+	table_cell(table, "%.0f", json_number(client, "uid"));
+	table_cell(table, "%s", json_text(client, "stream"));
+	table_cell(table, "%s", json_text(client, "state"));
+	table_cell(table, "%s", json_text(client, "manner"));
+	table_cell(table, "%.0f", json_number(client, "cursors"));
 }
 
 /* How each fares, then what it is, in the same order. */
@@ -457,15 +397,15 @@ static int print_sorted_clients(const cJSON **clients, size_t count, size_t show
 
 static int print_clients(const cJSON *status, bool all, FILE *file)
 {
-	size_t count = (size_t)cJSON_GetArraySize(get(status, "clients")), n = 0;
+	size_t count = (size_t)cJSON_GetArraySize(json_get(status, "clients")), n = 0;
 	size_t shown = all || count < STATUS_SHOWN ? count : STATUS_SHOWN;
-	double more = (double)(count - shown) + number(status, "clients_omitted");
+	double more = (double)(count - shown) + json_number(status, "clients_omitted");
 	const cJSON **clients = calloc(count + 1, sizeof(*clients));
 	int r;
 
 	if (!clients)
 		return -ENOMEM;
-	for (const cJSON *client = first(status, "clients"); client; client = client->next)
+	for (const cJSON *client = json_first(status, "clients"); client; client = client->next)
 		clients[n++] = client;
 	r = count > 0 ? print_sorted_clients(clients, count, shown, file) : 0;
 	free(clients);
@@ -483,8 +423,8 @@ int status_table_print(const char *json, bool all, FILE *file)
 
 	if (r == 0) {
 		print_daemon(status, file);
-		print_source(get(status, "source"), file);
-		print_copy(get(status, "copy"), file);
+		print_source(json_get(status, "source"), file);
+		print_copy(json_get(status, "copy"), file);
 		print_limits(status, file);
 		r = print_streams(status, all, file);
 	}

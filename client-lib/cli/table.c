@@ -94,3 +94,11 @@ int table_end(struct table *table, FILE *file)
 	*table = (struct table){ 0 };
 	return r;
 }
+
+void table_line(const char *line, FILE *file)
+{
+	char safe[TABLE_LINE_BYTES];
+
+	table_safe(safe, sizeof(safe), line);
+	fprintf(file, "%s\n", safe);
+}

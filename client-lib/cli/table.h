@@ -10,7 +10,8 @@
 #include <stddef.h>
 #include <stdio.h>
 
-#define TABLE_CELL_BYTES 256u /* a longer one is cut */
+#define TABLE_CELL_BYTES 256u  /* a longer one is cut */
+#define TABLE_LINE_BYTES 4400u /* likewise: a path and more */
 
 struct table {
 	unsigned columns;
@@ -30,5 +31,8 @@ int table_end(struct table *table, FILE *file);
 
 /* Copy text, with a question mark for each byte that is not printable ASCII. */
 void table_safe(char *target, size_t target_bytes, const char *text);
+
+/* A line that may hold what others said. */
+void table_line(const char *line, FILE *file);
 
 #endif

@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <sys/prctl.h>
 
+#include "../../client-lib/cli/process.c"
 #include "../../client-lib/cli/status_table.c"
 #include "../../client-lib/cli/table.c"
 
