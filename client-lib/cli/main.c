@@ -16,33 +16,62 @@
 
 struct verb {
 	const char *name;
-	const char *operand; /* "" or what follows the verb */
-	const char *help;    /* one line */
+	const char *operand; /* "" or what follows the verb, at most so many words: */
+	unsigned operands;
+	const char *help; /* one line */
 	const char *examples;
 	int (*run)(const struct options *options); /* NULL: the verb has words of its own, see bench.h */
 	unsigned flag;
 };
 
 static const struct verb verbs[] = {
-	{ "watch", "", "a line for every frame and event",
+	{ "watch", "", 0, "a line for every frame and event",
 	  "  lumaring watch                             a line for every frame\n"
 	  "  lumaring watch --json -n 100 | jq .missed  figures for programs\n"
 	  "  lumaring watch --latest --timeout 1        newest frames only, until the camera stops\n",
 	  watch_run, VERB_WATCH },
-	{ "snap", "FILE.png", "the next frame as a picture, PNG or PGM by its name (- for standard output)",
+	{ "snap", "FILE.png", 1, "the next frame as a picture, PNG or PGM by its name (- for standard output)",
 	  "  lumaring snap now.png                      a picture\n"
 	  "  lumaring snap --region 100,50,640,480 --format png - > part.png\n",
 	  snap_run, VERB_SNAP },
-	{ "cat", "", "every frame in order to standard output, as video",
+	{ "cat", "", 0, "every frame in order to standard output, as video",
 	  "  lumaring cat --y4m | ffplay -              see the camera\n"
 	  "  lumaring cat --y4m-420 | ffmpeg -i - camera.mp4\n"
 	  "  lumaring cat --raw -n 100 > luma.raw       100 frames, width times height bytes each\n",
 	  cat_run, VERB_CAT },
-	{ "status", "", "what the daemon does, and for whom: streams, losses, times, clients",
+	{ "status", "", 0, "what the daemon does, and for whom: streams, losses, times, clients",
 	  "  lumaring status                            tables\n"
 	  "  lumaring status --json | jq .streams       for programs\n",
 	  status_run, VERB_STATUS },
-	{ "bench", "--camera", "what copying out of this board's camera buffers costs, to paste into a report",
+	{ "get", "[WHAT]", 1, "size, rate, streams, exposure as they are; or one of them",
+	  "  lumaring get                               tables\n"
+	  "  lumaring get framerate                     one value\n",
+	  get_run, VERB_GET },
+	{ "set", "", 0, "change size, rate, format, exposure while it runs",
+	  "  lumaring set --width 1280 --height 720 --framerate 30\n"
+	  "  lumaring set --shutter 5000 --gain 2 --save   and keep it for the next start\n"
+	  "  lumaring set --framerate 15-56             as fast as the light allows\n",
+	  set_run, VERB_SET },
+	{ "region", "STREAM X,Y,W,H", 2, "move the region of a shared stream, in pixels or fractions",
+	  "  lumaring region ball 100,80,64,64\n"
+	  "  lumaring region main 0.25,0.25,0.5,0.5     the middle\n",
+	  region_run, VERB_REGION },
+	{ "streams", "[add|remove NAME]", 2, "the shared streams; a new one, as lumaringd's --stream; without one",
+	  "  lumaring streams add ball=100,80,64,64,format=R16\n"
+	  "  lumaring streams remove ball\n",
+	  streams_run, VERB_STREAMS },
+	{ "clients", "", 0, "who is connected", "  lumaring clients                           who reads\n", clients_run,
+	  VERB_CLIENTS },
+	{ "capabilities", "", 0, "what the camera can: sizes, rates, formats, controls",
+	  "  lumaring capabilities                      what set takes\n", capabilities_run, VERB_CAPABILITIES },
+	{ "reload", "", 0, "read the daemon's configuration files anew",
+	  "  lumaring reload                            what changed, and what needs a restart\n", reload_run,
+	  VERB_RELOAD },
+	{ "call", "METHOD [JSON]", 2, "any method of the control socket",
+	  "  lumaring call GetMetrics | jq .metrics     for a monitoring system\n"
+	  "  lumaring call Watch --more                 a line for each change\n",
+	  call_run, VERB_CALL },
+	{ "bench", "--camera", 0, "what copying out of this board's camera buffers costs, to paste into a report",
 	  "  lumaring bench --camera > report.md        takes some seconds; no camera is started or disturbed\n", NULL,
 	  0 },
 };
@@ -52,15 +81,17 @@ static const struct verb verbs[] = {
 static const char codes_text[] =
 	"Exit codes:\n"
 	"  0  all that was asked for was done; or the stream was closed after some frames; or the\n"
-	"     reader of the output went away; or 'watch' was stopped by SIGINT or SIGTERM\n"
-	"  1  failed to read or write\n"
-	"  2  wrong usage, or a name or region out of range\n"
+	"     reader of the output went away; or 'watch' or 'call --more' was stopped by SIGINT or\n"
+	"     SIGTERM\n"
+	"  1  failed to read or write; or a change was made, but could not be saved\n"
+	"  2  wrong usage, or a name, region or value out of range\n"
 	"  3  no daemon serves this camera\n"
-	"  4  refused: no permission, no such stream, a limit, no common version\n"
+	"  4  refused: no permission, no such stream, not with this source, a limit, a daemon that is\n"
+	"     too old\n"
 	"  5  closed before the first frame, or camera lost before a picture, or the size of the\n"
 	"     frames changed under 'cat'\n"
 	"  6  no frame, or no answer of the daemon, in time\n"
-	"  128 + N  'cat', 'snap' or 'status' was stopped by signal N\n"
+	"  128 + N  stopped by signal N\n"
 	"'bench' ends as lumaringd does, whose work it is: 0, 1 or 2.\n";
 
 /* Text that did not get out is a failure like any other, except that a pager may have been closed. */
@@ -72,6 +103,14 @@ static int finish(void)
 	return CODE_FAILED;
 }
 
+static void print_verb(const char *name, const char *operand, const char *help)
+{
+	char usage[64];
+
+	snprintf(usage, sizeof(usage), "%s %s", name, operand);
+	printf("  %-25s %s\n", usage, help);
+}
+
 static int print_help(void)
 {
 	printf("Examples:\n");
@@ -79,12 +118,14 @@ static int print_help(void)
 		printf("%s", verbs[i].examples);
 	printf("\nUsage: lumaring VERB [OPTION]...\n\nVerbs:\n");
 	for (size_t i = 0; i < VERBS; i++)
-		printf("  %-6s%-10s %s\n", verbs[i].name, verbs[i].operand, verbs[i].help);
-	printf("  %-6s%-10s %s\n", "help", "VERB", "the options of a verb");
+		print_verb(verbs[i].name, verbs[i].operand, verbs[i].help);
+	print_verb("help", "VERB", "the options of a verb");
 	printf("\nOptions for every verb but bench, before or after it:\n");
-	options_print(stdout, VERB_ALL, VERB_ALL);
+	options_print(stdout, VERB_ALL);
 	printf("\nOptions for watch, snap and cat:\n");
-	options_print(stdout, VERB_FRAMES, VERB_FRAMES);
+	options_print(stdout, VERB_FRAMES);
+	printf("\nOptions for the verbs from get to call:\n");
+	options_print(stdout, VERB_CONTROL);
 	printf("\n%s\nlumaring(1) has the whole manual.\n", codes_text);
 	return finish();
 }
@@ -95,9 +136,9 @@ static int print_verb_help(const struct verb *verb)
 	       verb->operand[0] ? " " : "", verb->operand);
 	printf("%c%s.\n\nOptions:\n", verb->help[0] - 'a' + 'A', verb->help + 1);
 	if (verb->run) {
-		options_print(stdout, verb->flag, 0);
+		options_print(stdout, verb->flag);
 		printf("\nOptions for every verb but bench:\n");
-		options_print(stdout, verb->flag, VERB_ALL);
+		options_print(stdout, VERB_ALL);
 	} else {
 		bench_print_options(stdout);
 	}
@@ -110,7 +151,9 @@ static const struct verb *verb_find(const char *name)
 	for (size_t i = 0; i < VERBS; i++)
 		if (strcmp(verbs[i].name, name) == 0)
 			return &verbs[i];
-	talk("there is no verb '%s', only watch, snap, cat, status, bench and help; 'lumaring --help' has examples",
+	talk("there is no verb '%s', only watch, snap, cat, status, get, set, region, streams, clients, capabilities, "
+	     "reload, "
+	     "call, bench and help; 'lumaring --help' has examples",
 	     name);
 	return NULL;
 }
@@ -141,8 +184,10 @@ static int dispatch(const struct options *options)
 	}
 	if (options_check(options, verb->name, verb->flag) < 0)
 		return CODE_USAGE;
-	if (options->operands[1] && !verb->operand[0]) {
-		talk("'%s' takes no '%s'; 'lumaring help %s' lists its options", name, options->operands[1], name);
+	for (unsigned i = verb->operands + 1; i < OPTIONS_OPERANDS; i++) {
+		if (!options->operands[i])
+			continue;
+		talk("'%s' takes no '%s'; 'lumaring help %s' lists its options", name, options->operands[i], name);
 		return CODE_USAGE;
 	}
 	return verb->run(options);
@@ -185,6 +230,8 @@ int main(int argc, char **argv)
 		return dispatch(&options);
 	if (options.help)
 		return print_help();
-	talk("say what to do: watch, snap, cat, status, bench or help; 'lumaring --help' has examples");
+	talk("say what to do: watch, snap, cat, status, get, set, region, streams, clients, capabilities, reload, "
+	     "call, bench or "
+	     "help; 'lumaring --help' has examples");
 	return CODE_USAGE;
 }

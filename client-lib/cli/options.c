@@ -15,6 +15,7 @@
 #include <lumaring/layout.h>
 
 #include "output.h"
+#include "value.h"
 
 /* Long options without a short one: above any character. */
 enum option_code {
@@ -37,6 +38,9 @@ enum option_code {
 	OPTION_RAW,
 	OPTION_FORMAT,
 	OPTION_ALL,
+	OPTION_MORE,
+	OPTION_FORCE,
+	OPTION_SET, /* and what follows: see options_set.h */
 };
 
 struct option_row {
@@ -49,14 +53,14 @@ struct option_row {
 
 static const struct option_row rows[] = {
 	{ "camera", "NAME", "the daemon's camera (default: $LUMARING_CAMERA, else cam0)", VERB_ALL, OPTION_CAMERA },
-	{ "stream", "NAME", "one of the camera's streams (default: main)", VERB_FRAMES, OPTION_STREAM },
+	{ "stream", "NAME", "one of the camera's streams (default: main)", VERB_FRAMES | VERB_SET, OPTION_STREAM },
 	{ "runtime-dir", "DIR", "where the daemon's sockets are (default: $LUMARING_RUNTIME_DIR, else /run/lumaring)",
 	  VERB_ALL, OPTION_RUNTIME_DIR },
 	{ "wait", "SECONDS", "wait so long for a daemon that is not there yet (default: 2)", VERB_ALL, OPTION_WAIT },
 	{ "help", NULL, "this text; after a verb, that verb's", VERB_ALL, 'h' },
 	{ "version", NULL, "the version", VERB_ALL, 'V' },
 	{ "json", NULL, "JSON for programs: an object a line, events too; or the daemon's object",
-	  VERB_WATCH | VERB_STATUS, OPTION_JSON },
+	  VERB_WATCH | VERB_STATUS | VERB_CONTROL, OPTION_JSON },
 	{ "latest", NULL, "only the newest frame each time, skip those between", VERB_WATCH, OPTION_LATEST },
 	{ "y4m", NULL, "YUV4MPEG2, luma only (Cmono)", VERB_CAT, OPTION_Y4M },
 	{ "y4m-420", NULL, "YUV4MPEG2 with neutral chroma (C420jpeg), for readers that know no Cmono", VERB_CAT,
@@ -64,8 +68,9 @@ static const struct option_row rows[] = {
 	{ "raw", NULL, "the rows of each frame, without padding or header", VERB_CAT, OPTION_RAW },
 	{ "format", "png|pgm", "of the picture, where no name says it (default: pgm)", VERB_SNAP, OPTION_FORMAT },
 	{ "count", "N", "stop after N frames", VERB_WATCH | VERB_CAT, 'n' },
-	{ "timeout", "SECONDS", "give up when no frame came for so long (default: never; snap: 5)", VERB_FRAMES,
-	  OPTION_TIMEOUT },
+	{ "timeout", "SECONDS",
+	  "give up when nothing came for so long (default: watch, cat: never; snap: 5; others: 10)",
+	  VERB_FRAMES | VERB_CONTROL, OPTION_TIMEOUT },
 	{ "region", "X,Y,W,H", "a private stream of these pixels; W or H 0: up to the edge", VERB_FRAMES,
 	  OPTION_REGION },
 	{ "pixels", "R8|R16", "a private stream of these: 8 or 16 bits each (default: R8)", VERB_FRAMES,
@@ -77,10 +82,33 @@ static const struct option_row rows[] = {
 	{ "futex", NULL, "wait on a word in shared memory instead of the socket", VERB_FRAMES, OPTION_FUTEX },
 	{ "follow", NULL, "when the stream is closed, wait for it to come back", VERB_WATCH | VERB_CAT, OPTION_FOLLOW },
 	{ "all", NULL, "every client and private stream, however many", VERB_STATUS, OPTION_ALL },
+	{ "width", "N", "size of the captured image, with --height", VERB_SET, OPTION_SET + SET_WIDTH },
+	{ "height", "N", "the same, with --width", VERB_SET, OPTION_SET + SET_HEIGHT },
+	{ "framerate", "F", "frames a second: 30, 29.97, 30000/1001, or SLOWEST-FASTEST", VERB_SET,
+	  OPTION_SET + SET_FRAMERATE },
+	{ "pixel-format", "NAME", "how the source delivers pixels: see capabilities", VERB_SET,
+	  OPTION_SET + SET_PIXEL_FORMAT },
+	{ "shutter", "US", "exposure time, microseconds, or 5ms: ends auto exposure", VERB_SET,
+	  OPTION_SET + SET_SHUTTER },
+	{ "gain", "X", "analogue gain: ends auto exposure", VERB_SET, OPTION_SET + SET_GAIN },
+	{ "auto-exposure", "on|off", "of shutter and gain", VERB_SET, OPTION_SET + SET_AUTO_EXPOSURE },
+	{ "ev", "X", "stops that auto exposure aims above its own idea, or below (-0.5)", VERB_SET,
+	  OPTION_SET + SET_EV },
+	{ "brightness", "X", "-1 to 1, 0 is none", VERB_SET, OPTION_SET + SET_BRIGHTNESS },
+	{ "contrast", "X", "1 is none", VERB_SET, OPTION_SET + SET_CONTRAST },
+	{ "sharpness", "X", "1 is none", VERB_SET, OPTION_SET + SET_SHARPNESS },
+	{ "roi", "X,Y,W,H", "region of the stream, in pixels, or fractions of the image (0.25,0.25,0.5,0.5)", VERB_SET,
+	  OPTION_SET + SET_ROI },
+	{ "strict", NULL, "refuse what the source would not take exactly", VERB_SET, OPTION_SET + SET_STRICT },
+	{ "dry-run", NULL, "change nothing, say what would be", VERB_SET, OPTION_SET + SET_DRY_RUN },
+	{ "save", NULL, "also in the configuration, for the next start", VERB_SET | VERB_REGION | VERB_STREAMS,
+	  OPTION_SET + SET_SAVE },
+	{ "force", NULL, "remove the stream also when it has clients: disconnect them", VERB_STREAMS, OPTION_FORCE },
+	{ "more", NULL, "take many replies, a line each, until the last one or a signal", VERB_CALL, OPTION_MORE },
 };
 
 #define ROWS (sizeof(rows) / sizeof(rows[0]))
-_Static_assert(ROWS <= 32, "options.given has a bit per row");
+_Static_assert(ROWS <= 64, "options.given has a bit per row");
 
 static const struct option_row *row_of(int code)
 {
@@ -90,30 +118,11 @@ static const struct option_row *row_of(int code)
 	return NULL;
 }
 
-/* Digits only, up to the given end character: strtoull(3) would take signs, blanks and other bases. */
-static int parse_number(const char *text, char end, uint64_t max, uint64_t *ret_value, const char **ret_end)
-{
-	uint64_t value = 0;
-	const char *at = text;
-
-	for (; *at >= '0' && *at <= '9'; at++) {
-		if (value > (max - (uint64_t)(*at - '0')) / 10)
-			return -ERANGE;
-		value = value * 10 + (uint64_t)(*at - '0');
-	}
-	if (at == text || *at != end)
-		return -EINVAL;
-	*ret_value = value;
-	if (ret_end)
-		*ret_end = at + (end != '\0');
-	return 0;
-}
-
 static int parse_count(const char *text, uint64_t *ret_count)
 {
 	uint64_t count;
 
-	if (parse_number(text, '\0', OPTIONS_COUNT_MAX, &count, NULL) < 0 || count == 0) {
+	if (value_whole(text, '\0', OPTIONS_COUNT_MAX, &count, NULL) < 0 || count == 0) {
 		talk("--count (-n) is '%s'; it must be a whole number of frames, 1 or more", text);
 		return -EINVAL;
 	}
@@ -143,7 +152,7 @@ static int parse_region(const char *text, struct lumaring_region *ret_region)
 	const char *at = text;
 
 	for (unsigned i = 0; i < 4; i++) {
-		if (parse_number(at, i < 3 ? ',' : '\0', UINT16_MAX, &values[i], &at) < 0) {
+		if (value_whole(at, i < 3 ? ',' : '\0', UINT16_MAX, &values[i], &at) < 0) {
 			talk("--region is '%s'; it must be X,Y,WIDTH,HEIGHT in pixels, each 0 to %u, for example "
 			     "100,50,640,480",
 			     text, UINT16_MAX);
@@ -251,6 +260,12 @@ static int set_option(struct options *options, int code, const char *value)
 	case OPTION_ALL:
 		options->all = true;
 		return 0;
+	case OPTION_MORE:
+		options->more = true;
+		return 0;
+	case OPTION_FORCE:
+		options->force = true;
+		return 0;
 	case 'h':
 		options->help = true;
 		return 0;
@@ -258,7 +273,7 @@ static int set_option(struct options *options, int code, const char *value)
 		options->version = true;
 		return 0;
 	}
-	return -EINVAL;
+	return options_set(&options->set, (enum set_option)(code - OPTION_SET), value);
 }
 
 static int add_operand(struct options *options, const char *text)
@@ -292,7 +307,7 @@ static int refuse(int answer, char **argv)
 
 int options_parse(int argc, char **argv, struct options *ret_options)
 {
-	struct options options = { .wait_ms = 2000, .timeout_ms = -1 };
+	struct options options = { .wait_ms = 2000, .timeout_ms = -1, .set = SET_OPTIONS_INIT };
 	struct option longs[ROWS + 1] = { { NULL, 0, NULL, 0 } };
 	int code, r = 0;
 
@@ -309,7 +324,7 @@ int options_parse(int argc, char **argv, struct options *ret_options)
 			r = add_operand(&options, optarg);
 			continue;
 		}
-		options.given |= UINT32_C(1) << (row_of(code) - rows);
+		options.given |= UINT64_C(1) << (row_of(code) - rows);
 		r = set_option(&options, code, optarg);
 	}
 	while (r == 0 && optind < argc)
@@ -332,6 +347,10 @@ int options_check(const struct options *options, const char *verb, unsigned flag
 		     "out");
 		return -EINVAL;
 	}
+	if (options->stream && flag == VERB_SET && !options->set.has_roi) {
+		talk("--stream says whose region --roi is: give that as well");
+		return -EINVAL;
+	}
 	if (options->latest && options->oldest) {
 		talk("--latest and --oldest exclude each other; give one");
 		return -EINVAL;
@@ -339,13 +358,13 @@ int options_check(const struct options *options, const char *verb, unsigned flag
 	return 0;
 }
 
-void options_print(FILE *file, unsigned flag, unsigned verbs)
+void options_print(FILE *file, unsigned verbs)
 {
 	for (size_t i = 0; i < ROWS; i++) {
 		const struct option_row *row = &rows[i];
 		char text[64];
 
-		if (!(row->verbs & flag) || (verbs ? row->verbs != verbs : row->verbs == VERB_ALL))
+		if ((row->verbs & verbs) != verbs || (row->verbs == VERB_ALL && verbs != VERB_ALL))
 			continue;
 		snprintf(text, sizeof(text), "%s%c%s--%s%s%s", row->code < 256 ? "-" : " ",
 			 row->code < 256 ? row->code : ' ', row->code < 256 ? ", " : "  ", row->name,

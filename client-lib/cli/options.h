@@ -11,13 +11,15 @@
 
 #include <lumaring/lumaring.h>
 
+#include "options_set.h"
+
 /* Exit codes; besides these 128 + the number of a signal. */
 enum code {
 	CODE_OK = 0,
 	CODE_FAILED = 1,    /* a read or a write went wrong */
 	CODE_USAGE = 2,     /* the command line */
 	CODE_NO_DAEMON = 3, /* nobody serves the camera */
-	CODE_REFUSED = 4,   /* no permission, no such stream, a limit, no common version */
+	CODE_REFUSED = 4,   /* no permission, no such stream, a limit, no common version, the source */
 	CODE_CLOSED = 5,    /* closed or lost before the first frame, or the frames changed their size */
 	CODE_TIMEOUT = 6,   /* no frame, or no answer of the daemon, in time */
 };
@@ -28,8 +30,17 @@ enum verb_flag {
 	VERB_SNAP = 2,
 	VERB_CAT = 4,
 	VERB_STATUS = 8,
-	VERB_FRAMES = 7, /* those that read frames */
-	VERB_ALL = 15,
+	VERB_GET = 16,
+	VERB_SET = 32,
+	VERB_REGION = 64,
+	VERB_STREAMS = 128,
+	VERB_CLIENTS = 256,
+	VERB_CAPABILITIES = 512,
+	VERB_RELOAD = 1024,
+	VERB_CALL = 2048,
+	VERB_FRAMES = 7,     /* those that read frames */
+	VERB_CONTROL = 4080, /* those that use the control socket */
+	VERB_ALL = 4095,
 };
 
 enum cat_format {
@@ -45,7 +56,7 @@ enum snap_format {
 	SNAP_PGM,
 };
 
-#define OPTIONS_OPERANDS 2u
+#define OPTIONS_OPERANDS 3u
 #define OPTIONS_COUNT_MAX UINT64_C(1000000000000000) /* -n */
 #define OPTIONS_SECONDS_MAX 2000000u                 /* --wait, --timeout: 23 days, so that ms fit an int */
 
@@ -54,14 +65,15 @@ struct options {
 	int wait_ms;
 	int timeout_ms; /* -1: the verb's default */
 	uint64_t count; /* 0: no limit */
-	bool json, latest, copy, futex, oldest, follow, private, all;
+	bool json, latest, copy, futex, oldest, follow, private, all, more, force;
 	bool help, version;
 	struct lumaring_region region;
 	uint32_t fourcc, bin; /* of a private stream, 0: the default */
 	enum cat_format format;
 	enum snap_format picture;               /* --format */
+	struct set_options set;                 /* what control verbs alone take */
 	const char *operands[OPTIONS_OPERANDS]; /* the verb and what follows it; NULL: not there */
-	uint32_t given;                         /* bit per row of the option table */
+	uint64_t given;                         /* bit per row of the option table */
 };
 
 /* Read the command line. 0, or -EINVAL after one sentence on standard error. */
@@ -70,10 +82,8 @@ int options_parse(int argc, char **argv, struct options *ret_options);
 /* Does the verb take what was given, and do the options go together? 0, or -EINVAL after one sentence. */
 int options_check(const struct options *options, const char *verb, unsigned flag);
 
-/*
- * One line for each option that is for exactly these verbs; or with `verbs` 0 for each that this verb takes, but not
- * every verb does.
+/* One line for each option that all of these verbs take, and not every verb there is; or with VERB_ALL those that do.
  */
-void options_print(FILE *file, unsigned flag, unsigned verbs);
+void options_print(FILE *file, unsigned verbs);
 
 #endif

@@ -36,23 +36,32 @@ static int left_ms(uint64_t since_ns, int span_ms)
 	return gone_ms >= (uint64_t)span_ms ? 0 : (int)((uint64_t)span_ms - gone_ms);
 }
 
-static int exit_code(int error)
+int session_exit_code(int error)
 {
 	switch (-error) {
 	case EINVAL:
+	case ERANGE:
 		return CODE_USAGE;
 	case ECONNREFUSED:
 	case ENOTCONN:
 		return CODE_NO_DAEMON;
 	case EACCES:
+	case EPERM:
 	case EBUSY:
 	case EMFILE: /* as a daemon refuses; that this short program itself has none left is not worth a code */
 	case ENFILE:
 	case ENOENT:
+	case EEXIST:
+	case ENOTEMPTY:
 	case EUSERS:
 	case EDQUOT:
 	case ENOSPC:
 	case ENOTSUP:
+	case ENOSYS:
+	case EDOM:
+	case EIO:
+	case EUCLEAN:
+	case EREMOTEIO:
 	case EPROTONOSUPPORT:
 		return CODE_REFUSED;
 	case ETIMEDOUT:
@@ -98,7 +107,7 @@ int session_ask(const struct options *options, struct lumaring_options *how, ses
 		return 128 + stop_signal();
 	if (r < 0) {
 		talk("%s", text[0] ? text : lumaring_strerror(r));
-		return exit_code(r);
+		return session_exit_code(r);
 	}
 	return CODE_OK;
 }
@@ -122,6 +131,8 @@ int session_open(struct session *session, const struct options *options)
 	how.bin = options->bin;
 	memset(session, 0, sizeof(*session));
 	session->timeout_ms = options->timeout_ms;
+	session->fourcc = options->fourcc;
+	session->bin = options->bin;
 	code = session_ask(options, &how, attempt_open, &session->ring);
 	session->frame_ns = session_now_ns();
 	return code;
@@ -131,6 +142,22 @@ void session_close(struct session *session)
 {
 	lumaring_close(session->ring);
 	session->ring = NULL;
+}
+
+/* A daemon that is older than an option ignores it. */
+static int check_format(struct session *session, const struct lumaring_frame *frame)
+{
+	const uint32_t fourcc = session->fourcc ? session->fourcc : frame->fourcc;
+	const uint32_t bin = session->bin ? session->bin : frame->bin;
+
+	if (frame->fourcc == fourcc && frame->bin == bin)
+		return 0;
+	talk("this daemon gives %s with bin %u where %s with bin %u was asked for: it is older than that and must be "
+	     "updated",
+	     frame->fourcc == LUMARING_FORMAT_R16 ? "R16" : "R8", frame->bin,
+	     fourcc == LUMARING_FORMAT_R16 ? "R16" : "R8", bin);
+	lumaring_release(session->ring, frame);
+	return -EPROTO;
 }
 
 int session_wait(struct session *session, session_take take, const struct lumaring_frame **ret_frame)
@@ -145,8 +172,10 @@ int session_wait(struct session *session, session_take take, const struct lumari
 			wait_ms = wait_ms < SLICE_MS ? wait_ms : SLICE_MS;
 		}
 		r = take(session->ring, wait_ms, ret_frame);
-		if (r == 0)
+		if (r == 0) {
 			session->frame_ns = session_now_ns();
+			r = check_format(session, *ret_frame);
+		}
 		if (r != -ETIMEDOUT && r != -EAGAIN && r != -EINTR)
 			return r;
 		if (r != -EINTR && session->timeout_ms >= 0 && left_ms(session->frame_ns, session->timeout_ms) == 0)
@@ -198,14 +227,16 @@ int session_failure(struct session *session, int error)
 	const char *text;
 
 	if (error == -EINTR)
-		return exit_code(error);
+		return session_exit_code(error);
+	if (error == -EPROTO) /* session_wait() said why */
+		return CODE_REFUSED;
 	if (error == -ETIMEDOUT) {
 		tell_no_frame(session, why_no_frame(lumaring_info(session->ring)));
-		return exit_code(error);
+		return session_exit_code(error);
 	}
 	text = lumaring_error_text(session->ring);
 	talk("%s", text && text[0] ? text : lumaring_strerror(error));
-	return exit_code(error);
+	return session_exit_code(error);
 }
 
 int session_write_failure(struct session *session, int error, const char *where)

@@ -16,10 +16,11 @@
 
 struct session {
 	struct lumaring *ring;
-	int timeout_ms;     /* the longest time without a frame; -1: no limit */
-	uint64_t frame_ns;  /* when the last frame came, or the session began */
-	struct tally tally; /* the verb adds the frames that it has delivered */
-	bool reader_gone;   /* who read our output has had enough: nothing to tell any more */
+	uint32_t fourcc, bin; /* that frames must have; 0: any */
+	int timeout_ms;       /* the longest time without a frame; -1: no limit */
+	uint64_t frame_ns;    /* when the last frame came, or the session began */
+	struct tally tally;   /* the verb adds the frames that it has delivered */
+	bool reader_gone;     /* who read our output has had enough: nothing to tell any more */
 };
 
 #define SESSION_GO_ON (-1) /* from a step of a verb: no exit code yet */
@@ -36,13 +37,17 @@ typedef int (*session_attempt)(const struct options *options, const struct lumar
  */
 int session_ask(const struct options *options, struct lumaring_options *how, session_attempt attempt, void *result);
 
+/* The exit code for what the library returned. */
+int session_exit_code(int error);
+
 /* CODE_OK with a session to close, or another exit code after a sentence. */
 int session_open(struct session *session, const struct options *options);
 void session_close(struct session *session);
 
 /*
  * The next frame: 0 and *ret_frame; a positive event; or a negative errno, where -EINTR means that a signal
- * asked to stop, and -ETIMEDOUT that no frame came for timeout_ms.
+ * asked to stop, -ETIMEDOUT that no frame came for timeout_ms, and -EPROTO that it is none as was asked for, which has
+ * been said.
  */
 int session_wait(struct session *session, session_take take, const struct lumaring_frame **ret_frame);
 

@@ -9,5 +9,13 @@ int watch_run(const struct options *options);
 int snap_run(const struct options *options);
 int cat_run(const struct options *options);
 int status_run(const struct options *options);
+int get_run(const struct options *options);
+int set_run(const struct options *options);
+int region_run(const struct options *options);
+int streams_run(const struct options *options);
+int clients_run(const struct options *options);
+int capabilities_run(const struct options *options);
+int reload_run(const struct options *options);
+int call_run(const struct options *options);
 
 #endif

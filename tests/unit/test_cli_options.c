@@ -10,9 +10,11 @@
 #include <unistd.h>
 
 #include "../../client-lib/cli/options.c"
+#include "../../client-lib/cli/options_set.c"
 #include "../../client-lib/cli/output.c"
+#include "../../client-lib/cli/value.c"
 
-#define WORDS_MAX 16
+#define WORDS_MAX 40
 
 /* Parse a command line of words parted by single blanks; "" stands for no words. */
 static int parse(const char *text, struct options *ret_options)
@@ -184,7 +186,36 @@ static void test_refused(void **state)
 		"snap - --format",
 		"cat --y4m --raw",
 		"cat --y4m --y4m-420",
-		"snap a.pgm b.pgm",
+		"streams add a b",
+		"set --width 0",
+		"set --width 65536",
+		"set --height -1",
+		"set --height 480.5",
+		"set --width=",
+		"set --framerate 0",
+		"set --framerate 56-15",
+		"set --framerate fast",
+		"set --shutter 0",
+		"set --shutter 3600000001",
+		"set --shutter 1.5",
+		"set --gain 0",
+		"set --gain 0.0004",
+		"set --gain 1000000.001",
+		"set --gain x",
+		"set --brightness 1.001",
+		"set --brightness -1.001",
+		"set --contrast -0.1",
+		"set --sharpness -1",
+		"set --ev 1000001",
+		"set --auto-exposure yes",
+		"set --auto-exposure",
+		"set --pixel-format=",
+		"set --pixel-format YU\"V",
+		"set --pixel-format 0123456789012345678901234567890x",
+		"set --roi 1,2,3",
+		"set --roi 0.5,0.5,0.6,0.5",
+		"set --roi 65536,0,1,1",
+		"set --save=1",
 	};
 	struct options options = { .count = 42 };
 
@@ -192,6 +223,85 @@ static void test_refused(void **state)
 	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++)
 		if (parse(lines[i], &options) != -EINVAL || options.count != 42)
 			fail_msg("'%s' was taken", lines[i]);
+}
+
+/* Every value at its limits. */
+static void test_set(void **state)
+{
+	struct options options;
+	const struct set_options *set = &options.set;
+
+	(void)state;
+	assert_int_equal(
+		parse("set --width 1 --height 65535 --framerate 15-56 --pixel-format 0123456789012345678901234567890 "
+		      "--shutter 1 --gain 0.001 --ev -1000000 --brightness -1 --contrast 0 --sharpness 1000000 "
+		      "--auto-exposure on --roi 0.25,0,0.5,1 --stream ball --strict --save --json",
+		      &options),
+		0);
+	assert_int_equal(options_check(&options, "set", VERB_SET), 0);
+	assert_int_equal(options_set_check(set), 0);
+	assert_int_equal(set->width, 1);
+	assert_int_equal(set->height, 65535);
+	assert_int_equal(set->min_us, 17857);
+	assert_int_equal(set->max_us, 66667);
+	assert_string_equal(set->framerate, "15-56");
+	assert_int_equal(strlen(set->pixel_format), 31);
+	assert_int_equal(set->controls.exposure_us, 1);
+	assert_int_equal(set->controls.analogue_gain_milli, 1);
+	assert_int_equal(set->controls.exposure_value_milli, -1000000000);
+	assert_int_equal(set->controls.brightness_milli, -1000);
+	assert_int_equal(set->controls.contrast_milli, 0);
+	assert_int_equal(set->controls.sharpness_milli, 1000000000);
+	assert_int_equal(set->controls.auto_exposure, 1);
+	assert_true(set->has_roi && set->roi.fractions && set->strict && set->save && !set->dry_run);
+	assert_int_equal(
+		parse("set --shutter 3600s --gain 1000000 --brightness 1 --auto-exposure off --dry-run", &options), 0);
+	assert_int_equal(options_set_check(set), 0);
+	assert_true(set->controls.exposure_us == INT64_C(3600000000));
+	assert_int_equal(set->controls.analogue_gain_milli, 1000000000);
+	assert_int_equal(set->controls.brightness_milli, 1000);
+	assert_int_equal(set->controls.auto_exposure, 0);
+	assert_true(set->controls.contrast_milli == LUMARING_KEEP && options_set_controls(set) && set->dry_run);
+}
+
+static void test_set_refused(void **state)
+{
+	static const char *const lines[] = {
+		"set",
+		"set --strict --save",
+		"set --width 640",
+		"set --height 480",
+		"set --width 640 --framerate 30",
+		"set --framerate 30 --save --dry-run",
+		"set --framerate 30 --roi 1,2,3,4 --dry-run",
+	};
+	struct options options;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
+		assert_int_equal(parse(lines[i], &options), 0);
+		if (options_set_check(&options.set) != -EINVAL)
+			fail_msg("'%s' was taken", lines[i]);
+	}
+}
+
+static void test_control_verbs(void **state)
+{
+	struct options options;
+
+	(void)state;
+	assert_int_equal(parse("streams remove ball --force --save", &options), 0);
+	assert_int_equal(options_check(&options, "streams", VERB_STREAMS), 0);
+	assert_string_equal(options.operands[2], "ball");
+	assert_true(options.force && options.set.save);
+	assert_int_equal(parse("call Watch {} --more --timeout 3 --json", &options), 0);
+	assert_int_equal(options_check(&options, "call", VERB_CALL), 0);
+	assert_true(options.more);
+	assert_int_equal(options.timeout_ms, 3000);
+	assert_int_equal(parse("region main 1,2,3,4 --save", &options), 0);
+	assert_int_equal(options_check(&options, "region", VERB_REGION), 0);
+	assert_int_equal(parse("get size --json", &options), 0);
+	assert_int_equal(options_check(&options, "get", VERB_GET), 0);
 }
 
 static void check_refused(const char *text, const char *verb, unsigned flag)
@@ -217,6 +327,16 @@ static void test_refused_by_verb(void **state)
 	check_refused("status --stream main", "status", VERB_STATUS);
 	check_refused("status --region 0,0,8,8", "status", VERB_STATUS);
 	check_refused("status --timeout 1", "status", VERB_STATUS);
+	check_refused("set --framerate 30 --stream ball", "set", VERB_SET);
+	check_refused("set --force", "set", VERB_SET);
+	check_refused("get --save", "get", VERB_GET);
+	check_refused("get --width 3", "get", VERB_GET);
+	check_refused("reload -n 1", "reload", VERB_RELOAD);
+	check_refused("call A --force", "call", VERB_CALL);
+	check_refused("clients --stream main", "clients", VERB_CLIENTS);
+	check_refused("capabilities --all", "capabilities", VERB_CAPABILITIES);
+	check_refused("region a 1,2,3,4 --roi 1,2,3,4", "region", VERB_REGION);
+	check_refused("watch --more", "watch", VERB_WATCH);
 	check_refused("status -n 1", "status", VERB_STATUS);
 	check_refused("watch --region 0,0,8,8 --stream left", "watch", VERB_WATCH);
 	check_refused("watch --pixels R16 --stream left", "watch", VERB_WATCH);
@@ -252,6 +372,9 @@ int main(void)
 		cmocka_unit_test(test_before_and_after),
 		cmocka_unit_test(test_flags),
 		cmocka_unit_test(test_numbers),
+		cmocka_unit_test(test_set),
+		cmocka_unit_test(test_control_verbs),
+		cmocka_unit_test_setup_teardown(test_set_refused, silence, speak),
 		cmocka_unit_test_setup_teardown(test_refused, silence, speak),
 		cmocka_unit_test_setup_teardown(test_refused_by_verb, silence, speak),
 	};

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* control.c - see control.h. */
+#include "control.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "output.h"
+#include "session.h"
+#include "stop.h"
+
+#define TIMEOUT_MS 10000 /* a camera may be stopped and started in between */
+
+static int attempt_open(const struct options *options, const struct lumaring_options *how, void *result)
+{
+	struct lumaring_control **ret_control = result;
+
+	return lumaring_control_open(options->camera, how, ret_control);
+}
+
+int control_open(const struct options *options, struct lumaring_control **ret_control)
+{
+	struct lumaring_options how = LUMARING_OPTIONS_INIT;
+
+	return session_ask(options, &how, attempt_open, ret_control);
+}
+
+int control_timeout_ms(const struct options *options)
+{
+	return options->timeout_ms >= 0 ? options->timeout_ms : TIMEOUT_MS;
+}
+
+int control_show_json(const char *json)
+{
+	char *line = NULL;
+	int bytes = asprintf(&line, "%s\n", json);
+	int r = bytes < 0 ? -ENOMEM : output_deliver(line, (size_t)bytes);
+
+	if (bytes >= 0)
+		free(line);
+	else
+		talk("out of memory");
+	return r < 0 ? CODE_FAILED : CODE_OK;
+}
+
+/* The name is one of the interface's, or stands as a person may read it: it was checked for that. */
+static void show_error(const struct lumaring_control *control)
+{
+	char *json = NULL;
+
+	if (asprintf(&json, "{\"error\":\"%s\",\"parameters\":%s}", lumaring_control_error_name(control),
+		     lumaring_control_error_json(control)) < 0)
+		return;
+	control_show_json(json);
+	free(json);
+}
+
+int control_failure(const struct options *options, const struct lumaring_control *control, int error)
+{
+	const char *text = lumaring_control_error_text(control);
+
+	if (error == -EINTR && stop_signal())
+		return session_exit_code(error);
+	if (options->json && lumaring_control_error_name(control)[0])
+		show_error(control);
+	talk("%s", text[0] ? text : lumaring_strerror(error));
+	return error == -EINTR ? CODE_FAILED : session_exit_code(error);
+}
+
+int control_call(const struct options *options, struct lumaring_control *control, const char *method,
+		 const char *parameters, const char **ret_json)
+{
+	const int r = lumaring_control_call(control, method, parameters, control_timeout_ms(options), ret_json);
+
+	return r < 0 ? control_failure(options, control, r) : CODE_OK;
+}

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * dropin.h - the file of the daemon's configuration that `--save` writes, DIRECTORY/CAMERA.json.d/50-set.json: what it
+ * said before, what is new over it, replaced as a whole or not at all.
+ */
+#ifndef LUMARING_CLI_DROPIN_H
+#define LUMARING_CLI_DROPIN_H
+
+#include <limits.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "json.h"
+
+#define DROPIN_NAME "50-set.json"
+#define DROPIN_BYTES_MAX 65536u /* of the file: more the daemon does not read */
+
+struct dropin {
+	char directory[PATH_MAX]; /* of the drop-ins */
+	char path[PATH_MAX];
+	int fd;        /* of the directory, locked */
+	unsigned mode; /* of the file */
+	cJSON *values;
+};
+
+/*
+ * Lock the directory, which is made when it is missing, and read what is there. 0: dropin_end() is due; else a negative
+ * errno after a sentence.
+ */
+int dropin_begin(struct dropin *dropin, const char *directory, const char *camera);
+
+/* Set or remove a key. Each failure shows in dropin_end(). */
+void dropin_set_text(struct dropin *dropin, const char *key, const char *text);
+void dropin_set_number(struct dropin *dropin, const char *key, int64_t number);
+void dropin_set_bool(struct dropin *dropin, const char *key, bool value);
+void dropin_remove(struct dropin *dropin, const char *key);
+
+/* All shared streams, as GetConfiguration tells them. */
+void dropin_set_streams(struct dropin *dropin, const cJSON *streams);
+
+/* Write it if `r` is 0, free it. `r`, or a negative errno after a sentence. */
+int dropin_end(struct dropin *dropin, int r);
+
+#endif
