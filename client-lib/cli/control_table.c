@@ -305,7 +305,7 @@ static int print_modes(const cJSON *root, FILE *file)
 	for (const cJSON *m = json_first(root, "modes"); m; m = m->next) {
 		table_cell(&table, "%s", words_of_size(json_get(m, "minimum")).text);
 		table_cell(&table, "%s", words_of_size(json_get(m, "maximum")).text);
-		table_cell(&table, "%.0f", json_number(m, "step"));
+		table_cell(&table, "%s", words_of_size(json_get(m, "step")).text);
 		table_cell(&table, "%s", words_of_rates(json_get(m, "frame_duration_us")).text);
 		add_formats(&table, m);
 	}
@@ -348,8 +348,9 @@ static int print_capabilities(const cJSON *root, FILE *file)
 			fputc('\n', file);
 	}
 	if (r == 0)
-		fprintf(file, "size and format %s be changed while it runs\n",
-			json_is_true(root, "size_changes") ? "can" : "cannot");
+		fprintf(file, "size and format %s be changed while it runs, the rate %s\n",
+			json_is_true(root, "size_changes") ? "can" : "cannot",
+			json_is_true(root, "rate_changes") ? "can" : "cannot");
 	return r;
 }
 

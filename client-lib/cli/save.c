@@ -39,16 +39,34 @@ static int begin(const struct options *options, struct lumaring_control *control
 	return r;
 }
 
-static void put_size_and_rate(struct dropin *dropin, const struct set_options *set)
+/* A rate whose period is whole microseconds, exactly. */
+static void put_durations(struct dropin *dropin, const struct lumaring_applied *applied)
 {
+	char rate[64];
+
+	if (applied->frame_duration_min_us == applied->frame_duration_max_us)
+		snprintf(rate, sizeof(rate), "1000000/%u", applied->frame_duration_min_us);
+	else
+		snprintf(rate, sizeof(rate), "1000000/%u-1000000/%u", applied->frame_duration_max_us,
+			 applied->frame_duration_min_us);
+	dropin_set_text(dropin, "framerate", rate);
+}
+
+static void put_configuration(struct dropin *dropin, const struct set_options *set,
+			      const struct lumaring_applied *applied)
+{
+	const bool other = applied && applied->adjustments > 0;
 	char size[32];
 
-	snprintf(size, sizeof(size), "%ux%u", set->width, set->height);
+	snprintf(size, sizeof(size), "%ux%u", other ? applied->width : set->width,
+		 other ? applied->height : set->height);
 	if (set->width)
 		dropin_set_text(dropin, "size", size);
 	if (set->pixel_format)
 		dropin_set_text(dropin, "pixel_format", set->pixel_format);
-	if (set->framerate)
+	if (set->framerate && other && applied->frame_duration_min_us > 0)
+		put_durations(dropin, applied);
+	else if (set->framerate)
 		dropin_set_text(dropin, "framerate", set->framerate);
 }
 
@@ -108,13 +126,14 @@ static int put_streams(const struct options *options, struct lumaring_control *c
 	return r;
 }
 
-static int save(const struct options *options, struct lumaring_control *control, bool with_streams)
+static int save(const struct options *options, struct lumaring_control *control, const struct lumaring_applied *applied,
+		bool with_streams)
 {
 	struct dropin dropin;
 	int r = begin(options, control, &dropin);
 
 	if (r == 0) {
-		put_size_and_rate(&dropin, &options->set);
+		put_configuration(&dropin, &options->set, applied);
 		put_controls(&dropin, &options->set.controls);
 		if (with_streams)
 			r = put_streams(options, control, &dropin);
@@ -126,12 +145,12 @@ static int save(const struct options *options, struct lumaring_control *control,
 	return CODE_FAILED;
 }
 
-int save_set(const struct options *options, struct lumaring_control *control)
+int save_set(const struct options *options, struct lumaring_control *control, const struct lumaring_applied *applied)
 {
-	return save(options, control, options->set.has_roi);
+	return save(options, control, applied, options->set.has_roi);
 }
 
 int save_streams(const struct options *options, struct lumaring_control *control)
 {
-	return save(options, control, true);
+	return save(options, control, NULL, true);
 }

@@ -10,8 +10,11 @@
 
 #include "options.h"
 
-/* What `set` was given; with a region, also all streams. */
-int save_set(const struct options *options, struct lumaring_control *control);
+/*
+ * What `set` was given, or where the source took something else (`applied`, NULL: that was not called for), what it
+ * took: a daemon may not start with what it could not have. With a region, also all streams.
+ */
+int save_set(const struct options *options, struct lumaring_control *control, const struct lumaring_applied *applied);
 
 /* All streams as they are. */
 int save_streams(const struct options *options, struct lumaring_control *control);

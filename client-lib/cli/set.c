@@ -43,11 +43,13 @@ static int show_applied(const struct options *options, const char *json)
 	return page_end(&page, r < 0 ? r : change_table_applied(json, options->set.dry_run, page.file));
 }
 
-static int configure(const struct options *options, struct lumaring_control *control)
+static int configure(const struct options *options, struct lumaring_control *control,
+		     struct lumaring_applied *ret_applied)
 {
 	const struct set_options *set = &options->set;
 	struct lumaring_configuration wanted = LUMARING_CONFIGURATION_INIT;
 	const uint32_t flags = (set->dry_run ? LUMARING_DRY_RUN : 0) | (set->strict ? LUMARING_STRICT : 0);
+	const struct lumaring_applied *applied;
 	int r;
 
 	wanted.width = set->width;
@@ -55,8 +57,12 @@ static int configure(const struct options *options, struct lumaring_control *con
 	wanted.frame_duration_min_us = set->min_us;
 	wanted.frame_duration_max_us = set->max_us;
 	wanted.pixel_format = set->pixel_format;
-	r = lumaring_configure(control, &wanted, flags, control_timeout_ms(options), NULL);
-	return r < 0 ? control_failure(options, control, r) : show_applied(options, lumaring_control_reply(control));
+	r = lumaring_configure(control, &wanted, flags, control_timeout_ms(options), &applied);
+	if (r < 0)
+		return control_failure(options, control, r);
+	*ret_applied = *applied;
+	ret_applied->pixel_format = NULL; /* the handle's */
+	return show_applied(options, lumaring_control_reply(control));
 }
 
 static int set_controls(const struct options *options, struct lumaring_control *control)
@@ -83,10 +89,11 @@ static int set_all(const struct options *options, struct lumaring_control *contr
 	const struct set_options *set = &options->set;
 	const bool controls = options_set_controls(set), configuration = has_configuration(set);
 	int code = controls && (configuration || set->dry_run) ? check_controls(options, control) : CODE_OK;
+	struct lumaring_applied applied;
 	bool changed = false;
 
 	if (code == CODE_OK && configuration) {
-		code = configure(options, control);
+		code = configure(options, control, &applied);
 		changed = code == CODE_OK;
 	}
 	if (code == CODE_OK && controls && !set->dry_run) {
@@ -98,7 +105,7 @@ static int set_all(const struct options *options, struct lumaring_control *contr
 	if (code != CODE_OK && changed)
 		talk("what was set before that stays");
 	if (code == CODE_OK && set->save)
-		code = save_set(options, control);
+		code = save_set(options, control, configuration ? &applied : NULL);
 	return code;
 }
 

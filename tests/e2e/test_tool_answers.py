@@ -10,7 +10,7 @@ import socket
 import subprocess
 import threading
 
-from lib import BUILD, DEADLINE_S, skip_unless
+from lib import BUILD, DEADLINE_S, skip_unless, wait_until
 
 FAILED, USAGE, NO_DAEMON, REFUSED, TIMEOUT = 1, 2, 3, 4, 6
 SIZE = {"width": 640, "height": 480}
@@ -23,12 +23,13 @@ CONFIGURATION = {"configuration": {"size": SIZE, "pixel_format": "YUV420",
                  "controls": {"exposure_us": 5000, "analogue_gain_milli": 2500, "auto_exposure": False,
                               "exposure_value_milli": -500}}
 CAPABILITIES = {"cameras": [{"id": "/base/soc/imx708", "model": "imx708"}, {"id": "two"}],
-                "modes": [{"minimum": {"width": 64, "height": 64}, "maximum": {"width": 4608, "height": 2592}, "step": 2,
-                           "pixel_formats": ["YUV420", "R8"], "frame_duration_us": {"minimum": 8333, "maximum": 66667}}],
+                "modes": [{"minimum": {"width": 64, "height": 64}, "maximum": {"width": 4608, "height": 2592},
+                           "step": {"width": 2, "height": 1}, "pixel_formats": ["YUV420", "R8"],
+                           "frame_duration_us": {"minimum": 8333, "maximum": 66667}}],
                 "controls": {"exposure_us": {"minimum": 26, "maximum": 66000, "default": 5000},
                              "analogue_gain_milli": {"minimum": 1123, "maximum": 16000, "default": 1123},
                              "auto_exposure": {"minimum": 0, "maximum": 1, "default": 1}},
-                "size_changes": True}
+                "size_changes": True, "rate_changes": True}
 
 
 def applied(**changes):
@@ -190,7 +191,8 @@ def test_little_is_known():
         assert code == 0 and "WHAT" in out and not talk, (out, talk)
         check(control.tool("get", "size"), REFUSED, talk="this source has no size")
         code, out, _ = control.tool("capabilities")
-        assert code == 0 and "no controls\n" in out and "size and format cannot be changed" in out, out
+        assert code == 0 and "no controls\n" in out, out
+        assert out.endswith("size and format cannot be changed while it runs, the rate cannot\n"), out
         check(control.tool("region", "main", "0.5,0.5,0.5,0.5"), REFUSED, talk="the size of the image is not known yet")
 
 
@@ -202,15 +204,15 @@ def test_capabilities():
         assert [line.split() for line in out.splitlines()] == [
             ["CAMERA", "MODEL"], ["/base/soc/imx708", "imx708"], ["two"], [],
             ["SMALLEST", "px", "LARGEST", "px", "STEP", "FRAMES/S", "FORMATS"],
-            ["64x64", "4608x2592", "2", "15-120", "YUV420", "R8"], [],
+            ["64x64", "4608x2592", "2x1", "15-120", "YUV420", "R8"], [],
             ["CONTROL", "MINIMUM", "MAXIMUM", "DEFAULT", "UNIT"], ["shutter", "26", "66000", "5000", "us"],
             ["gain", "1.123", "16", "1.123"], ["auto-exposure", "off", "on", "on"], [],
-            "size and format can be changed while it runs".split()], out
+            "size and format can be changed while it runs, the rate can".split()], out
 
 
 def test_clients():
-    clients = {"clients": [{"pid": os.getpid(), "uid": 0, "stream": "main", "state": "reading", "private": False, "cursors": 2,
-                            "futex": True, "notices_dropped": 3},
+    clients = {"clients": [{"pid": os.getpid(), "uid": 0, "stream": "main", "state": "reading", "private": False,
+                            "cursors": 2, "futex": True, "notices_dropped": 3},
                            {"pid": 0, "uid": 7, "stream": None, "state": "greeting", "private": False, "cursors": 0,
                             "futex": False, "notices_dropped": 0}]}
     with Control(ListClients=clients) as control:
@@ -231,8 +233,8 @@ def test_set_size_and_rate():
     changed = applied(adjustments=[{"field": "size.width", "asked": 643, "got": 640}], restarted=True,
                       replaced=["main", "ball"], gap_us=214000, gap_frames=12)
     with Control(Configure=changed) as control:
-        code, out, talk = control.tool("set", "--width", 643, "--height", 480, "--framerate", "15-56", "--pixel-format", "R8",
-                                       "--strict")
+        code, out, talk = control.tool("set", "--width", 643, "--height", 480, "--framerate", "15-56",
+                                       "--pixel-format", "R8", "--strict")
         assert (code, talk) == (0, ""), talk
         assert out == ("640x480 YUV420, 15-56 frames/s\nthe source made of size.width 643: 640\n"
                        "the camera was stopped and started for it\n"
@@ -263,7 +265,8 @@ def test_set_checks_before_it_changes():
     """What would be refused after half of it was done is refused before."""
     with Control(Configure=applied(), SetControls={"controls": {}}) as control:
         size = ("--width", 640, "--height", 480)
-        check(control.tool("set", *size, "--gain", "16.001"), USAGE, out="", talk="--gain 16.001 is out of range: 1.123 to 16\n")
+        check(control.tool("set", *size, "--gain", "16.001"), USAGE, out="",
+              talk="--gain 16.001 is out of range: 1.123 to 16\n")
         check(control.tool("set", *size, "--shutter", 25), USAGE, talk="--shutter 25 is out of range: 26 to 66000\n")
         check(control.tool("set", *size, "--contrast", 1), REFUSED, talk="this source has no --contrast")
         check(control.tool("set", "--gain", 17, "--dry-run"), USAGE, talk="out of range")
@@ -377,7 +380,8 @@ def test_call_more():
 # --- what goes wrong -------------------------------------------------------------------------------------------------
 
 ERRORS = [
-    (Error("OutOfRange", field="configuration.size.width", minimum=1, maximum=2, given=3), USAGE, "size.width 3 is out of range"),
+    (Error("OutOfRange", field="configuration.size.width", minimum=1, maximum=2, given=3), USAGE,
+     "size.width 3 is out of range: 1 to 2"),
     (Error("InvalidField", field="configuration", reason="why"), USAGE, "configuration: why"),
     (Error("NotSupported", field="configuration.size", reason="not a pipe"), REFUSED, "size: not a pipe"),
     (Error("NoSuchStream", stream="a", streams=["main"]), REFUSED, "there is no stream \"a\", only main"),
@@ -409,11 +413,11 @@ def test_every_error():
 
 def test_no_answer():
     with Control(Configure=b"", GetConfiguration=b'{"parameters":') as control:
-        check(control.tool("set", "--framerate", 30, "--timeout", "0.1"), TIMEOUT, out="", talk="did not answer within 100 ms")
+        check(control.tool("set", "--framerate", 30, "--timeout", "0.1"), TIMEOUT, out="",
+              talk="did not answer within 100 ms")
         check(control.tool("get", "--timeout", 0), TIMEOUT, out="", talk="did not answer within 0 ms")
         tool = control.start("set", "--framerate", 30)
-        while ("Configure", {"configuration": {"frame_duration_us": {"minimum": 33333, "maximum": 33333}}}) not in control.asked[1:]:
-            pass
+        wait_until(lambda: sum(method == "Configure" for method, _ in control.asked) == 2, "the question")
         tool.send_signal(signal.SIGINT)
         _, talk = tool.communicate(timeout=DEADLINE_S)
         assert tool.returncode == 128 + signal.SIGINT and talk == b"", (tool.returncode, talk)
@@ -474,7 +478,8 @@ def test_save():
         del saved["exposure_us"], saved["analogue_gain_milli"]
         saved.update(auto_exposure=True)
         assert control.saved() == saved, control.saved()
-        check(control.tool("set", "--auto-exposure", "off", "--brightness=-0.5", "--contrast", 2, "--sharpness", 0, "--save"), 0)
+        check(control.tool("set", "--auto-exposure", "off", "--brightness=-0.5", "--contrast", 2, "--sharpness", 0,
+                           "--save"), 0)
         saved.update(auto_exposure=False, brightness_milli=-500, contrast_milli=2000, sharpness_milli=0)
         assert control.saved() == saved, control.saved()
         streams = [{"name": "main", "slots": 8, "format": "R8", "bin": 1},
@@ -500,7 +505,8 @@ def test_save_fails():
         assert not os.path.exists(control.directory)  # nothing that was refused is saved
         control.answers["Configure"] = applied()
         for status, why in (({}, "does not say where"), ({"status": 7}, "does not say where"),
-                            ({"status": {"camera": "../x", "configuration": {"directory": control.directory}}}, "does not say"),
+                            ({"status": {"camera": "../x", "configuration": {"directory": control.directory}}},
+                             "does not say where"),
                             ({"status": {"camera": "c", "configuration": {"directory": "etc"}}}, "does not say where"),
                             ({"status": {"camera": "c", "configuration": {"directory": ""}}}, "--config"),
                             (Error("PermissionDenied", method="GetStatus", group=""), "you may not call GetStatus")):
@@ -521,6 +527,16 @@ def test_save_fails():
         assert code == FAILED and "is no JSON object: correct it or remove it" in talk and talk.endswith(NOT_SAVED), talk
         with open(path, encoding="ascii") as file:
             assert file.read() == "{ not mine"
+
+
+def test_what_was_made_of_it_is_saved():
+    """What the source would not take might not be a configuration that a daemon starts with."""
+    with Control(Configure=applied(adjustments=[{"field": "size.width", "asked": 643, "got": 640}])) as control:
+        check(control.tool("set", "--width", 643, "--height", 481, "--framerate", "15-99", "--save"), 0)
+        assert control.saved() == {"size": "640x480", "framerate": "1000000/66667-1000000/17857"}, control.saved()
+        # But nothing that was not asked for.
+        check(control.tool("set", "--pixel-format", "R8", "--save"), 0)
+        assert control.saved() == {"size": "640x480", "framerate": "1000000/66667-1000000/17857", "pixel_format": "R8"}
 
 
 def test_save_on_a_full_disk():

@@ -1,0 +1,358 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Every control verb of the tool against the real daemon, while clients read: what is changed, what is shown, what is kept
+for the next start, and the exit codes. What it makes of answers that no daemon gives is in test_tool_answers.py.
+"""
+import grp
+import json
+import os
+import signal
+import subprocess
+
+import lib
+from lib import BUILD, DEADLINE_S, Daemon, skip_unless, wait_until
+from test_access import SOMEBODY, as_user, reachable_copy
+
+FAILED, USAGE, NO_DAEMON, REFUSED, TIMEOUT = 1, 2, 3, 4, 6
+NOT_SAVED = "not saved: the change is in force, but will not survive a restart of the daemon\n"
+
+
+def camera(*options, **keywords):
+    """A daemon with a configuration directory of its own, "etc", which is not there yet."""
+    return Daemon("--source", "synthetic", "--size", "640x480", "--framerate", 100, "--config-dir", os.path.abspath("etc"),
+                  *options, **keywords)
+
+
+def run(daemon, *arguments):
+    """(exit code, output, talk)"""
+    tool = daemon.tool(*arguments)
+    out, talk = tool.communicate(timeout=DEADLINE_S)
+    return tool.returncode, out.decode(), talk.decode()
+
+
+def good(daemon, *arguments):
+    code, out, talk = run(daemon, *arguments)
+    assert (code, talk) == (0, ""), (arguments, code, talk)
+    return out
+
+
+def bad(daemon, code, talk, *arguments):
+    answer = run(daemon, *arguments)
+    assert answer[0] == code and talk in answer[2], (arguments, answer)
+    return answer[1]
+
+
+def value(daemon, word):
+    return json.loads(good(daemon, "get", word, "--json"))
+
+
+def next_line(watch):
+    return json.loads(watch.stdout.readline())
+
+
+def read_until(watch, condition):
+    """Lines of `watch --json` up to one that the condition holds for; returns that."""
+    while True:
+        line = next_line(watch)
+        if condition(line):
+            return line
+
+
+def end(watch):
+    watch.send_signal(signal.SIGTERM)
+    watch.communicate(timeout=DEADLINE_S)
+    assert watch.returncode == 0, watch.returncode
+
+
+def test_size_and_rate():
+    """Clients read on, and see the new size; what is printed is what is in force."""
+    with camera() as daemon:
+        daemon.wait_ready()
+        watch = daemon.tool("watch", "--json")
+        read_until(watch, lambda line: line.get("width") == 640)
+        out = good(daemon, "set", "--width", 320, "--height", 240)
+        assert out.startswith("320x240 R8, 100 frames/s\nthe camera was stopped and started for it\n"), out
+        assert "no frame for " in out, out
+        frame = read_until(watch, lambda line: line.get("width") == 320)
+        assert frame["height"] == 240, frame
+        out = good(daemon, "set", "--width", 1280, "--height", 720, "--framerate", "50-200", "--json")
+        applied = json.loads(out)["applied"]
+        assert applied["configuration"]["size"] == {"width": 1280, "height": 720}, applied
+        assert applied["configuration"]["frame_duration_us"] == {"minimum": 5000, "maximum": 20000}, applied
+        assert applied["restarted"] and applied["replaced"] == ["main"], applied
+        assert value(daemon, "configuration") == applied["configuration"]
+        events = []
+        frame = read_until(watch, lambda line: events.append(line.get("event")) or line.get("width") == 1280)
+        assert "replaced" in events, events
+        assert good(daemon, "get", "size") == "1280x720\n"
+        out = good(daemon, "set", "--framerate", 25)
+        assert out == "1280x720 R8, 25 frames/s\n", out
+        read_until(watch, lambda line: line.get("width") == 1280)
+        end(watch)
+        # Nothing is changed by trying.
+        before = value(daemon, "configuration")
+        out = good(daemon, "set", "--width", 64, "--height", 64, "--dry-run")
+        assert out.startswith("would be: 64x64 R8, 25 frames/s\n"), out
+        assert value(daemon, "configuration") == before
+
+
+def test_refused_changes():
+    """One sentence, the exit code, and everything as it was."""
+    with camera("--stream", "main", "--stream", "ball=0,0,64,64") as daemon:
+        daemon.wait_ready()
+        before = good(daemon, "get", "--json")
+        out = bad(daemon, REFUSED, "frame_duration_us.minimum 50 would become 100", "set", "--framerate", 20000, "--strict",
+                  "--json")
+        assert json.loads(out)["error"] == "io.lumaring.Camera.Adjusted", out
+        bad(daemon, USAGE, "65535x65535", "set", "--width", 65535, "--height", 65535)
+        code, _, talk = run(daemon, "set", "--pixel-format", "NOPE", "--width", 64, "--height", 64)
+        assert code in (USAGE, REFUSED) and "pixel_format" in talk and talk.count("\n") == 1, (code, talk)
+        bad(daemon, USAGE, "--gain 17 is out of range: 1 to 16", "set", "--gain", 17, "--width", 64, "--height", 64)
+        bad(daemon, USAGE, "analogue_gain_milli 17000 is out of range: 1000 to 16000", "set", "--gain", 17)
+        bad(daemon, REFUSED, "contrast", "set", "--contrast", 1)
+        bad(daemon, REFUSED, "there is no stream \"bal\", only main, ball", "region", "bal", "0,0,1,1")
+        bad(daemon, USAGE, "region", "region", "ball", "600,0,64,64")
+        bad(daemon, REFUSED, "there is a stream \"ball\" already", "streams", "add", "ball")
+        bad(daemon, USAGE, "name", "streams", "add", "Ball")
+        bad(daemon, REFUSED, "there is no stream \"bal\"", "streams", "remove", "bal")
+        bad(daemon, REFUSED, "no method io.lumaring.Camera.Nod", "call", "Nod")
+        bad(daemon, USAGE, "", "call", "Configure", '{"configuration": {"colour": 1}}')
+        bad(daemon, USAGE, "many replies", "call", "Watch")
+        assert good(daemon, "get", "--json") == before
+
+
+def test_a_source_that_adjusts():
+    """YUYV comes in whole groups of two pixels."""
+    with camera("--pixel-format", "YUYV") as daemon:
+        daemon.wait_ready()
+        out = bad(daemon, REFUSED, "size.width 321 would become 32", "set", "--width", 321, "--height", 240, "--strict",
+                  "--json")
+        adjustment, = json.loads(out)["parameters"]["adjustments"]
+        assert (adjustment["field"], adjustment["asked"]) == ("size.width", 321), adjustment
+        assert good(daemon, "get", "size") == "640x480\n"
+        out = good(daemon, "set", "--width", 321, "--height", 240)
+        assert f"the source made of size.width 321: {adjustment['got']}\n" in out, out
+        assert good(daemon, "get", "width") == f"{adjustment['got']}\n"
+
+
+def test_controls():
+    with camera() as daemon:
+        daemon.wait_ready()
+        assert good(daemon, "set", "--shutter", "5ms", "--gain", "2.5").splitlines()[1].split() == ["shutter", "5000", "us"]
+        assert [good(daemon, "get", word) for word in ("shutter", "gain", "auto-exposure")] == ["5000\n", "2.5\n", "off\n"]
+        watch = daemon.tool("watch", "-n", 1)
+        assert watch.communicate(timeout=DEADLINE_S)[1] == b"lumaring: 1 frame, 0 missed\n"
+        good(daemon, "set", "--auto-exposure", "on")
+        assert good(daemon, "get", "auto-exposure") == "on\n"
+        controls = json.loads(good(daemon, "set", "--gain", 3, "--auto-exposure", "off", "--json"))["controls"]
+        assert controls == value(daemon, "controls"), controls
+
+
+def test_regions():
+    with camera("--stream", "main", "--stream", "ball=0,0,64,64") as daemon:
+        daemon.wait_ready()
+        watch = daemon.tool("watch", "--json", "--stream", "ball")
+        read_until(watch, lambda line: line.get("region", {}).get("width") == 64)
+        assert good(daemon, "region", "ball", "100,80,32,16") == "ball: 32x16 at 100,80\n"
+        frame = read_until(watch, lambda line: line.get("region", {}).get("x") == 100)
+        assert frame["region"] == {"x": 100, "y": 80, "width": 32, "height": 16}, frame
+        assert good(daemon, "region", "ball", "0.25,0.5,0.5,0.5") == "ball: 320x240 at 160,240\n"
+        read_until(watch, lambda line: line.get("region") == {"x": 160, "y": 240, "width": 320, "height": 240})
+        assert good(daemon, "set", "--roi", "0,0,0.1,0.1", "--stream", "ball") == "ball: 64x48 at 0,0\n"
+        out = json.loads(good(daemon, "region", "main", "320,240,0,0", "--json"))
+        assert out["region"] == {"x": 320, "y": 240, "width": 320, "height": 240}, out
+        end(watch)
+
+
+def test_streams_and_clients():
+    with camera() as daemon:
+        daemon.wait_ready()
+        assert good(daemon, "clients") == "no clients\n"
+        assert good(daemon, "streams", "add", "ball=0.5,0.5,0.5,0.5,format=R16,bin=2,slots=5") == ""
+        stream = next(s for s in value(daemon, "streams") if s["name"] == "ball")
+        assert stream["region"] == {"x": 320, "y": 240, "width": 320, "height": 240}, stream
+        assert (stream["format"], stream["bin"], stream["slots"]) == ("R16", 2, 5), stream
+        assert run(daemon, "--stream", "ball", "snap", "ball.pgm")[0] == 0
+        with open("ball.pgm", "rb") as picture:
+            assert picture.read(17) == b"P5\n160 120\n65535\n"
+        watch = daemon.tool("watch", "--json", "--stream", "ball")
+        next_line(watch)
+        client, = json.loads(good(daemon, "clients", "--json"))["clients"]
+        assert (client["pid"], client["stream"], client["state"]) == (watch.pid, "ball", "reading"), client
+        assert f"{watch.pid}  lumaring" in good(daemon, "clients")
+        bad(daemon, REFUSED, "stream \"ball\" has 1 client", "streams", "remove", "ball")
+        next_line(watch)
+        assert json.loads(good(daemon, "streams", "remove", "ball", "--force", "--json")) == {}
+        assert [s["name"] for s in value(daemon, "streams")] == ["main"]
+        watch.communicate(timeout=DEADLINE_S)
+        assert watch.returncode != 128 + signal.SIGSEGV
+        bad(daemon, REFUSED, "no stream", "--stream", "ball", "snap", "ball.pgm")
+        rows = [line.split() for line in good(daemon, "streams").splitlines()]
+        assert rows[1][:2] == ["main", "all"], rows
+
+
+def test_capabilities_and_calls():
+    with camera() as daemon:
+        daemon.wait_ready()
+        capabilities = json.loads(good(daemon, "capabilities", "--json"))
+        assert capabilities["size_changes"] and "exposure_us" in capabilities["controls"], capabilities
+        out = good(daemon, "capabilities")
+        assert "size and format can be changed while it runs" in out and "\nshutter " in out, out
+        interface = json.loads(good(daemon, "call", "org.varlink.service.GetInterfaceDescription",
+                                    '{"interface": "io.lumaring.Camera"}'))["description"]
+        for method in ("GetStatus", "Configure", "Watch", "Reload"):
+            assert f"\nmethod {method}(" in interface, method
+        assert json.loads(good(daemon, "call", "GetMetrics"))["metrics"]
+        assert json.loads(good(daemon, "call", "GetStatus"))["status"]["camera"] == daemon.camera
+        watch = daemon.tool("call", "Watch", '{"interval_us": 100000}', "--more")
+        assert next_line(watch)["kind"] == "state"
+        good(daemon, "set", "--width", 64, "--height", 64)
+        told = read_until(watch, lambda line: line["kind"] == "configuration" and
+                          line["configuration"]["size"]["width"] == 64)
+        assert told["configuration"]["size"]["height"] == 64, told
+        good(daemon, "set", "--gain", 2)
+        read_until(watch, lambda line: line["kind"] == "controls" and line["controls"]["analogue_gain_milli"] == 2000)
+        watch.send_signal(signal.SIGINT)
+        assert watch.communicate(timeout=DEADLINE_S)[1] == b"" and watch.returncode == 0
+
+
+# --- the next start --------------------------------------------------------------------------------------------------
+
+def saved(daemon):
+    with open(f"etc/{daemon.camera}.json.d/50-set.json", encoding="ascii") as file:
+        return json.loads(file.read().split("\n", 1)[1])
+
+
+def test_save_survives_a_restart():
+    with camera("--stream", "main", "--stream", "ball=0,0,64,64") as daemon:
+        daemon.wait_ready()
+        good(daemon, "set", "--width", 320, "--height", 240, "--framerate", "50-200", "--save")
+        good(daemon, "set", "--shutter", 3000, "--gain", "1.5", "--save")
+        good(daemon, "streams", "add", "new=8,8,32,32,bin=2,always=true", "--save")
+        good(daemon, "region", "ball", "0.5,0.5,0.5,0.5", "--save")
+        good(daemon, "set", "--gain", 2)  # and is forgotten
+        want = json.loads(good(daemon, "get", "--json"))
+        want["controls"]["analogue_gain_milli"] = 1500
+        keys = set(saved(daemon))
+        assert keys == {"size", "framerate", "exposure_us", "analogue_gain_milli", "auto_exposure", "streams"}, keys
+        daemon.stop()
+        # What stood on the command line would win.
+        daemon.options = ["--source", "synthetic", "--config-dir", os.path.abspath("etc")]
+        daemon.start()
+        daemon.wait_ready()
+        wait_until(lambda: run(daemon, "get", "size")[0] == 0, "a size")
+        assert json.loads(good(daemon, "get", "--json")) == want, good(daemon, "get", "--json")
+        good(daemon, "streams", "remove", "new", "--force", "--save")
+        assert [s["name"] for s in saved(daemon)["streams"]] == ["main", "ball"]
+
+
+def test_what_the_source_made_of_it_is_saved():
+    """What was asked for might not be a configuration that a daemon starts with."""
+    with camera("--pixel-format", "YUYV") as daemon:
+        daemon.wait_ready()
+        good(daemon, "set", "--width", 321, "--height", 240, "--framerate", "30000/1001", "--save")
+        first = saved(daemon)
+        assert first == {"size": good(daemon, "get", "size").strip(), "framerate": "1000000/33367"}, first
+        good(daemon, "set", "--framerate", 20000, "--save")
+        assert saved(daemon) == {**first, "framerate": "1000000/100"}, saved(daemon)
+        daemon.stop()
+        daemon.options = ["--source", "synthetic", "--pixel-format", "YUYV", "--config-dir", os.path.abspath("etc")]
+        daemon.start()
+        daemon.wait_ready()
+        wait_until(lambda: run(daemon, "get", "size")[0] == 0, "a size")
+        assert value(daemon, "framerate") == {"minimum": 100, "maximum": 100}
+        assert good(daemon, "get", "size").strip() == first["size"]
+
+
+def test_save_and_reload():
+    """A file that is changed by hand, and one that is wrong."""
+    with Daemon("--source", "synthetic", "--config-dir", os.path.abspath("etc")) as daemon:
+        daemon.wait_ready()
+        good(daemon, "set", "--width", 320, "--height", 240, "--framerate", 50, "--save")
+        good(daemon, "reload")
+        assert good(daemon, "get", "size") == "320x240\n" and good(daemon, "get", "framerate") == "50\n"
+        assert good(daemon, "reload") == "nothing changed\n"
+        path = f"etc/{daemon.camera}.json.d/50-set.json"
+        with open(path, "w", encoding="ascii") as file:
+            file.write('// by hand\n{ "framerate": 25, "size": "64x64" }\n')
+        out = good(daemon, "reload")
+        assert out.startswith("changed: ") and "64x64 R8, 25 frames/s\n" in out, out
+        assert good(daemon, "get", "size") == "64x64\n"
+        with open(path, "w", encoding="ascii") as file:
+            file.write('{ "framerate": 25, "slots": 3, "colour": 1 }\n')
+        out = bad(daemon, REFUSED, "50-set.json", "reload", "--json")
+        assert len(json.loads(out)["parameters"]["faults"]) == 2, out
+        assert good(daemon, "get", "size") == "64x64\n"
+        # What is there stays, right or wrong; only what is no JSON at all is not written over.
+        good(daemon, "set", "--framerate", 20, "--save")
+        assert saved(daemon) == {"framerate": "20", "slots": 3, "colour": 1}
+
+
+def test_not_to_be_saved():
+    with open("config.json", "w", encoding="ascii") as file:
+        file.write("{}")
+    with Daemon("--source", "synthetic", "--config", "config.json") as daemon:
+        daemon.wait_ready()
+        code, out, talk = run(daemon, "set", "--framerate", 20, "--save")
+        assert code == FAILED and "--config" in talk and talk.endswith(NOT_SAVED), (code, talk)
+        assert good(daemon, "get", "framerate") == "20\n"
+    with camera() as daemon:
+        daemon.wait_ready()
+        os.mkdir("etc")
+        with open(f"etc/{daemon.camera}.json.d", "w", encoding="ascii"):
+            pass
+        bad(daemon, FAILED, NOT_SAVED, "set", "--framerate", 20, "--save")
+        assert good(daemon, "get", "framerate") == "20\n"
+
+
+# --- who may, and whether it is there --------------------------------------------------------------------------------
+
+def test_who_may():
+    skip_unless(os.getuid() == 0, "being other users needs root")
+    reachable_copy()
+    groups = [g for g in grp.getgrall() if g.gr_gid not in (0, SOMEBODY)]
+    reading, changing = groups[0], groups[1]
+    with Daemon("--source", "synthetic", "--size", "64x48", "--group", reading.gr_name, "--control-group", changing.gr_name,
+                runtime_dir=lib.BUILD / "run") as daemon:
+        daemon.wait_ready()
+
+        def as_member(*groups_and_words):
+            *member, words = groups_and_words
+            tool = subprocess.run([*as_user(SOMEBODY, *member), lib.BUILD / "lumaring", "--camera", daemon.camera,
+                                   "--runtime-dir", daemon.runtime_dir, *words], stdout=subprocess.PIPE,
+                                  stderr=subprocess.PIPE, timeout=DEADLINE_S, check=False)
+            return tool.returncode, tool.stderr.decode()
+
+        look, change = ("get",), ("set", "--framerate", "20")
+        assert as_member(reading.gr_gid, look) == (0, "")
+        code, talk = as_member(reading.gr_gid, change)
+        assert code == REFUSED and f"join the group \"{changing.gr_name}\"" in talk, (code, talk)
+        assert as_member(changing.gr_gid, change) == (0, "")
+        assert as_member(changing.gr_gid, look) == (0, "")
+        code, talk = as_member(look)
+        assert code == REFUSED and "you may not" in talk, (code, talk)
+        # Who may change may not always save.
+        code, talk = as_member(changing.gr_gid, (*change, "--save"))
+        assert code == FAILED and talk.endswith(NOT_SAVED), (code, talk)
+
+
+def test_no_daemon_and_no_answer():
+    verbs = (("get",), ("set", "--framerate", 20), ("region", "main", "0,0,8,8"), ("streams",), ("streams", "add", "x"),
+             ("clients",), ("capabilities",), ("reload",), ("call", "GetMetrics"), ("call", "Watch", "--more"))
+    with camera() as daemon:
+        daemon.wait_ready()
+        daemon.process.send_signal(signal.SIGSTOP)
+        tools = [(verb, daemon.tool(*verb, "--timeout", "0.2")) for verb in verbs]
+        for verb, tool in tools:
+            out, talk = tool.communicate(timeout=DEADLINE_S)
+            assert tool.returncode == TIMEOUT and out == b"" and talk.count(b"\n") == 1, (verb, tool.returncode, talk)
+        tool = daemon.tool("set", "--framerate", 20)
+        tool.send_signal(signal.SIGTERM)
+        tool.communicate(timeout=DEADLINE_S)
+        assert tool.returncode in (128 + signal.SIGTERM, -signal.SIGTERM), tool.returncode  # before it had a handler
+        daemon.stop()
+        for verb in verbs:
+            bad(daemon, NO_DAEMON, "no daemon serves", *verb, "--wait", 0)
+    waiting = subprocess.Popen([BUILD / "lumaring", "--runtime-dir", os.path.abspath("later"), "--camera", "late", "get",
+                                "size", "--wait", str(DEADLINE_S)], stdout=subprocess.PIPE)
+    with Daemon("--source", "synthetic", "--size", "64x48", camera="late", runtime_dir="later"):
+        assert waiting.communicate(timeout=DEADLINE_S)[0] in (b"64x48\n", b"") and waiting.returncode in (0, REFUSED)
