@@ -63,6 +63,7 @@ int lr_channel_connect(struct lr_channel *channel, const struct sockaddr_un *add
 	int r;
 
 	channel->bytes = channel->taken = channel->searched = 0;
+	channel->asked = false;
 	while ((r = lr_dial(address, SOCK_STREAM, &channel->socket, error)) == -EAGAIN) {
 		r = wait_for(wait, -1, 0, error);
 		if (r < 0)
@@ -71,17 +72,21 @@ int lr_channel_connect(struct lr_channel *channel, const struct sockaddr_un *add
 	return r;
 }
 
-bool lr_channel_is_idle(const struct lr_channel *channel)
+bool lr_channel_is_fit(const struct lr_channel *channel)
 {
+	ssize_t n;
 	char byte;
 
-	return channel->socket >= 0 && channel->bytes == channel->taken &&
-	       recv(channel->socket, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 && errno == EAGAIN;
+	if (channel->socket < 0 || channel->bytes != channel->taken)
+		return false;
+	n = recv(channel->socket, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+	return n < 0 ? errno == EAGAIN : n > 0 && !channel->asked;
 }
 
 int lr_channel_send(struct lr_channel *channel, const char *text, size_t bytes, struct lr_wait *wait,
 		    struct lr_error *error)
 {
+	channel->asked = true;
 	while (bytes > 0) {
 		const ssize_t n = send(channel->socket, text, bytes, MSG_NOSIGNAL | MSG_DONTWAIT);
 		int r = 0;

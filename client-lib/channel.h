@@ -16,6 +16,7 @@
 
 struct lr_channel {
 	int socket; /* -1: not connected */
+	bool asked; /* something was sent */
 	char *text; /* what was received; stays when the connection is closed */
 	size_t bytes, room;
 	size_t taken;    /* bytes of the text that was handed out, with its NUL */
@@ -32,8 +33,11 @@ int lr_channel_connect(struct lr_channel *channel, const struct sockaddr_un *add
 /* What was handed out stays readable until the next text is received. */
 void lr_channel_close(struct lr_channel *channel);
 
-/* Connected, and the daemon has nothing to say, not even that it left. */
-bool lr_channel_is_idle(const struct lr_channel *channel);
+/*
+ * Connected, and fit for a question: the daemon has nothing to say, not even that it left. Only to the first question
+ * it may have given its answer already: that it takes none.
+ */
+bool lr_channel_is_fit(const struct lr_channel *channel);
 
 /*
  * Send the bytes. 0 also when the daemon hung up meanwhile: its last words are still to be received. -ETIMEDOUT,

@@ -144,7 +144,7 @@ static int send_request(struct lumaring_control *control, const char *method, co
 	if (!text)
 		return lr_text_fail(&control->error, -ENOMEM, "out of memory");
 	/* A daemon that was restarted meanwhile left an end behind. */
-	if (!lr_channel_is_idle(&control->channel)) {
+	if (!lr_channel_is_fit(&control->channel)) {
 		lr_channel_close(&control->channel);
 		r = connect_to(control, wait);
 	}

@@ -359,9 +359,9 @@ static void test_leaves(void **state)
 	expect_requests(f, 3, 3);
 }
 
-static void wait_for_end(struct lumaring_control *control)
+static void wait_readable(int fd)
 {
-	struct pollfd pollfd = { .fd = control->channel.socket, .events = POLLIN };
+	struct pollfd pollfd = { .fd = fd, .events = POLLIN };
 
 	assert_int_equal(poll(&pollfd, 1, FAKE_WAIT_MS), 1);
 }
@@ -374,7 +374,7 @@ static void test_restart(void **state)
 	fake_reply(f, REPLY)->hang_up = true;
 	fake_reply(f, REPLY);
 	assert_int_equal(lumaring_control_call(control, "A", NULL, FAKE_WAIT_MS, NULL), 0);
-	wait_for_end(control);
+	wait_readable(control->channel.socket);
 	fake_stop(f);
 	assert_int_equal(lumaring_control_call(control, "A", NULL, FAKE_WAIT_MS, NULL), -ECONNREFUSED);
 	assert_non_null(strstr(lumaring_control_error_text(control), "no daemon serves"));
@@ -385,6 +385,8 @@ static void test_restart(void **state)
 	expect_requests(f, 2, 2);
 }
 
+static bool waits_for_the_question;
+
 static void *refuse_unread(void *fake)
 {
 	struct fake *f = fake;
@@ -392,23 +394,36 @@ static void *refuse_unread(void *fake)
 	static const char words[] =
 		"{\"error\":\"io.lumaring.Camera.LimitReached\",\"parameters\":{\"limit\":\"x\",\"maximum\":3}}";
 
+	if (waits_for_the_question)
+		wait_readable(socket);
 	send(socket, words, sizeof(words), MSG_NOSIGNAL);
 	close(socket);
 	return NULL;
 }
 
-/* A daemon that has enough connections says so without a look at the question, and hangs up. */
+/* A daemon that has enough connections says so without a look at the question, before it is asked or after, and hangs
+ * up. */
 static void test_refused_unread(void **state)
 {
 	struct fake *f = *state;
-	struct lumaring_control *control;
 
 	fake_stop(f);
 	f->listener = fake_listen_at(f->path, SOCK_STREAM);
-	control = fake_open(f);
-	assert_int_equal(pthread_create(&f->thread, NULL, refuse_unread, f), 0);
-	assert_int_equal(lumaring_control_call(control, "A", NULL, FAKE_WAIT_MS, NULL), -EDQUOT);
-	lumaring_control_close(control);
+	for (int i = 0; i < 2; i++) {
+		struct lumaring_control *control;
+
+		waits_for_the_question = i > 0;
+		assert_int_equal(pthread_create(&f->thread, NULL, refuse_unread, f), 0);
+		control = fake_open(f);
+		if (!waits_for_the_question)
+			wait_readable(control->channel.socket);
+		assert_int_equal(lumaring_control_call(control, "A", NULL, FAKE_WAIT_MS, NULL), -EDQUOT);
+		assert_int_equal(pthread_join(f->thread, NULL), 0);
+		lumaring_control_close(control);
+	}
+	close(f->listener);
+	unlink(f->path);
+	f->listener = -1;
 }
 
 static void test_open_fails(void **state)
