@@ -196,6 +196,22 @@ static void print_limits(const cJSON *status, FILE *file)
 		json_number(limits, "clients_max"));
 }
 
+/* What an older daemon does not tell is left out. */
+static void print_control(const cJSON *status, FILE *file)
+{
+	const cJSON *control = json_get(status, "control");
+	char line[TABLE_LINE_BYTES];
+
+	if (control)
+		fprintf(file, "control connections %.0f of %.0f, %.0f requests, %.0f errors\n",
+			json_number(control, "connections"), json_number(control, "connections_max"),
+			json_number(control, "requests"), json_number(control, "errors"));
+	for (const cJSON *f = json_first(json_get(status, "configuration"), "files"); f; f = f->next) {
+		snprintf(line, sizeof(line), "configured by %s", cJSON_IsString(f) ? f->valuestring : "?");
+		table_line(line, file);
+	}
+}
+
 /* --- streams ----------------------------------------------------------------------------------------------------- */
 
 typedef void (*stream_row)(struct table *table, const cJSON *stream, const cJSON *status);
@@ -426,6 +442,7 @@ int status_table_print(const char *json, bool all, FILE *file)
 		print_source(json_get(status, "source"), file);
 		print_copy(json_get(status, "copy"), file);
 		print_limits(status, file);
+		print_control(status, file);
 		r = print_streams(status, all, file);
 	}
 	if (r == 0)

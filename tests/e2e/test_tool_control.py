@@ -95,6 +95,19 @@ def test_size_and_rate():
         assert value(daemon, "configuration") == before
 
 
+def test_example():
+    with camera() as daemon:
+        daemon.wait_ready()
+        for words, code, out in ((("1280", "720", "50"), 0, "now 1280x720, a frame every 20000 us; none for "),
+                                 (("0", "720", "50"), 1, "control: size.width 0 is out of range: 1 to 65535\n")):
+            example = subprocess.run([BUILD / "examples" / "control", *words], stdout=subprocess.PIPE,
+                                     stderr=subprocess.STDOUT, timeout=DEADLINE_S, check=False,
+                                     env={"LUMARING_CAMERA": daemon.camera, "LUMARING_RUNTIME_DIR": daemon.runtime_dir})
+            text = example.stdout.decode()
+            assert example.returncode == code and text.startswith(out), text
+            assert code or text.splitlines()[-1].endswith(": 1280x720"), text
+
+
 def test_refused_changes():
     """One sentence, the exit code, and everything as it was."""
     with camera("--stream", "main", "--stream", "ball=0,0,64,64") as daemon:

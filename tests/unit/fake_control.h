@@ -28,8 +28,8 @@
 
 #include <lumaring/lumaring.h>
 
-#define FAKE_ANSWERS 64u
-#define FAKE_REQUEST_BYTES 2048u
+#define FAKE_ANSWERS 2048u
+#define FAKE_REQUEST_BYTES 1024u
 #define FAKE_WAIT_MS 20000 /* for what must come; how long it takes decides nothing */
 
 struct fake_answer {

@@ -87,6 +87,20 @@ static void test_table(void **state)
 	free(text);
 }
 
+static void test_control(void **state)
+{
+	(void)state;
+	print("{'limits':{'connections':3,'clients_max':512},'control':{'connections':1,'connections_max':64,'requests'"
+	      ":17,"
+	      "'errors':2},'configuration':{'directory':'/etc/lumaring','files':['/etc/a.json','b\x1b',7]}}",
+	      false);
+	expect("connections 3 of 512\n"
+	       "control connections 1 of 64, 17 requests, 2 errors\n"
+	       "configured by /etc/a.json\n"
+	       "configured by b?\n"
+	       "configured by ?\n\n");
+}
+
 static void test_whole(void **state)
 {
 	(void)state;
@@ -399,6 +413,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_table),
 		TEST(test_whole),
+		TEST(test_control),
 		TEST(test_many_losses),
 		TEST(test_width),
 		TEST(test_rates),

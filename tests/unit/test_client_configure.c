@@ -357,6 +357,78 @@ static void test_lies_about_controls_and_regions(void **state)
 	lumaring_control_close(control);
 }
 
+/* --- mutations --------------------------------------------------------------------------------------------------- */
+
+#define MUTATIONS 2000u
+
+static uint32_t random_below(uint32_t bound)
+{
+	static uint64_t seed = 19700101;
+
+	seed = seed * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+	return (uint32_t)(seed >> 33) % bound;
+}
+
+/* Some bytes of an answer are others, or it ends early; NULs make several of it. */
+static struct fake_answer *add_mutated(struct fake *f, const char *text)
+{
+	static const char bytes[] = "{}[]\",:\\0919-.etfn\0";
+	const size_t n = strlen(text) + 1;
+	char *mutated = malloc(n);
+	struct fake_answer *answer;
+
+	assert_non_null(mutated);
+	memcpy(mutated, text, n);
+	for (uint32_t i = random_below(4); i > 0; i--)
+		mutated[random_below((uint32_t)n - 1)] = bytes[random_below(sizeof(bytes) - 1)];
+	answer = fake_bytes(f, mutated, n);
+	answer->hang_up = random_below(8) == 0;
+	if (answer->hang_up)
+		answer->bytes = random_below((uint32_t)n);
+	return answer;
+}
+
+/* Each is taken, refused or told to make no sense, and the next call is none the worse for it. */
+static void test_mutations(void **state)
+{
+	static const char *const texts[] = {
+		applied,
+		"{\"parameters\":{\"controls\":{\"exposure_us\":5000,\"auto_exposure\":false,\"ev\":-1}}}",
+		"{\"error\":\"io.lumaring.Camera.OutOfRange\",\"parameters\":{\"field\":\"size\",\"minimum\":1,"
+		"\"given\":9}}",
+		"{\"error\":\"io.lumaring.Camera.NoSuchStream\",\"parameters\":{\"stream\":\"a\",\"streams\":[\"b\","
+		"\"c\"]}}",
+		"{\"parameters\":{\"region\":{\"x\":1,\"y\":2,\"width\":639,\"height\":478},\"replaced\":false}}",
+	};
+	struct fake *f = *state;
+	struct lumaring_control *control = fake_open(f);
+	const struct lumaring_configuration configuration = LUMARING_CONFIGURATION_INIT;
+	const struct lumaring_controls controls = LUMARING_CONTROLS_INIT;
+	const struct lumaring_region region = { 0, 0, 1, 1 };
+	unsigned good = 0, nonsense = 0;
+
+	for (unsigned i = 0; i < MUTATIONS; i++)
+		add_mutated(f, texts[i % 5]);
+	fake_reply(f, applied);
+	for (unsigned i = 0; i < MUTATIONS; i++) {
+		int r = i % 5 == 1   ? lumaring_set_controls(control, &controls, FAKE_WAIT_MS, NULL)
+			: i % 5 == 4 ? lumaring_set_stream_region(control, "a", &region, FAKE_WAIT_MS, NULL)
+				     : lumaring_configure(control, &configuration, 0, FAKE_WAIT_MS, NULL);
+
+		assert_true(r <= 0 && r != -ETIMEDOUT);
+		assert_true((r == 0) == !lumaring_control_error_text(control)[0]);
+		good += r == 0;
+		nonsense += r == -EBADMSG;
+	}
+	assert_in_range(good, MUTATIONS / 10, MUTATIONS);
+	assert_in_range(nonsense, MUTATIONS / 10, MUTATIONS);
+	assert_int_equal(lumaring_configure(control, &configuration, 0, FAKE_WAIT_MS, NULL), 0);
+	lumaring_control_close(control);
+	fake_stop(f);
+	for (unsigned i = 0; i < MUTATIONS; i++)
+		free((void *)(uintptr_t)f->answers[i].text);
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, fake_setup, fake_teardown)
 
 int main(void)
@@ -373,6 +445,7 @@ int main(void)
 		TEST(test_lies_about_what_was_applied),
 		TEST(test_odd_format),
 		TEST(test_lies_about_controls_and_regions),
+		TEST(test_mutations),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
