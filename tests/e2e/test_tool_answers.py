@@ -172,6 +172,17 @@ ball     1,2,64,0       128x96      5  R16       2  always
         assert code == 0 and json.loads(out) == STREAMS
 
 
+def test_rates():
+    """Those that set knows are printed as they were given."""
+    with Control(Configure=applied()) as control:
+        for text, printed in (("30", "30"), ("29.97", "29.97"), ("24000/1001", "23.98"), ("0.5", "0.5"), ("1/60", "0.016667"),
+                              ("1/3600", "0.000278"), ("1000", "1000"), ("0.5-30000/1001", "0.5-29.97"), ("1", "1")):
+            check(control.tool("set", "--framerate", text), 0)
+            durations = control.asked[-1][1]["configuration"]["frame_duration_us"]
+            control.answers["GetConfiguration"] = {"configuration": {"frame_duration_us": durations}, "controls": {}}
+            check(control.tool("get", "framerate"), 0, out=printed + "\n")
+
+
 def test_what_get_prints_set_takes():
     with Control(SetControls={"controls": {}}, Configure=applied()) as control:
         for word in ("shutter", "gain", "auto-exposure", "ev", "framerate", "pixel-format"):
