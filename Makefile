@@ -203,11 +203,10 @@ check: ## Install what is missing, build, run all tests (minutes)
 	$(Q)tests/deps check
 	$(Q)tests/debian13 build/debian13 systemd python3-varlink || [ $$? = 77 ]
 	$(Q)$(MAKE) --no-print-directory -j$$(nproc) tests
-	$(Q)began=$$(date +%s); $(RUN) $(UNITS) $(CHECKASM) \
+	$(Q)began=$$(date +%s); $(RUN) --jobs 2 mutants='tests/stress/mutants --build $(BUILD)' \
+		model='tests/model/run $(BUILD)/model' stress='tests/stress/system --build $(BUILD) --seconds 10' \
 		layers='tests/layers && tests/layers --self-test' headers='tests/headers $(BUILD)' \
-		model='tests/model/run $(BUILD)/model' $(E2E) \
-		stress='tests/stress/system --build $(BUILD) --seconds 10' \
-		mutants='tests/stress/mutants --build $(BUILD)'; code=$$?; \
+		$(UNITS) $(CHECKASM) $(E2E); code=$$?; \
 		echo "make check ran its tests for $$(($$(date +%s) - began)) seconds"; exit $$code
 
 .PHONY: check-unit
