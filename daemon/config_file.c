@@ -210,6 +210,21 @@ static bool apply_value(const struct reader *reader, const struct config_setting
 	return false;
 }
 
+/* A camera's file that says another camera's name was copied from there, and not looked through. */
+static bool is_other_camera(const struct reader *reader, const struct json_node *node)
+{
+	char text[FIELD_BYTES];
+
+	if (!reader->camera || strcmp(node->name, "camera") || !value_text(node, text, sizeof(text)) ||
+	    !strcmp(text, reader->camera))
+		return false;
+	config_fault(reader->faults,
+		     "%s:%u:%u: camera: the camera is %s, by --camera or its default, and its files cannot change "
+		     "that: leave this key out",
+		     reader->path, node->line, node->column, reader->camera);
+	return true;
+}
+
 static void apply(const struct reader *reader, const struct json_node *node)
 {
 	const struct config_setting *setting = config_find(node->name);
@@ -224,7 +239,7 @@ static void apply(const struct reader *reader, const struct json_node *node)
 		     "\"streams\")");
 		return;
 	}
-	if (node->faulty)
+	if (node->faulty || is_other_camera(reader, node))
 		good = false; /* told already */
 	else if (node->kind == JSON_NULL)
 		good = apply_default(config, setting);
@@ -234,19 +249,6 @@ static void apply(const struct reader *reader, const struct json_node *node)
 		good = apply_value(reader, setting, node);
 	config->places[setting - config_settings] = place_of(reader, node);
 	config->places[setting - config_settings].faulty = !good;
-}
-
-/* A camera's file that says another camera's name was copied from there, and not looked through. */
-static void check_camera(const struct reader *reader, const struct json_node *root)
-{
-	const struct json_node *camera = json_find(root, "camera");
-
-	if (reader->camera && camera && camera->kind == JSON_STRING && strcmp(camera->string, reader->camera))
-		config_fault(
-			reader->faults,
-			"%s:%u:%u: camera: the camera is %s, by --camera or its default, and its files cannot change "
-			"that: leave this key out",
-			reader->path, camera->line, camera->column, reader->camera);
 }
 
 static void read_tree(struct reader *reader, const char *text, size_t bytes)
@@ -264,7 +266,6 @@ static void read_tree(struct reader *reader, const char *text, size_t bytes)
 	if (root->kind != JSON_OBJECT)
 		config_fault(reader->faults, "%s:%u:%u: a configuration is one JSON object, { ... }", reader->path,
 			     root->line, root->column);
-	check_camera(reader, root);
 	for (const struct json_node *node = root->kind == JSON_OBJECT ? root->first : NULL; node; node = node->next)
 		apply(reader, node);
 	json_tree_destroy(tree);

@@ -181,6 +181,14 @@ static void test_which_files(void **state)
 	write_file("etc/cam0.json", "{\n \"camera\": \"cam1\"}");
 	EXPECT_FAULTS("", "etc/cam0.json:2:12: camera: the camera is cam0, by --camera or its default, and its files "
 			  "cannot change that: leave this key out");
+	/* A number is a name too; what it leads to is not read either. */
+	write_file("vendor.json", "{\"camera\": 1}");
+	write_file("etc/cam0.json", "{\"slots\": 6}");
+	write_file("etc/1.json", "no JSON");
+	EXPECT_FAULTS("", "vendor.json:1:12: camera: the camera is cam0, by --camera or its default, and its files "
+			  "cannot change that: leave this key out");
+	assert_string_equal(config.camera, "cam0");
+	assert_int_equal(config.slot_count, 6);
 }
 
 static void test_environment(void **state)
