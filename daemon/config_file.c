@@ -118,6 +118,19 @@ static bool value_text(const struct json_node *node, char *text, size_t text_byt
 	return false;
 }
 
+/* Tell that value_text() had none; `hint` is behind what is wanted. */
+static void tell_of_kind(const struct reader *reader, const struct json_node *node, const char *field,
+			 size_t text_bytes, const char *hint)
+{
+	char sentence[128];
+
+	if (node->kind == JSON_STRING)
+		snprintf(sentence, sizeof(sentence), "a string of at most %zu bytes is wanted%s", text_bytes - 1, hint);
+	else
+		snprintf(sentence, sizeof(sentence), "a string or a number is wanted%s", hint);
+	tell(reader, node, field, sentence);
+}
+
 /* One field of an object in "streams". False: it was at fault. */
 static bool apply_stream_field(const struct reader *reader, struct stream_config *stream, const struct json_node *node,
 			       const char *field)
@@ -137,7 +150,7 @@ static bool apply_stream_field(const struct reader *reader, struct stream_config
 	if (is_always)
 		strcpy(text, node->boolean ? "true" : "false");
 	else if (!value_text(node, text, sizeof(text)))
-		return tell(reader, node, field, "a string or a number is wanted"), false;
+		return tell_of_kind(reader, node, field, sizeof(text), ""), false;
 	say_where(reader, node, field, where);
 	if (config_set_stream(stream, where, node->name, text, error, sizeof(error)) == 0)
 		return true;
@@ -193,15 +206,15 @@ static bool apply_default(struct config *config, const struct config_setting *se
 
 static bool apply_value(const struct reader *reader, const struct config_setting *setting, const struct json_node *node)
 {
-	char where[WHERE_BYTES], text[PATHS_BYTES], error[WHERE_BYTES + SENTENCE_BYTES], sentence[128];
+	char where[WHERE_BYTES], text[PATHS_BYTES], error[WHERE_BYTES + SENTENCE_BYTES], hint[48];
 
 	if (setting->argument != CONFIG_VALUE && node->kind != JSON_BOOL)
 		return tell(reader, node, node->name, "true or false is wanted"), false;
 	if (setting->argument != CONFIG_VALUE) {
 		strcpy(text, node->boolean ? "true" : "false");
 	} else if (!value_text(node, text, sizeof(text))) {
-		snprintf(sentence, sizeof(sentence), "a string or a number is wanted (%s)", setting->placeholder);
-		return tell(reader, node, node->name, sentence), false;
+		snprintf(hint, sizeof(hint), " (%s)", setting->placeholder);
+		return tell_of_kind(reader, node, node->name, sizeof(text), hint), false;
 	}
 	say_where(reader, node, node->name, where);
 	if (setting->set(setting, reader->config, where, text, error, sizeof(error)) == 0)

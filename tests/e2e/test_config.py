@@ -198,7 +198,7 @@ def test_wrong_values():
             ("ring_bytes", '"16MB"', "is not a number of bytes"),
             ("private_bytes", '"9223372036854775808"', "is not a number of bytes"),
             ("runtime_dir", '""', "a directory is wanted"),
-            ("runtime_dir", '"%s"' % ("d" * 4096), "a string or a number is wanted (DIR)"),
+            ("runtime_dir", '"%s"' % ("d" * 4096), "a string of at most 4095 bytes is wanted (DIR)"),
             ("group", '"no such group"', 'there is no group "no such group" on this machine'),
             ("io", '"iouring"', '"iouring" is not auto, uring or epoll'),
             ("wait_clients", "16385", "is not a whole number, 0 to 16384"),

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * test_config_file.c - daemon/config_file: what one file may be, and what its values may be. Works in a directory of
+ * its own.
+ */
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "config.h"
+
+static char directory[] = "/tmp/lumaring-file.XXXXXX";
+static struct config config;
+static struct config_faults faults;
+
+static void read_text(const char *text)
+{
+	int fd = open("f.json", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+	close(fd);
+	config_clear(&config);
+	config_faults_clear(&faults);
+	config_init(&config);
+	assert_true(config_read_file(&config, "f.json", NULL, &faults));
+}
+
+static void expect_good(const char *text)
+{
+	read_text(text);
+	if (!config_is_good(&faults))
+		fail_msg("%s: %s", text, faults.lines[0]);
+}
+
+/* This fault and no other. */
+static void expect_fault(const char *text, const char *line)
+{
+	read_text(text);
+	assert_int_equal(faults.count, 1);
+	assert_string_equal(faults.lines[0], line);
+}
+
+/* What is too long is told as that, and not as no string. */
+static void test_long_strings(void **state)
+{
+	char text[PATHS_BYTES + 512], name[PATHS_BYTES];
+	const int room = PATHS_BYTES - 1 - (int)strlen("replay:");
+
+	(void)state;
+	memset(name, 'x', sizeof(name));
+	snprintf(text, sizeof(text), "{\"source\": \"replay:%.*s\"}", room, name);
+	expect_good(text);
+	assert_int_equal(strlen(config.source_path), room);
+	snprintf(text, sizeof(text), "{\"source\": \"replay:%.*s\"}", room + 1, name);
+	expect_fault(text, "f.json:1:12: source: a string of at most 4095 bytes is wanted (SOURCE)");
+	snprintf(text, sizeof(text), "{\"streams\": [{\"name\": \"a\",\n\"region\": \"%.*s\"}]}", 128, name);
+	expect_fault(text, "f.json:2:11: streams[0].region: a string of at most 127 bytes is wanted");
+	expect_fault("{\"size\": [1]}", "f.json:1:10: size: a string or a number is wanted (WxH)");
+	expect_fault("{\"streams\": [{\"name\": \"a\", \"bin\": {}}]}",
+		     "f.json:1:35: streams[0].bin: a string or a number is wanted");
+}
+
+static int make_directory(void **state)
+{
+	(void)state;
+	return mkdtemp(directory) && chdir(directory) == 0 ? 0 : -1;
+}
+
+static int remove_directory(void **state)
+{
+	char command[64];
+
+	(void)state;
+	config_clear(&config);
+	config_faults_clear(&faults);
+	snprintf(command, sizeof(command), "rm -r %s", directory);
+	return chdir("/") == 0 ? system(command) : -1;
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_long_strings),
+	};
+
+	return cmocka_run_group_tests(tests, make_directory, remove_directory);
+}
