@@ -108,6 +108,9 @@ static bool value_text(const struct json_node *node, char *text, size_t text_byt
 			text[--n] = '\0';
 		if (text[n - 1] == '.')
 			text[--n] = '\0';
+		/* A fraction that is too small for so many places is told of, and not dropped. */
+		if (!strchr(text, '.') && strtod(text, NULL) != node->number)
+			snprintf(text, text_bytes, "%.17g", node->number);
 		return true;
 	case JSON_BOOL:
 	case JSON_NULL:

@@ -69,6 +69,21 @@ static void test_long_strings(void **state)
 		     "f.json:1:35: streams[0].bin: a string or a number is wanted");
 }
 
+/* Numbers with a fraction or an exponent are what they say, or refused. */
+static void test_fractions(void **state)
+{
+	(void)state;
+	expect_good("{\"slots\": 8.0, \"attach_rate\": 1e2, \"framerate\": 29.970029970029970}");
+	assert_int_equal(config.slot_count, 8);
+	assert_int_equal(config.attach_rate, 100);
+	assert_string_equal(config.framerate, "29.97002997");
+	expect_fault("{\"slots\": 8.5}", "f.json:1:11: slots: \"8.5\" is not a whole number, 4 to 65535");
+	expect_fault("{\"slots\": 8.00000000023283064365386962890625}",
+		     "f.json:1:11: slots: \"8.0000000002328306\" is not a whole number, 4 to 65535");
+	expect_fault("{\"brightness_milli\": -1e-10}",
+		     "f.json:1:22: brightness_milli: \"-1e-10\" is not a whole number, -1000 to 1000");
+}
+
 static int make_directory(void **state)
 {
 	(void)state;
@@ -90,6 +105,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_long_strings),
+		cmocka_unit_test(test_fractions),
 	};
 
 	return cmocka_run_group_tests(tests, make_directory, remove_directory);
