@@ -30,6 +30,7 @@ struct reader {
 	unsigned file;
 };
 
+/* A file, and of somebody who may say what the daemon does. */
 static bool is_trusted(int fd, const char *path, struct config_faults *faults)
 {
 	struct stat st;
@@ -49,6 +50,11 @@ static bool is_trusted(int fd, const char *path, struct config_faults *faults)
 			faults,
 			"%s: everybody may write to it (mode %04o), and it is not read: change that with chmod o-w",
 			path, st.st_mode & 07777);
+		return false;
+	}
+	if (!S_ISREG(st.st_mode)) { /* whoever writes to a pipe might think for ever */
+		config_fault(faults, "%s: it is a %s, and not read: give a regular file", path,
+			     S_ISDIR(st.st_mode) ? "directory" : "pipe or device");
 		return false;
 	}
 	return true;
@@ -296,12 +302,16 @@ bool config_read_file(struct config *config, const char *path, const char *camer
 
 	if (fd < 0 && (errno == ENOENT || errno == ENOTDIR))
 		return false;
+	if (fd >= 0 && !is_trusted(fd, path, faults)) {
+		close(fd);
+		return true;
+	}
 	text = malloc(LIMIT_CONFIG_BYTES + 1);
 	kept = strdup(path);
 	bytes = fd < 0 || !text || !kept ? -errno : read_text(fd, text);
 	if (bytes < 0) {
 		config_fault(faults, "cannot read %s: %s", path, strerror((int)-bytes));
-	} else if (is_trusted(fd, path, faults)) {
+	} else {
 		reader.file = config->file_count;
 		config->files[config->file_count++] = kept;
 		kept = NULL;

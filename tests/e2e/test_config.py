@@ -309,8 +309,8 @@ def test_limits():
 def test_files():
     os.mkfifo("fifo")
     for path, sentence in (("nowhere.json", "cannot read nowhere.json: No such file or directory"),
-                           (".", "cannot read .: Is a directory"),
-                           ("fifo", "fifo:1:1: the text ends where a value is wanted")):
+                           (".", ".: it is a directory, and not read: give a regular file"),
+                           ("fifo", "fifo: it is a pipe or device, and not read: give a regular file")):
         assert faults("--config", path) == [sentence]
     write("config.json", "{}")
     os.chmod("config.json", 0o646)

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -84,6 +85,33 @@ static void test_fractions(void **state)
 		     "f.json:1:22: brightness_milli: \"-1e-10\" is not a whole number, -1000 to 1000");
 }
 
+static void expect_no_file(const char *path, const char *line)
+{
+	config_faults_clear(&faults);
+	assert_true(config_read_file(&config, path, NULL, &faults));
+	assert_int_equal(faults.count, 1);
+	assert_string_equal(faults.lines[0], line);
+}
+
+/* Nothing but a regular file is read: a pipe would take what is in it away from others, or be empty for now. */
+static void test_no_files(void **state)
+{
+	char text[4] = "";
+	int fd;
+
+	(void)state;
+	assert_int_equal(mkdir("directory", 0755), 0);
+	expect_no_file("directory", "directory: it is a directory, and not read: give a regular file");
+	assert_int_equal(mkfifo("pipe", 0600), 0);
+	fd = open("pipe", O_RDWR | O_NONBLOCK | O_CLOEXEC);
+	assert_int_equal(write(fd, "{}", 2), 2);
+	expect_no_file("pipe", "pipe: it is a pipe or device, and not read: give a regular file");
+	assert_int_equal(read(fd, text, sizeof(text)), 2);
+	close(fd);
+	assert_int_equal(symlink("pipe", "link"), 0);
+	expect_no_file("link", "link: it is a pipe or device, and not read: give a regular file");
+}
+
 static int make_directory(void **state)
 {
 	(void)state;
@@ -106,6 +134,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_long_strings),
 		cmocka_unit_test(test_fractions),
+		cmocka_unit_test(test_no_files),
 	};
 
 	return cmocka_run_group_tests(tests, make_directory, remove_directory);
