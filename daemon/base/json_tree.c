@@ -57,9 +57,10 @@ static int link_number(struct json_scan *scan, uint32_t node)
 	struct json_node *n = &scan->nodes[node];
 	double number = item_of(scan, node)->valuedouble;
 
+	/* 2^53 as a double may have been 2^53 + 1 in the text. */
 	n->number = n->whole ? (double)n->integer : isfinite(number) ? number : 0;
 	if (n->whole ? llabs(n->integer) > JSON_NUMBER_MAX
-		     : !isfinite(number) || fabs(number) > (double)JSON_NUMBER_MAX)
+		     : !isfinite(number) || fabs(number) >= (double)JSON_NUMBER_MAX)
 		return json_blame(scan, node, "numbers reach from -%lld to %lld, beyond them digits would be lost",
 				  (long long)JSON_NUMBER_MAX, (long long)JSON_NUMBER_MAX);
 	if (!n->whole && number == 0 && scan->places[node].nonzero)

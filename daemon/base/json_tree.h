@@ -14,7 +14,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Greatest magnitude of a number: what doubles, and so most other readers of JSON, hold without a gap. */
+/* Greatest magnitude of a number: what doubles, and so most other readers of JSON, hold without a gap. With a fraction
+ * or an exponent it is below that. */
 #define JSON_NUMBER_MAX (INT64_C(1) << 53)
 
 /* Characters that a number may have: more than any number needs that keeps its digits. */
