@@ -119,6 +119,8 @@ void options_scan(int argc, char **argv, struct options *ret_options, struct con
 	while (options.action != OPTIONS_STOP && (c = getopt_long(argc, argv, ":", table, NULL)) != -1) {
 		if (c == ':')
 			config_fault(faults, "%s needs a value: see lumaringd --help", argv[optind - 1]);
+		else if (c == '?' && optopt > 0 && optopt < OPTION_CONFIG) /* a short one, perhaps among others */
+			config_fault(faults, "-%c is not an option of lumaringd: see lumaringd --help", optopt);
 		else if (c == '?')
 			config_fault(faults,
 				     "%s is not an option of lumaringd, or has a value it does not take: see lumaringd "

@@ -377,6 +377,7 @@ static void test_actions(void **state)
 	expect_bad("--bench-camera --size 0x480", "--size");
 	expect_bad("--bench-camera /dev/video0", "\"/dev/video0\" is not an option");
 	expect_bad("--nonsense", "--nonsense is not an option of lumaringd");
+	expect_bad("--unpaced -xy", "-x is not an option of lumaringd");
 	expect_bad("--slots", "--slots needs a value");
 	expect_bad("--config /nowhere/at/all", "cannot read /nowhere/at/all: No such file or directory");
 }
