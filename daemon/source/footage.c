@@ -159,14 +159,17 @@ static int footage_run(struct feeder *feeder)
 
 /* --- what can change ---------------------------------------------------------------------------------------- */
 
-/* Size and pixel format of the frames that come: false, and nothing, as long as no header was read. */
+/* Size and pixel format of the frames that come: false, and the size that must come, as long as no header was read. */
 static bool recorded(const struct footage *footage, struct source_settings *ret_settings)
 {
+	uint32_t width, height;
 	enum pixels pixels;
 
-	*ret_settings = (struct source_settings){ 0 };
-	if (!feeder_announced(&footage->feeder, &ret_settings->width, &ret_settings->height, &pixels))
+	*ret_settings = (struct source_settings){ .width = footage->width, .height = footage->height };
+	if (!feeder_announced(&footage->feeder, &width, &height, &pixels))
 		return false;
+	ret_settings->width = width;
+	ret_settings->height = height;
 	ret_settings->layout = footage->layout;
 	if (!footage->layout.name)
 		ret_settings->layout = (struct pixels_layout){ pixels_facts(pixels)->name, pixels, PIXELS_CHROMA_NONE };
@@ -207,7 +210,9 @@ int footage_check(const struct source *source, const struct source_settings *wan
 	struct source_settings settings;
 	int rc;
 
-	if (!recorded(footage, &settings) && (wanted->width || wanted->height || wanted->layout.name))
+	if (!recorded(footage, &settings) &&
+	    (wanted->layout.name || (wanted->width && wanted->width != settings.width) ||
+	     (wanted->height && wanted->height != settings.height)))
 		return source_refuse(ret_fault, -ENOTSUP, "size",
 				     "%s: nothing has come yet that says what the footage is, and nothing but its rate "
 				     "can change",

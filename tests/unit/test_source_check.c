@@ -289,6 +289,16 @@ static void test_silent_pipe(void **state)
 	assert_int_equal(capabilities.mode_count, 0);
 	assert_true(capabilities.paces);
 	source_destroy(source);
+	source = open_source(
+		&(struct source_config){ .name = "replay", .path = path, .settings = { .width = 6, .height = 4 } });
+	settings = settings_of(source, 6, 4); /* what must come, and nothing else */
+	assert_int_equal(settings.width, 6);
+	assert_int_equal(settings.height, 4);
+	settings = checked(source, &(struct source_settings){ 0 });
+	assert_int_equal(settings.width, 6);
+	expect_fault(source, (struct source_settings){ .width = 8 }, -ENOTSUP, "size", "nothing has come yet");
+	expect_fault(source, format("R8", 6, 4), -ENOTSUP, "size", "nothing has come yet");
+	source_destroy(source);
 	unlink(path);
 }
 
