@@ -169,8 +169,9 @@ struct source_operations {
 	 * format event comes of it. On failure a sentence in `text`. */
 	int (*set_rate)(struct source *source, uint64_t frame_duration_min_ns, uint64_t frame_duration_max_ns,
 			char *text, size_t text_bytes);
-	/* All of these or none, from one of the next frames on; also before start(). *ret_controls as of controls().
-	 * NULL: the source has none. */
+	/* All of these or none, from one of the next frames on; also before start(). *ret_controls as of controls(),
+	 * and what they say is never refused at the same rate: auto exposure that is asked for goes before the exposure
+	 * and gain beside it. NULL: the source has none. */
 	int (*set_controls)(struct source *source, const struct source_controls *wanted,
 			    struct source_controls *ret_controls, struct source_fault *ret_fault);
 	/* All that the source has, as they will be for the frames to come. NULL: it has none. */

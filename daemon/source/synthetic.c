@@ -214,7 +214,6 @@ static void get_ranges(const struct feeder *feeder, struct source_range *ret_ran
 static int check_controls(const struct feeder *feeder, const struct source_controls *wanted,
 			  struct source_fault *ret_fault)
 {
-	uint32_t manual = wanted->given & ~SOURCE_BIT(SOURCE_AUTO_EXPOSURE);
 	struct source_range ranges[SOURCE_CONTROLS];
 
 	get_ranges(feeder, ranges);
@@ -234,9 +233,6 @@ static int check_controls(const struct feeder *feeder, const struct source_contr
 			return source_out_of_range(ret_fault, name, ranges[control].minimum, ranges[control].maximum,
 						   value, name);
 	}
-	if (wanted->given & SOURCE_BIT(SOURCE_AUTO_EXPOSURE) && wanted->values[SOURCE_AUTO_EXPOSURE] && manual)
-		return source_refuse(ret_fault, -EINVAL, source_control_names[__builtin_ctz(manual)],
-				     "auto_exposure sets exposure and gain itself: give it, or them");
 	return 0;
 }
 
@@ -256,7 +252,7 @@ static int synthetic_set_controls(struct source *source, const struct source_con
 
 	if (rc)
 		return rc;
-	/* Auto exposure that ends leaves what it had set. */
+	/* Auto exposure that ends leaves what it had set; that begins, or goes on, it has its way. */
 	if (wanted->given && next.values[SOURCE_AUTO_EXPOSURE]) {
 		next = controls_in_force(&next, wished_period_ns(feeder));
 		next.values[SOURCE_AUTO_EXPOSURE] = 0;
