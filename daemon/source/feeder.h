@@ -157,8 +157,8 @@ void feeder_release(struct source *source, unsigned buffer);
 /* 0, -ECANCELED or -EINTR: for work that takes long without any of the calls below. */
 int feeder_orders(const struct feeder *feeder);
 
-/* The pace that the source has of itself, 0: as fast as frames are taken. The owner may call it before
- * feeder_launch(). */
+/* The pace that the source has of itself, 0: as fast as frames are taken. Takes the wish that is there, too. The owner
+ * may call it before feeder_launch(). */
 void feeder_set_own_period(struct feeder *feeder, uint64_t period_ns);
 
 /* What the owner wants of the frame that is being made. */

@@ -43,6 +43,7 @@ void feeder_set_own_period(struct feeder *feeder, uint64_t period_ns)
 	/* Relaxed: a number that stands alone, for feeder_check_rate(). */
 	__atomic_store_n(&feeder->own_period_ns, period_ns, __ATOMIC_RELAXED);
 	set_period(feeder);
+	feeder_adopt(feeder); /* what was wished while a pipe was silent */
 }
 
 static bool has_wish(const struct feeder *feeder)

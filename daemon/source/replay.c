@@ -13,17 +13,16 @@ static int replay_set_period(struct footage *footage, const struct y4m_header *h
 {
 	uint64_t numerator = header->rate_numerator, denominator = header->rate_denominator, period_ns = 0;
 
-	if (numerator) {
+	if (numerator)
 		period_ns = (denominator * NS_PER_SECOND + numerator / 2) / numerator;
-		if (!footage->feeder.unpaced && !feeder_wish(&footage->feeder)->frame_duration_min_ns &&
-		    (period_ns < FEEDER_PERIOD_MIN_NS || period_ns > FEEDER_PERIOD_MAX_NS))
-			return feeder_fail(&footage->feeder, -EINVAL,
-					   "%s: byte %llu: %llu:%llu frames a second; from one an hour to %g a second "
-					   "are possible, or give --framerate",
-					   footage->name, (unsigned long long)offset, (unsigned long long)numerator,
-					   (unsigned long long)denominator, LIMIT_FRAMERATE);
-	}
 	feeder_set_own_period(&footage->feeder, period_ns);
+	if (numerator && !footage->feeder.unpaced && !feeder_wish(&footage->feeder)->frame_duration_min_ns &&
+	    (period_ns < FEEDER_PERIOD_MIN_NS || period_ns > FEEDER_PERIOD_MAX_NS))
+		return feeder_fail(&footage->feeder, -EINVAL,
+				   "%s: byte %llu: %llu:%llu frames a second; from one an hour to %g a second "
+				   "are possible, or give --framerate",
+				   footage->name, (unsigned long long)offset, (unsigned long long)numerator,
+				   (unsigned long long)denominator, LIMIT_FRAMERATE);
 	return 0;
 }
 

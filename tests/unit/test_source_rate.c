@@ -163,6 +163,7 @@ static void test_unpaced(void **state)
 /* --- footage ------------------------------------------------------------------------------------------------ */
 
 static char path[] = "/tmp/lumaring-rate-XXXXXX";
+static char fifo_path[sizeof(path) + sizeof(".fifo")];
 
 static int make_clip(void **state)
 {
@@ -171,6 +172,7 @@ static int make_clip(void **state)
 	(void)state;
 	if (fd < 0 || write(fd, "YUV4MPEG2 W2 H1 F25:1 Cmono\nFRAME\nab", 36) != 36)
 		return -1;
+	snprintf(fifo_path, sizeof(fifo_path), "%s.fifo", path);
 	return close(fd);
 }
 
@@ -201,6 +203,29 @@ static void test_replay(void **state)
 	set_rate(watch.source, 5 * MS, 5 * MS);
 	take_until(&watch, 5000, 3);
 	source_destroy(watch.source);
+}
+
+/* What is wished before anybody has written holds from the first header on, also where its rate is none. */
+static void test_silent_pipe(void **state)
+{
+	static const char clip[] = "YUV4MPEG2 W2 H1 F1000000:1\nFRAME\n1234FRAME\n5678";
+	struct source_config config = { .name = "replay", .path = fifo_path };
+	struct watch watch = { 0 };
+	int fd;
+
+	(void)state;
+	assert_int_equal(mkfifo(fifo_path, 0600), 0);
+	watch.source = open_source(&config);
+	assert_int_equal(source_start(watch.source), 0);
+	expect_event(watch.source, SOURCE_PAUSED);
+	set_rate(watch.source, 5 * MS, 5 * MS);
+	fd = open(fifo_path, O_WRONLY | O_CLOEXEC);
+	assert_int_equal(write(fd, clip, strlen(clip)), strlen(clip));
+	assert_int_equal(expect_event(watch.source, SOURCE_FORMAT).format.frame_duration_us, 5000);
+	take_until(&watch, 5000, 2);
+	close(fd);
+	source_destroy(watch.source);
+	unlink(fifo_path);
 }
 
 /* A pipe without a rate gets one, and goes back to how its writer comes. */
@@ -311,11 +336,17 @@ static void test_late_without_wish(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_live),       cmocka_unit_test(test_from_an_hour_at_once),
-		cmocka_unit_test(test_range),      cmocka_unit_test(test_before_start),
-		cmocka_unit_test(test_unpaced),    cmocka_unit_test(test_replay),
-		cmocka_unit_test(test_raw_pipe),   cmocka_unit_test(test_awaited_frame),
-		cmocka_unit_test(test_late_frame), cmocka_unit_test(test_late_without_wish),
+		cmocka_unit_test(test_live),
+		cmocka_unit_test(test_from_an_hour_at_once),
+		cmocka_unit_test(test_range),
+		cmocka_unit_test(test_before_start),
+		cmocka_unit_test(test_unpaced),
+		cmocka_unit_test(test_replay),
+		cmocka_unit_test(test_silent_pipe),
+		cmocka_unit_test(test_raw_pipe),
+		cmocka_unit_test(test_awaited_frame),
+		cmocka_unit_test(test_late_frame),
+		cmocka_unit_test(test_late_without_wish),
 	};
 
 	return cmocka_run_group_tests_name("source_rate", tests, make_clip, remove_clip);
