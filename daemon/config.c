@@ -66,6 +66,9 @@ void config_fault(struct config_faults *faults, const char *format, ...)
 	if (vasprintf(&line, format, arguments) < 0)
 		line = NULL;
 	va_end(arguments);
+	for (char *at = line; at && *at; at++) /* one line, and nothing that a terminal obeys */
+		if ((unsigned char)*at < ' ' || *at == '\x7f')
+			*at = '?';
 	add_fault(faults, line);
 }
 

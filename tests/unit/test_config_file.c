@@ -85,6 +85,17 @@ static void test_fractions(void **state)
 		     "f.json:1:22: brightness_milli: \"-1e-10\" is not a whole number, -1000 to 1000");
 }
 
+/* What a file says is shown in one line, and moves no cursor. */
+static void test_control_characters(void **state)
+{
+	(void)state;
+	expect_fault("{\"io\": \"a\\n\\u001b[2J\\u007f\\u00e4\"}",
+		     "f.json:1:8: io: \"a??[2J?\xc3\xa4\" is not auto, uring or epoll");
+	expect_fault("{\"streams\": [{\"name\": \"a\", \"b\\r\": 1}]}",
+		     "f.json:1:35: streams[0].b?: this key is not known (a stream has name, region, max_size, slots, "
+		     "format, bin, always)");
+}
+
 static void expect_no_file(const char *path, const char *line)
 {
 	config_faults_clear(&faults);
@@ -134,6 +145,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_long_strings),
 		cmocka_unit_test(test_fractions),
+		cmocka_unit_test(test_control_characters),
 		cmocka_unit_test(test_no_files),
 	};
 
