@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * config_file.c - reads a configuration file, JSON with comments, over what a configuration says already. Goes on
- * behind whatever is wrong, so that all of it is told at once, each with its place. A file that somebody else could
- * have written is not read. Main thread; never waits for a file.
+ * behind whatever is wrong, so that all of it is told at once, each with its place. A file of another user, or one that
+ * everybody may write to, is not read. Main thread; never waits for a file.
  */
 #include "config.h"
 
