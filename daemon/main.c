@@ -15,6 +15,7 @@
 
 #include "base/log.h"
 #include "base/paths.h"
+#include "base/process.h"
 #include "bench/bench.h"
 #include "camera.h"
 #include "commands.h"
@@ -35,15 +36,6 @@ struct daemon {
 	char **argv;
 };
 
-static bool has_terminal(void)
-{
-	int fd = open("/dev/tty", O_RDONLY | O_CLOEXEC | O_NOCTTY);
-
-	if (fd >= 0)
-		close(fd);
-	return fd >= 0;
-}
-
 /* SIGHUP asks for the configuration to be read anew, unless it is the end of the terminal that we were started from. */
 static void on_signal(struct loop_op *op, int result)
 {
@@ -51,7 +43,7 @@ static void on_signal(struct loop_op *op, int result)
 
 	if (result < 0)
 		return;
-	if (result == SIGHUP && !(daemon->has_terminal && !has_terminal())) {
+	if (result == SIGHUP && !(daemon->has_terminal && !process_has_terminal())) {
 		camera_reload(daemon->camera);
 		return;
 	}
@@ -228,7 +220,7 @@ int main(int argc, char **argv)
 	fill_standard_descriptors();
 	daemon.argc = argc;
 	daemon.argv = argv;
-	daemon.has_terminal = has_terminal();
+	daemon.has_terminal = process_has_terminal();
 	options_scan(argc, argv, &options, &faults);
 	config_faults_clear(&faults); /* found again below */
 	if (options.action == OPTIONS_STOP)
