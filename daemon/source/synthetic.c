@@ -204,8 +204,9 @@ static void get_ranges(const struct feeder *feeder, struct source_range *ret_ran
 {
 	uint64_t period_ns = wished_period_ns(feeder);
 
+	/* Whatever the rate: who asks for a slower one and a longer exposure need not mind the order. */
 	ret_ranges[SOURCE_EXPOSURE_US] =
-		(struct source_range){ 1, exposure_max_us(period_ns), auto_exposure_us(period_ns) };
+		(struct source_range){ 1, SYNTHETIC_EXPOSURE_MAX_US, auto_exposure_us(period_ns) };
 	ret_ranges[SOURCE_ANALOGUE_GAIN_MILLI] =
 		(struct source_range){ SYNTHETIC_GAIN_MIN_MILLI, SYNTHETIC_GAIN_MAX_MILLI, SYNTHETIC_GAIN_MIN_MILLI };
 	ret_ranges[SOURCE_AUTO_EXPOSURE] = (struct source_range){ 0, 1, 1 };

@@ -22,10 +22,10 @@
  * R10_CSI2P 4), a width is made up to whole groups, or down to them beyond 65535; times between frames are moved into
  * 100 us .. 1 h. All else is taken as it is, or refused.
  *
- * It has three controls. exposure_us, 1 .. the time between frames, and analogue_gain_milli, 1000..16000, change
- * nothing in the picture. auto_exposure, which it begins with, takes half of the time between frames, at most 10 ms,
- * and gain 1000; setting exposure or gain ends it, and ending it alone keeps the values of the moment. At a faster rate
- * a longer exposure is cut to the time there is, and comes back with a slower one. A change holds from the frame on
+ * It has three controls. exposure_us, 1 .. 1000000, and analogue_gain_milli, 1000..16000, change nothing in the
+ * picture. auto_exposure, which it begins with, takes half of the time between frames, at most 10 ms, and gain 1000;
+ * setting exposure or gain ends it, and ending it alone keeps the values of the moment. An exposure that is longer than
+ * the time between frames is cut to that, as cameras do, and comes back with a slower rate. A change holds from the frame on
  * that is being waited for; a frame that is late already when it comes may be the last without. Each frame says what it
  * was taken with.
  */
@@ -43,6 +43,7 @@
 #define SYNTHETIC_PERIOD_NS UINT64_C(33333333)
 #define SYNTHETIC_GAIN_MIN_MILLI 1000
 #define SYNTHETIC_GAIN_MAX_MILLI 16000
+#define SYNTHETIC_EXPOSURE_MAX_US 1000000
 #define SYNTHETIC_AUTO_EXPOSURE_MAX_US 10000
 
 extern const struct source_operations synthetic_operations;

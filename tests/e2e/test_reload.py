@@ -109,6 +109,10 @@ def test_controls():
         save()
         assert control.call("Reload") == {"changed": ["analogue_gain_milli"], "needs_restart": []}
         assert gain() == ranges["analogue_gain_milli"]["default"]
+        # In one go: the exposure has room at the new rate only.
+        save(framerate=10, exposure_us=50000)
+        assert sorted(control.call("Reload")["changed"]) == ["exposure_us", "framerate"]
+        assert control.call("GetConfiguration")["controls"]["exposure_us"] == 50000
         save(contrast_milli=900)
         with refused("NotSupported", field="contrast_milli"):
             control.call("Reload")
