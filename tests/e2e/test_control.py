@@ -115,7 +115,8 @@ def test_removed_under_many():
             watches = [daemon.tool("watch", "--json", "--stream", "doomed", *manner) for manner in ((), ("--futex",))]
             deaf = raw.Client(daemon)
             deaf.attach("doomed")
-            wait_until(lambda: len(control.call("ListClients")["clients"]) == 3, "all have come")
+            wait_until(lambda: [c["state"] for c in control.call("ListClients")["clients"]] == ["reading"] * 3,
+                       "all have come")
             control.call("RemoveStream", name="doomed", force=True)
             wait_until(lambda: not control.call("ListClients")["clients"], "all have gone")
             for watch in watches:
