@@ -22,8 +22,8 @@
 #include "base/limits.h"
 #include "base/log.h"
 
-#define CHATTER_PIECES 64u /* of one request; who sends it in more is heard once in */
-#define CHATTER_MS 5u
+#define CHATTER_PIECES 64u /* in which little came since the last request; who sends more is heard once in */
+#define CHATTER_MS 50u
 #define LOOK_MS 1000u /* between looks whether the peer of an open call is gone, when no receive would tell */
 
 /* --- leaving --- */
@@ -225,7 +225,10 @@ static void receive_more(struct connection *connection)
 
 void connection_pause(struct connection *connection, uint64_t duration_ns)
 {
-	connection->paused_to_ns = clock_monotonic_ns() + duration_ns;
+	uint64_t to_ns = clock_monotonic_ns() + duration_ns;
+
+	if (to_ns > connection->paused_to_ns)
+		connection->paused_to_ns = to_ns;
 	if (!loop_op_active(&connection->wake))
 		loop_timer(connection->control->loop, &connection->wake, connection->paused_to_ns);
 }
@@ -325,15 +328,13 @@ static void skip_blanks(struct connection *connection)
 		connection_pause(connection, refusal.retry_after_ns);
 }
 
-/* A request that has begun goes on. */
-static void wait_for_rest(struct connection *connection)
+/* Bytes that come one by one, blanks too, cost as much as requests each: not so many of them in so short a time. */
+static void slow_chatter(struct connection *connection)
 {
-	if (!connection->request_deadline_ns)
-		connection->request_deadline_ns = deadline_ns(connection);
-	if (connection->pieces > CHATTER_PIECES) {
-		connection->pieces = 0;
-		connection_pause(connection, CHATTER_MS * NS_PER_MS);
-	}
+	if (connection->pieces <= CHATTER_PIECES)
+		return;
+	connection->pieces = CHATTER_PIECES;
+	connection_pause(connection, CHATTER_MS * NS_PER_MS);
 }
 
 /* Handle the next request of the inbox. False: there is no whole one. */
@@ -349,15 +350,19 @@ static bool handle_next(struct connection *connection)
 	skip_blanks(connection);
 	text = connection->inbox + connection->begin;
 	there = bytes = connection->end - connection->begin;
-	if (there == 0)
+	if (there == 0) {
+		slow_chatter(connection);
 		return false;
+	}
 	whole = framing_scan(&connection->framing, text, there, &bytes, &terminator);
 	if (bytes > bytes_max) {
 		fail_too_long(connection, whole ? terminator : likely_terminator(connection));
 		return false;
 	}
 	if (!whole && !connection->ended) {
-		wait_for_rest(connection);
+		if (!connection->request_deadline_ns)
+			connection->request_deadline_ns = deadline_ns(connection);
+		slow_chatter(connection);
 		return false;
 	}
 	/* The end of the stream ends a request as well: nobody who sends one that way waits for more. */
@@ -416,7 +421,7 @@ static void on_received(struct loop_op *op, int result)
 	}
 	connection->ended = result == 0;
 	connection->end += (size_t)result;
-	connection->pieces++;
+	connection->pieces += connection->end < connection->inbox_room;
 	advance(connection);
 }
 

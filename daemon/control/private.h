@@ -81,7 +81,7 @@ struct connection {
 	size_t inbox_room, begin, end;
 	struct framing framing;
 	size_t blanks;         /* between requests, since the last one */
-	unsigned pieces;       /* received since the last request */
+	unsigned pieces;       /* received since the last request, and there was no more */
 	char terminator;       /* of the last request */
 	bool ended;            /* the peer sends nothing more */
 	bool advancing;        /* requests are being handled: the call's end needs no wake */

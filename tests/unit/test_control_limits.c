@@ -397,7 +397,7 @@ static void test_pieces(void **state)
 	}
 	assert_true(sizeof(question) > 66);
 	expect_silence(&w, fd);
-	now_ns += NS_PER_SECOND / 100;
+	now_ns += NS_PER_SECOND / 20;
 	EXPECT(&w, fd, SAID("piece by piece") "\n");
 	close(fd);
 	tear_down(&w);
