@@ -376,13 +376,16 @@ static bool handle_next(struct connection *connection)
 	return true;
 }
 
-/* Do all that can be done now; called from the loop only. */
+/*
+ * Do what can be done now, one request at most: others have their turn before the next one. Called from the loop only.
+ */
 static void advance(struct connection *connection)
 {
+	bool handled;
+
 	connection->advancing = true;
-	while (connection->state == CONNECTION_OPEN && !connection->call.active && !is_held_up(connection) &&
-	       handle_next(connection))
-		;
+	handled = connection->state == CONNECTION_OPEN && !connection->call.active && !is_held_up(connection) &&
+		  handle_next(connection);
 	connection->advancing = false;
 	if (connection->ended && !connection->call.active && connection->begin == connection->end)
 		connection_finish(connection);
@@ -390,8 +393,11 @@ static void advance(struct connection *connection)
 		connection_leave(connection);
 	if (connection->state == CONNECTION_LEAVING)
 		return;
+	if (handled && !connection->call.active && connection->begin < connection->end)
+		connection_wake(connection);
+	else
+		receive_more(connection);
 	send_next(connection);
-	receive_more(connection);
 	look_for_peer(connection);
 	arm_timer(connection);
 }

@@ -38,10 +38,36 @@ static void test_chatter(void **state)
 	tear_down(&w);
 }
 
+/* Who asks for much at once is not served before who asks for little. */
+static void test_turns(void **state)
+{
+	struct world w;
+	int much, little;
+
+	(void)state;
+	for (unsigned order = 0; order < 2; order++) {
+		set_up(&w, &probe_limits);
+		much = join(&w);
+		little = join(&w);
+		if (order)
+			SAY(little, CALL("Change") "\n");
+		for (unsigned i = 0; i < 30; i++)
+			SAY(much, ECHO("much") "\n");
+		if (!order)
+			SAY(little, CALL("Change") "\n");
+		TURN_TO(&w, w.calls == 31);
+		assert_in_range(strchr(w.order, 'c') - w.order, 0, 1);
+		close(much);
+		close(little);
+		tear_down(&w);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_chatter),
+		cmocka_unit_test(test_turns),
 	};
 
 	return RUN_ON_EACH(tests);
