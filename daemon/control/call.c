@@ -372,14 +372,11 @@ void call_handle(struct connection *connection, const char *text, size_t bytes, 
 	struct quota_refusal refusal;
 	struct json_tree *tree = NULL;
 	struct json_fault fault;
-	bool too_fast = !connection->turned_away &&
-			quota_spend(connection->control->quota, connection->uid, clock_monotonic_ns(), &refusal) < 0;
+	/* Who is too fast costs one look at a request, so it can be told, or not if it wants no answer. */
+	bool too_fast = !connection->turned_away && !connection_spend(connection, &refusal);
 	int r = json_tree_parse(text, bytes, &bounds, &tree, &fault);
 
 	connection->control->stats.requests++;
-	/* Who is too fast costs one look at a request and a pause, so it can be told, or not if it wants no answer. */
-	if (too_fast)
-		connection_pause(connection, refusal.retry_after_ns);
 	if (r == 0)
 		handle_request(call, json_tree_root(tree), too_fast ? &refusal : NULL);
 	else if (connection->turned_away)

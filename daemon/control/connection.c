@@ -223,7 +223,8 @@ static void receive_more(struct connection *connection)
 
 /* --- time --- */
 
-void connection_pause(struct connection *connection, uint64_t duration_ns)
+/* Read and handle nothing for so long. */
+static void pause_for(struct connection *connection, uint64_t duration_ns)
 {
 	uint64_t to_ns = clock_monotonic_ns() + duration_ns;
 
@@ -231,6 +232,38 @@ void connection_pause(struct connection *connection, uint64_t duration_ns)
 		connection->paused_to_ns = to_ns;
 	if (!loop_op_active(&connection->wake))
 		loop_timer(connection->control->loop, &connection->wake, connection->paused_to_ns);
+}
+
+/* Closed, not only shut down on its side. */
+static bool peer_is_gone(const struct connection *connection)
+{
+	struct pollfd poller = { .fd = connection->fd }; /* for POLLHUP */
+
+	return poll(&poller, 1, 0) > 0;
+}
+
+static unsigned connections_of_uid(const struct connection *connection)
+{
+	unsigned count = 0;
+
+	for (const struct connection *c = connection->control->connections; c; c = c->next)
+		count += !c->turned_away && c->uid == connection->uid;
+	return count;
+}
+
+bool connection_spend(struct connection *connection, struct quota_refusal *ret_refusal)
+{
+	struct control *control = connection->control;
+
+	if (quota_spend(control->quota, connection->uid, clock_monotonic_ns(), ret_refusal) == 0)
+		return true;
+	/* All of them may wait for the same one: so the refusals of a uid come no faster than its rate, either. */
+	ret_refusal->retry_after_ns *= connections_of_uid(connection);
+	if (peer_is_gone(connection)) /* what it left in its socket would keep a place for as long as that takes */
+		connection_leave(connection);
+	else
+		pause_for(connection, ret_refusal->retry_after_ns);
+	return false;
 }
 
 static uint64_t sooner(uint64_t a_ns, uint64_t b_ns)
@@ -271,8 +304,6 @@ static bool is_over(uint64_t deadline, uint64_t now_ns)
  */
 static void look_for_peer(struct connection *connection)
 {
-	struct pollfd poller = { .fd = connection->fd }; /* for POLLHUP */
-
 	if (!connection->call.active || !connection->call.more || loop_op_active(&connection->receive)) {
 		connection->look_ns = 0;
 		return;
@@ -280,7 +311,7 @@ static void look_for_peer(struct connection *connection)
 	if (connection->look_ns > clock_monotonic_ns())
 		return;
 	connection->look_ns = clock_monotonic_ns() + LOOK_MS * NS_PER_MS;
-	if (poll(&poller, 1, 0) > 0)
+	if (peer_is_gone(connection))
 		connection_leave(connection);
 }
 
@@ -312,7 +343,6 @@ static void fail_too_long(struct connection *connection, char terminator)
 /* Blanks are not to be had for nothing: as many as a request may be long cost as much. */
 static void skip_blanks(struct connection *connection)
 {
-	struct control *control = connection->control;
 	struct quota_refusal refusal;
 	size_t blanks;
 
@@ -321,11 +351,10 @@ static void skip_blanks(struct connection *connection)
 	blanks = framing_blanks(connection->inbox + connection->begin, connection->end - connection->begin);
 	connection->begin += blanks;
 	connection->blanks += blanks;
-	if (connection->blanks <= control->limits.message_bytes)
+	if (connection->blanks <= connection->control->limits.message_bytes)
 		return;
 	connection->blanks = 0;
-	if (quota_spend(control->quota, connection->uid, clock_monotonic_ns(), &refusal) < 0)
-		connection_pause(connection, refusal.retry_after_ns);
+	connection_spend(connection, &refusal);
 }
 
 /* Bytes that come one by one, blanks too, cost as much as requests each: not so many of them in so short a time. */
@@ -334,7 +363,7 @@ static void slow_chatter(struct connection *connection)
 	if (connection->pieces <= CHATTER_PIECES)
 		return;
 	connection->pieces = CHATTER_PIECES;
-	connection_pause(connection, CHATTER_MS * NS_PER_MS);
+	pause_for(connection, CHATTER_MS * NS_PER_MS);
 }
 
 /* Handle the next request of the inbox. False: there is no whole one. */

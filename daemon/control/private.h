@@ -133,8 +133,11 @@ const struct quota_refusal *connection_refusal(const struct connection *connecti
 /* Read nothing more: close when all is sent. */
 void connection_finish(struct connection *connection);
 
-/* Read and handle nothing for so long. */
-void connection_pause(struct connection *connection, uint64_t duration_ns);
+/*
+ * Something is done for it that counts for the rate. False: it came too fast, *ret_refusal says until when nothing more
+ * is read and handled; if the peer is gone already, so is what it sent.
+ */
+bool connection_spend(struct connection *connection, struct quota_refusal *ret_refusal);
 
 /* --- call.c --- */
 

@@ -5,6 +5,9 @@
  */
 #include "control_probe.h"
 
+#define LIMIT_RATE(rate, retry)                                                                                        \
+	ERROR("LimitReached", "\"limit\":\"control-rate\",\"maximum\":" rate ",\"retry_after_us\":" retry)
+
 /* Byte by byte without an end, a request or blanks: one piece is heard in a while, however long that goes on. */
 static void test_chatter(void **state)
 {
@@ -63,11 +66,66 @@ static void test_turns(void **state)
 	}
 }
 
+/* Four connections that are too fast all wait for the same rate: each is told, and made to wait, four times as long. */
+static void test_rate_of_many(void **state)
+{
+	struct control_limits limits = probe_limits;
+	struct world w;
+	int fds[4];
+
+	(void)state;
+	limits.rate = 5;
+	set_up(&w, &limits);
+	next_is(ANNA, VIDEO);
+	for (unsigned i = 0; i < 4; i++)
+		fds[i] = join(&w);
+	for (unsigned i = 0; i < 6; i++) {
+		SAY(fds[0], ECHO("burst") "\0");
+		EXPECT(&w, fds[0], SAID("burst") "\0");
+	}
+	for (unsigned i = 0; i < 4; i++) {
+		SAY(fds[i], ECHO("too fast") "\0" ECHO("waits") "\0");
+		EXPECT(&w, fds[i], LIMIT_RATE("5", "800000") "\0");
+	}
+	now_ns += 799 * NS_PER_MS;
+	for (unsigned i = 0; i < 4; i++)
+		expect_silence(&w, fds[i]);
+	now_ns += NS_PER_MS;
+	for (unsigned i = 0; i < 4; i++)
+		EXPECT(&w, fds[i], SAID("waits") "\0");
+	for (unsigned i = 0; i < 4; i++)
+		close(fds[i]);
+	tear_down(&w);
+}
+
+/* What a peer left behind that was too fast is not done, and keeps no place. */
+static void test_rate_of_gone(void **state)
+{
+	struct control_limits limits = probe_limits;
+	struct control_stats stats;
+	struct world w;
+	int fd;
+
+	(void)state;
+	limits.rate = 2;
+	set_up(&w, &limits);
+	next_is(ANNA, VIDEO);
+	fd = join(&w);
+	for (unsigned i = 0; i < 20; i++)
+		SAY(fd, "{\"method\":\"" PROBE ".Echo\",\"parameters\":{\"say\":\"x\"},\"oneway\":true}\0");
+	close(fd);
+	TURN_TO(&w, (control_get_stats(w.control, &stats), stats.connections == 0));
+	assert_int_equal(w.calls, 3);
+	tear_down(&w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_chatter),
 		cmocka_unit_test(test_turns),
+		cmocka_unit_test(test_rate_of_many),
+		cmocka_unit_test(test_rate_of_gone),
 	};
 
 	return RUN_ON_EACH(tests);
