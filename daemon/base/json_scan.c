@@ -103,6 +103,12 @@ static int peek(const struct json_scan *scan)
 	return scan->at < scan->bytes ? (unsigned char)scan->text[scan->at] : END;
 }
 
+/* Stands for itself in a string. */
+static bool is_plain(int c)
+{
+	return c >= ' ' && c <= '~' && c != '"' && c != '\\';
+}
+
 static bool is_digit(int c)
 {
 	return c >= '0' && c <= '9';
@@ -215,9 +221,11 @@ static int scan_string(struct json_scan *scan, uint32_t node)
 
 	scan->at++;
 	while (r == 0) {
-		int c = peek(scan);
 		size_t length;
+		int c;
 
+		while (is_plain(c = peek(scan))) /* most of most strings */
+			scan->at++;
 		if (c == '"') {
 			scan->at++;
 			return 0;
