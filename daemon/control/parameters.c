@@ -5,25 +5,19 @@
 #include "control/parameters.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
 #define PATH_BYTES 160
+#define KNOWN_BYTES 256 /* all names of a table, with what is between */
 
 /* The path of a field, as errors name it. */
 static const char *path_of(const char *where, const char *name, char path[PATH_BYTES])
 {
 	snprintf(path, PATH_BYTES, "%s%s%s", where, where[0] && name[0] ? "." : "", name);
 	return path;
-}
-
-static int fail(struct control_call *call, const char *where, const char *name, const char *reason)
-{
-	char path[PATH_BYTES];
-
-	control_fail_field(call, path_of(where, name, path), "%s", reason);
-	return -EINVAL;
 }
 
 static const struct parameter *find_parameter(const struct parameter *table, unsigned count, const char *name)
@@ -42,39 +36,57 @@ static const struct json_node *find_value(const struct json_node *object, const 
 	return node && node->kind != JSON_NULL ? node : NULL;
 }
 
-static int check_integer(struct control_call *call, const char *where, const struct parameter *parameter,
-			 const struct json_node *node)
-{
-	char path[PATH_BYTES];
+/* What a parameter of each kind is in JSON, and in a sentence. */
+static const struct {
+	enum json_kind kind;
+	const char *what;
+} kinds[] = {
+	[PARAMETER_INTEGER] = { JSON_NUMBER, "a whole number, without fraction and exponent, from" },
+	[PARAMETER_BOOL] = { JSON_BOOL, "true or false" },
+	[PARAMETER_STRING] = { JSON_STRING, "a string" },
+	[PARAMETER_OBJECT] = { JSON_OBJECT, "an object" },
+	[PARAMETER_ARRAY] = { JSON_ARRAY, "an array" },
+};
 
-	if (node->kind != JSON_NUMBER || !node->whole)
-		return fail(call, where, parameter->name, "it must be a whole number, without fraction and exponent");
-	if (node->integer >= parameter->minimum && node->integer <= parameter->maximum)
-		return 0;
-	control_fail_range(call, path_of(where, parameter->name, path), parameter->minimum, parameter->maximum,
-			   node->integer);
+/* It is missing, or of another type. */
+static int fail_type(struct control_call *call, const char *where, const struct parameter *parameter, bool missing)
+{
+	char path[PATH_BYTES], range[64] = "";
+
+	if (parameter->kind == PARAMETER_INTEGER)
+		snprintf(range, sizeof(range), " %" PRId64 " to %" PRId64, parameter->minimum, parameter->maximum);
+	control_fail_field(call, path_of(where, parameter->name, path), "it %smust be %s%s",
+			   missing ? "is missing and " : "", kinds[parameter->kind].what, range);
 	return -EINVAL;
 }
 
 static int check(struct control_call *call, const char *where, const struct parameter *parameter,
 		 const struct json_node *node)
 {
-	if (!node && parameter->given_offset == SIZE_MAX)
-		return fail(call, where, parameter->name, "it is missing");
-	if (!node)
+	bool integer = parameter->kind == PARAMETER_INTEGER;
+	char path[PATH_BYTES];
+
+	if (!node && parameter->given_offset != SIZE_MAX)
 		return 0;
-	switch (parameter->kind) {
-	case PARAMETER_INTEGER:
-		return check_integer(call, where, parameter, node);
-	case PARAMETER_BOOL:
-		return node->kind == JSON_BOOL ? 0 : fail(call, where, parameter->name, "it must be true or false");
-	case PARAMETER_STRING:
-		return node->kind == JSON_STRING ? 0 : fail(call, where, parameter->name, "it must be a string");
-	case PARAMETER_OBJECT:
-		return node->kind == JSON_OBJECT ? 0 : fail(call, where, parameter->name, "it must be an object");
-	case PARAMETER_ARRAY:
-		return node->kind == JSON_ARRAY ? 0 : fail(call, where, parameter->name, "it must be an array");
-	}
+	if (!node || node->kind != kinds[parameter->kind].kind || (integer && !node->whole))
+		return fail_type(call, where, parameter, !node);
+	if (!integer || (node->integer >= parameter->minimum && node->integer <= parameter->maximum))
+		return 0;
+	control_fail_range(call, path_of(where, parameter->name, path), parameter->minimum, parameter->maximum,
+			   node->integer);
+	return -EINVAL;
+}
+
+/* Tell what there is instead. */
+static int fail_unknown(struct control_call *call, const char *where, const char *name, const struct parameter *table,
+			unsigned count)
+{
+	char path[PATH_BYTES], known[KNOWN_BYTES] = "leave it out";
+	int n = 0;
+
+	for (unsigned i = 0; i < count && (size_t)n < sizeof(known); i++)
+		n += snprintf(known + n, sizeof(known) - (size_t)n, "%s%s", i == 0 ? "there is " : ", ", table[i].name);
+	control_fail_field(call, path_of(where, name, path), "it is not known here: %s", known);
 	return -EINVAL;
 }
 
@@ -107,11 +119,13 @@ static void store(const struct parameter *parameter, const struct json_node *nod
 int parameters_read(struct control_call *call, const char *where, const struct json_node *object,
 		    const struct parameter *table, unsigned count, void *ret_struct)
 {
-	if (object->kind != JSON_OBJECT)
-		return fail(call, where, "", "it must be an object");
+	if (object->kind != JSON_OBJECT) {
+		control_fail_field(call, where, "it must be an object");
+		return -EINVAL;
+	}
 	for (const struct json_node *node = object->first; node; node = node->next)
 		if (!find_parameter(table, count, node->name))
-			return fail(call, where, node->name, "it is not known here");
+			return fail_unknown(call, where, node->name, table, count);
 	for (unsigned i = 0; i < count; i++) {
 		int r = check(call, where, &table[i], find_value(object, &table[i]));
 

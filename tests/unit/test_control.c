@@ -31,7 +31,8 @@ static void test_every_split(void **state)
 {
 	static const char questions[] = ECHO("a") "\0" ECHO("\\\"}{\\u00e9") "\n\n" ECHO("c") "\r\n{\"x\":[{}]}\0";
 	static const char answers[] = SAID("a") "\0" SAID("\\\"}{\xc3\xa9") "\n" SAID("c") "\n" ERROR(
-		"InvalidField", "\"field\":\"x\",\"reason\":\"it is not known here\"");
+		"InvalidField", "\"field\":\"x\",\"reason\":\"it is not known here: there is method, parameters, "
+				"oneway, more, upgrade\"");
 	struct world w;
 	int fd;
 
@@ -192,10 +193,11 @@ static const struct {
 #define FIELD(field, reason) ERROR("InvalidField", "\"field\":\"" field "\",\"reason\":\"" reason "\"")
 #define SERVICE(name, parameters) "{\"method\":\"org.varlink.service." name "\",\"parameters\":{" parameters "}}"
 	/* the envelope */
-	{ "{}", FIELD("method", "it is missing") },
+	{ "{}", FIELD("method", "it is missing and must be a string") },
 	{ "{\"method\":7}", FIELD("method", "it must be a string") },
-	{ "{\"method\":null}", FIELD("method", "it is missing") },
-	{ "{\"method\":\"x\",\"id\":1}", FIELD("id", "it is not known here") },
+	{ "{\"method\":null}", FIELD("method", "it is missing and must be a string") },
+	{ "{\"method\":\"x\",\"id\":1}",
+	  FIELD("id", "it is not known here: there is method, parameters, oneway, more, upgrade") },
 	{ "{\"method\":\"x\",\"parameters\":[]}", FIELD("parameters", "it must be an object") },
 	{ "{\"method\":\"x\",\"more\":1}", FIELD("more", "it must be true or false") },
 	{ "{\"method\":\"x\",\"upgrade\":\"true\"}", FIELD("upgrade", "it must be true or false") },
@@ -237,9 +239,9 @@ static const struct {
 	{ SERVICE("GetInterfaceDescription", "\"interface\":\"x.y\""),
 	  SERVICE_ERROR("InterfaceNotFound", "\"interface\":\"x.y\"") },
 	/* parameters: none, null and {} are the same */
-	{ CALL("Echo"), FIELD("say", "it is missing") },
-	{ "{\"method\":\"" PROBE ".Echo\",\"parameters\":null}", FIELD("say", "it is missing") },
-	{ "{\"method\":\"" PROBE ".Echo\",\"parameters\":{}}", FIELD("say", "it is missing") },
+	{ CALL("Echo"), FIELD("say", "it is missing and must be a string") },
+	{ "{\"method\":\"" PROBE ".Echo\",\"parameters\":null}", FIELD("say", "it is missing and must be a string") },
+	{ "{\"method\":\"" PROBE ".Echo\",\"parameters\":{}}", FIELD("say", "it is missing and must be a string") },
 	{ "{\"method\":\"" PROBE
 	  ".Echo\",\"parameters\":{\"say\":\"x\"},\"more\":null,\"oneway\":null,\"upgrade\":null}",
 	  SAID("x") },

@@ -68,7 +68,8 @@ static void ask(struct world *w, int fd, const char *parameters, const char *ans
 #define FINE "{\"parameters\":{}}"
 #define FIELD(field, reason) ERROR("InvalidField", "\"field\":\"" field "\",\"reason\":\"" reason "\"")
 #define RANGE(field, given) ERROR("OutOfRange", "\"field\":\"" field "\",\"minimum\":-3,\"maximum\":7,\"given\":" given)
-#define WHOLE "it must be a whole number, without fraction and exponent"
+#define WHOLE "must be a whole number, without fraction and exponent, from -9223372036854775808 to 9223372036854775807"
+#define KNOWN "there is number, small, flag, name, object, array"
 
 static void test_values(void **state)
 {
@@ -104,18 +105,20 @@ static void test_faults(void **state)
 	static const struct {
 		const char *parameters, *answer;
 	} faults[] = {
-		{ "{}", FIELD("number", "it is missing") },
-		{ "{\"number\":null}", FIELD("number", "it is missing") },
-		{ "{\"number\":1,\"Number\":1}", FIELD("Number", "it is not known here") },
-		{ "{\"number\":1,\"\":1}", FIELD("", "it is not known here") },
-		{ "{\"number\":\"1\"}", FIELD("number", WHOLE) },
-		{ "{\"number\":true}", FIELD("number", WHOLE) },
-		{ "{\"number\":1.0}", FIELD("number", WHOLE) },
-		{ "{\"number\":1e2}", FIELD("number", WHOLE) },
-		{ "{\"number\":[1]}", FIELD("number", WHOLE) },
+		{ "{}", FIELD("number", "it is missing and " WHOLE) },
+		{ "{\"number\":null}", FIELD("number", "it is missing and " WHOLE) },
+		{ "{\"number\":1,\"Number\":1}", FIELD("Number", "it is not known here: " KNOWN) },
+		{ "{\"number\":1,\"\":1}", FIELD("", "it is not known here: " KNOWN) },
+		{ "{\"number\":\"1\"}", FIELD("number", "it " WHOLE) },
+		{ "{\"number\":true}", FIELD("number", "it " WHOLE) },
+		{ "{\"number\":1.0}", FIELD("number", "it " WHOLE) },
+		{ "{\"number\":1e2}", FIELD("number", "it " WHOLE) },
+		{ "{\"number\":[1]}", FIELD("number", "it " WHOLE) },
 		{ "{\"number\":1,\"small\":8}", RANGE("small", "8") },
 		{ "{\"number\":1,\"small\":-4}", RANGE("small", "-4") },
 		{ "{\"number\":1,\"small\":9007199254740992}", RANGE("small", "9007199254740992") },
+		{ "{\"number\":1,\"small\":\"7\"}",
+		  FIELD("small", "it must be a whole number, without fraction and exponent, from -3 to 7") },
 		{ "{\"number\":1,\"flag\":0}", FIELD("flag", "it must be true or false") },
 		{ "{\"number\":1,\"flag\":\"true\"}", FIELD("flag", "it must be true or false") },
 		{ "{\"number\":1,\"name\":1}", FIELD("name", "it must be a string") },
@@ -148,8 +151,8 @@ static void test_where(void **state)
 	start(&w);
 	fd = join(&w);
 	where = "configuration.streams[1]";
-	ask(&w, fd, "{}", FIELD("configuration.streams[1].number", "it is missing"));
-	ask(&w, fd, "{\"number\":1,\"x\":2}", FIELD("configuration.streams[1].x", "it is not known here"));
+	ask(&w, fd, "{}", FIELD("configuration.streams[1].number", "it is missing and " WHOLE));
+	ask(&w, fd, "{\"number\":1,\"x\":2}", FIELD("configuration.streams[1].x", "it is not known here: " KNOWN));
 	ask(&w, fd, "{\"number\":1,\"small\":8}", RANGE("configuration.streams[1].small", "8"));
 	close(fd);
 	tear_down(&w);
