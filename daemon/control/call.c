@@ -150,10 +150,39 @@ void control_fail_field(struct control_call *call, const char *field, const char
 	control_send(call, false);
 }
 
-static void add_denied(struct json *json, const char *method, const char *group)
+const struct control_service *call_service(const struct control *control, const char *name, size_t length)
+{
+	const struct control_service *services[] = { &service_of_every_socket, &control->service };
+
+	for (unsigned i = 0; i < sizeof(services) / sizeof(services[0]); i++)
+		if (strlen(services[i]->name) == length && memcmp(services[i]->name, name, length) == 0)
+			return services[i];
+	return NULL;
+}
+
+static const struct control_method *find_method(const struct control_service *service, const char *name)
+{
+	for (unsigned i = 0; i < service->method_count; i++)
+		if (strcmp(service->methods[i].name, name) == 0)
+			return &service->methods[i];
+	return NULL;
+}
+
+/* Whose members may call the method: those who may change may look as well. */
+static const char *group_of_method(const struct control *control, const char *name)
+{
+	const char *dot = strrchr(name, '.');
+	const struct control_service *service = dot ? call_service(control, name, (size_t)(dot - name)) : NULL;
+	const struct control_method *method = service ? find_method(service, dot + 1) : NULL;
+	bool looks = !method || method->right == CONTROL_READ;
+
+	return looks && control->access.group_name[0] ? control->access.group_name : control->access.control_group_name;
+}
+
+static void add_denied(struct json *json, const struct control *control, const char *method)
 {
 	json_string(json, "method", method);
-	json_string(json, "group", group);
+	json_string(json, "group", group_of_method(control, method));
 }
 
 char *call_refusal(const struct control *control, const struct quota_refusal *refusal, const char *method,
@@ -164,7 +193,7 @@ char *call_refusal(const struct control *control, const struct quota_refusal *re
 	json_object(&json, NULL);
 	begin_error(&json, control->service.name, refusal ? "LimitReached" : "PermissionDenied");
 	if (!refusal)
-		add_denied(&json, method, control->access.group_name);
+		add_denied(&json, control, method);
 	else
 		add_limit(&json, refusal->limit == QUOTA_RATE ? "control-rate" : "control-connections",
 			  refusal->maximum, refusal->retry_after_ns);
@@ -267,8 +296,7 @@ static void call_method(struct control_call *call, const struct control_service 
 	if (envelope->upgrade) {
 		service_fail(call, "MethodNotImplemented", "method", envelope->method);
 	} else if (method->right == CONTROL_CHANGE && connection->standing != STANDING_CHANGER) {
-		add_denied(control_error(call, "PermissionDenied"), envelope->method,
-			   connection->control->access.control_group_name);
+		add_denied(control_error(call, "PermissionDenied"), connection->control, envelope->method);
 		control_send(call, false);
 	} else if (method->streams && !envelope->more) {
 		service_fail(call, "ExpectedMore", NULL, NULL);
@@ -278,22 +306,13 @@ static void call_method(struct control_call *call, const struct control_service 
 	}
 }
 
-const struct control_service *call_service(const struct control *control, const char *name, size_t length)
-{
-	const struct control_service *services[] = { &service_of_every_socket, &control->service };
-
-	for (unsigned i = 0; i < sizeof(services) / sizeof(services[0]); i++)
-		if (strlen(services[i]->name) == length && memcmp(services[i]->name, name, length) == 0)
-			return services[i];
-	return NULL;
-}
-
 static void dispatch(struct control_call *call, const struct envelope *envelope)
 {
 	const struct control *control = call->connection->control;
 	const char *dot = strrchr(envelope->method, '.');
 	size_t length = dot ? (size_t)(dot - envelope->method) : 0;
 	const struct control_service *service = call_service(control, envelope->method, length);
+	const struct control_method *method;
 
 	if (length == 0 || !dot[1]) {
 		control_fail_field(call, "method",
@@ -308,13 +327,11 @@ static void dispatch(struct control_call *call, const struct envelope *envelope)
 		free(interface);
 		return;
 	}
-	for (unsigned i = 0; i < service->method_count; i++) {
-		if (strcmp(service->methods[i].name, dot + 1) == 0) {
-			call_method(call, service, &service->methods[i], envelope);
-			return;
-		}
-	}
-	service_fail(call, "MethodNotFound", "method", envelope->method);
+	method = find_method(service, dot + 1);
+	if (method)
+		call_method(call, service, method, envelope);
+	else
+		service_fail(call, "MethodNotFound", "method", envelope->method);
 }
 
 /* `oneway` counts before anything else is known to be right: an answer that nobody waits for would be taken for that to

@@ -127,6 +127,32 @@ static void test_no_groups(void **state)
 	tear_down(&w);
 }
 
+/* A stranger is told the group that helps: of who may do just this, and the other one where none may only look. */
+static void test_group_that_helps(void **state)
+{
+	static const struct control_access changers = { (gid_t)-1, OPERATORS, "", "operators" };
+	const struct control_service service = { .name = PROBE, .methods = probe_methods, .method_count = 4 };
+	struct world w;
+	int fd;
+
+	(void)state;
+	set_up(&w, &probe_limits);
+	next_is(ANNA, OTHERS);
+	fd = join(&w);
+	SAY(fd, CALL("Change") "\0");
+	EXPECT(&w, fd, DENIED(PROBE ".Change", "operators") "\0");
+	close(fd);
+	tear_down(&w);
+	w.loop = make_loop();
+	listen_here(&w, &fd);
+	assert_int_equal(control_create(w.loop, fd, &probe_limits, &changers, &service, &w.control), 0);
+	fd = join(&w);
+	SAY(fd, ECHO("look") "\0");
+	EXPECT(&w, fd, DENIED(PROBE ".Echo", "operators") "\0");
+	close(fd);
+	tear_down(&w);
+}
+
 /* Whose groups cannot be read is not served, and the next one is. */
 static void test_groups_unknown(void **state)
 {
@@ -368,6 +394,7 @@ int main(void)
 		cmocka_unit_test(test_root_and_own),
 		cmocka_unit_test(test_own_user),
 		cmocka_unit_test(test_no_groups),
+		cmocka_unit_test(test_group_that_helps),
 		cmocka_unit_test(test_groups_unknown),
 		cmocka_unit_test(test_real_groups),
 		cmocka_unit_test(test_stranger_answered_once),
