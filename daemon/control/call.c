@@ -211,12 +211,6 @@ static struct control_call *begin_call(struct connection *connection, char termi
 	return call;
 }
 
-void call_fail_stream(struct connection *connection, char terminator, const char *limit, uint64_t maximum)
-{
-	fail_limit(begin_call(connection, terminator), limit, maximum, 0);
-	connection_finish(connection);
-}
-
 void call_forget(struct control_call *call)
 {
 	bool forgotten = call->active && call->gone;
@@ -343,21 +337,34 @@ static bool is_oneway(const struct json_node *request)
 	return node && node->kind == JSON_BOOL && node->boolean;
 }
 
-/* Of one who may have no answer but why; NULL: the request is not JSON. */
+/* Of one who may have no answer but why; NULL: the request is not JSON, or not whole. */
 static void turn_away(struct control_call *call, const struct json_node *request)
 {
 	struct connection *connection = call->connection;
 	const struct json_node *method = request ? json_find(request, "method") : NULL;
+	const struct quota_refusal *refusal = connection->standing == STANDING_STRANGER ? NULL : &connection->refusal;
 	size_t bytes;
 	char *text =
-		call_refusal(connection->control, connection_refusal(connection),
-			     method && method->kind == JSON_STRING ? method->string : "", call->terminator, &bytes);
+		call_refusal(connection->control, refusal, method && method->kind == JSON_STRING ? method->string : "",
+			     call->terminator, &bytes);
 
 	call->active = false;
 	if (text && !call->oneway)
 		connection_answer(connection, text, bytes);
 	free(text);
 	connection_finish(connection);
+}
+
+void call_fail_stream(struct connection *connection, char terminator, const char *limit, uint64_t maximum)
+{
+	struct control_call *call = begin_call(connection, terminator);
+
+	if (connection->turned_away) {
+		turn_away(call, NULL);
+	} else {
+		fail_limit(call, limit, maximum, 0);
+		connection_finish(connection);
+	}
 }
 
 /* A request that is JSON. `refusal`: it came too fast, or NULL. */

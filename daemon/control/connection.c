@@ -86,11 +86,6 @@ void connection_leave(struct connection *connection)
 	loop_cancel(loop, &connection->wake);
 }
 
-const struct quota_refusal *connection_refusal(const struct connection *connection)
-{
-	return connection->standing == STANDING_STRANGER ? NULL : &connection->refusal;
-}
-
 void connection_finish(struct connection *connection)
 {
 	if (connection->state == CONNECTION_OPEN)
@@ -323,23 +318,6 @@ static char likely_terminator(const struct connection *connection)
 	return connection->framing.newline ? '\n' : connection->terminator;
 }
 
-static void fail_too_long(struct connection *connection, char terminator)
-{
-	const struct control *control = connection->control;
-	size_t bytes;
-	char *text;
-
-	if (!connection->turned_away) {
-		call_fail_stream(connection, terminator, "control-message-bytes", control->limits.message_bytes);
-		return;
-	}
-	text = call_refusal(control, connection_refusal(connection), "", terminator, &bytes);
-	if (text)
-		connection_answer(connection, text, bytes);
-	free(text);
-	connection_finish(connection);
-}
-
 /* Blanks are not to be had for nothing: as many as a request may be long cost as much. */
 static void skip_blanks(struct connection *connection)
 {
@@ -385,7 +363,8 @@ static bool handle_next(struct connection *connection)
 	}
 	whole = framing_scan(&connection->framing, text, there, &bytes, &terminator);
 	if (bytes > bytes_max) {
-		fail_too_long(connection, whole ? terminator : likely_terminator(connection));
+		call_fail_stream(connection, whole ? terminator : likely_terminator(connection),
+				 "control-message-bytes", connection->control->limits.message_bytes);
 		return false;
 	}
 	if (!whole && !connection->ended) {

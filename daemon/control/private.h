@@ -124,11 +124,8 @@ bool connection_has_room(const struct connection *connection, size_t bytes);
 /* Put a copy of the text into the queue. */
 void connection_answer(struct connection *connection, const char *text, size_t bytes);
 
-/* The call is over, or has something to send. */
+/* The call is over, or has something to send; or it is the next request's turn. */
 void connection_wake(struct connection *connection);
-
-/* Why it is turned away, NULL: as a stranger's. */
-const struct quota_refusal *connection_refusal(const struct connection *connection);
 
 /* Read nothing more: close when all is sent. */
 void connection_finish(struct connection *connection);

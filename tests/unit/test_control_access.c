@@ -289,6 +289,27 @@ static void test_stranger_long_request(void **state)
 	tear_down(&w);
 }
 
+/* Who has not asked to the end by then is told why it is turned away, not of a limit that is not its concern. */
+static void test_stranger_half_request(void **state)
+{
+	struct control_limits limits = probe_limits;
+	struct world w;
+	int fd;
+
+	(void)state;
+	limits.message_ms = LIMIT_CONTROL_MESSAGE_MS_MIN;
+	set_up(&w, &limits);
+	next_is(ANNA, OTHERS);
+	fd = join(&w);
+	SAY(fd, "{\n");
+	expect_silence(&w, fd);
+	now_ns += LIMIT_CONTROL_MESSAGE_MS_MIN * NS_PER_MS;
+	EXPECT(&w, fd, DENIED("", "video") "\n");
+	expect_end(&w, fd);
+	close(fd);
+	tear_down(&w);
+}
+
 /* Silent strangers have some places for a second, no more, and none that others need. */
 static void test_silent_strangers(void **state)
 {
@@ -399,6 +420,7 @@ int main(void)
 		cmocka_unit_test(test_real_groups),
 		cmocka_unit_test(test_stranger_answered_once),
 		cmocka_unit_test(test_stranger_long_request),
+		cmocka_unit_test(test_stranger_half_request),
 		cmocka_unit_test(test_silent_strangers),
 		cmocka_unit_test(test_refused_at_once_by_line),
 		cmocka_unit_test(test_socket_mode),
