@@ -237,12 +237,13 @@ static bool peer_is_gone(const struct connection *connection)
 	return poll(&poller, 1, 0) > 0;
 }
 
-static unsigned connections_of_uid(const struct connection *connection)
+/* Other connections of its uid that were too fast as well. */
+static unsigned count_waiting(const struct connection *connection)
 {
 	unsigned count = 0;
 
 	for (const struct connection *c = connection->control->connections; c; c = c->next)
-		count += !c->turned_away && c->uid == connection->uid;
+		count += c != connection && c->uid == connection->uid && c->paused_to_ns;
 	return count;
 }
 
@@ -252,8 +253,8 @@ bool connection_spend(struct connection *connection, struct quota_refusal *ret_r
 
 	if (quota_spend(control->quota, connection->uid, clock_monotonic_ns(), ret_refusal) == 0)
 		return true;
-	/* All of them may wait for the same one: so the refusals of a uid come no faster than its rate, either. */
-	ret_refusal->retry_after_ns *= connections_of_uid(connection);
+	/* They wait in line for the same rate, so the refusals of a uid come no faster either. */
+	ret_refusal->retry_after_ns *= 1 + count_waiting(connection);
 	if (peer_is_gone(connection)) /* what it left in its socket would keep a place for as long as that takes */
 		connection_leave(connection);
 	else
