@@ -6,7 +6,7 @@
  * The next request is looked at when the one before it was answered and its answers take little room; while there is
  * one to look at nothing more is read, so that who asks without taking answers, or faster than they can be given, is
  * held up by its own socket. While a call is open there still is a receive, as long as the inbox has room: the peer may
- * leave meanwhile.
+ * leave meanwhile. No connection has two requests handled in one turn of the loop.
  */
 #include "control/private.h"
 
