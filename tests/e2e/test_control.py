@@ -350,7 +350,10 @@ def test_watch_without_reading():
 def test_watchers_come_and_go():
     with synthetic() as daemon:
         daemon.wait_ready()
-        held = daemon.fd_count()
+        wait_until(lambda: shm_names(daemon.camera), "the ring, which is held as well")
+        with Control(daemon) as control:
+            control.call("GetConfiguration")
+            held = daemon.fd_count() - 1
         for n in range(30):
             with Control(daemon) as control:
                 control.send("Watch", {"interval_us": 100000 + n}, more=True)
