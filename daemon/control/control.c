@@ -22,9 +22,12 @@
 
 int control_listen(const char *path, const struct control_access *access, int *ret_fd, char *text, size_t text_bytes)
 {
-	bool by_credentials = geteuid() == 0 || access->group != (gid_t)-1 || access->control_group != (gid_t)-1;
+	const gid_t none = (gid_t)-1, group = access->group, control_group = access->control_group;
+	const gid_t only = group == none ? control_group : group;
+	const bool are_two = group != none && control_group != none && group != control_group;
+	const mode_t mode = are_two ? 0666 : only != none ? 0660 : 0600;
 
-	return paths_listen(path, SOCK_STREAM, by_credentials ? 0666 : 0600, (gid_t)-1, ret_fd, text, text_bytes);
+	return paths_listen(path, SOCK_STREAM, mode, are_two ? none : only, ret_fd, text, text_bytes);
 }
 
 /* Nothing is kept for this one. */

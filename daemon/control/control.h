@@ -68,9 +68,9 @@ struct control_access {
 };
 
 /*
- * Make the listening socket of a camera at `path`, a path of paths_make_dirs(): open to all if the daemon is root's or
- * one of the groups is given, since then credentials decide, else to its own user. 0 or a negative errno with a
- * sentence.
+ * Make the listening socket of a camera at `path`, a path of paths_make_dirs(): for its own user, for the group if one
+ * is given, and for all if these are two, which a file cannot have: then strangers can knock, and credentials alone
+ * decide. 0 or a negative errno with a sentence.
  */
 int control_listen(const char *path, const struct control_access *access, int *ret_fd, char *text, size_t text_bytes);
 

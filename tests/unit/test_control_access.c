@@ -382,26 +382,31 @@ static void test_refused_at_once_by_line(void **state)
 	tear_down(&w);
 }
 
-/* Credentials decide where there can be others than the own user; the file does where there cannot. */
+/* The file lets in whom it can name, one group; of two, credentials decide. */
 static void test_socket_mode(void **state)
 {
-	static const struct {
+	const gid_t own = getegid(), none = (gid_t)-1;
+	const struct {
 		gid_t group, control_group;
-	} given[] = { { (gid_t)-1, (gid_t)-1 }, { VIDEO, (gid_t)-1 }, { (gid_t)-1, OPERATORS } };
+		mode_t mode;
+	} given[] = {
+		{ none, none, 0600 }, { own, none, 0660 },      { none, own, 0660 },
+		{ own, own, 0660 },   { own, OPERATORS, 0666 }, { OPERATORS, own, 0666 },
+	};
 	char root[] = "/tmp/lumaring-test-XXXXXX", path[64], text[256];
 
 	(void)state;
 	assert_non_null(mkdtemp(root));
 	snprintf(path, sizeof(path), "%s/control", root);
-	for (unsigned i = 0; i < 3; i++) {
+	for (unsigned i = 0; i < sizeof(given) / sizeof(given[0]); i++) {
 		const struct control_access access = { given[i].group, given[i].control_group, "", "" };
-		mode_t expected = geteuid() == 0 || i > 0 ? 0666 : 0600;
 		struct stat st;
 		int fd = -1;
 
 		assert_int_equal(control_listen(path, &access, &fd, text, sizeof(text)), 0);
 		assert_int_equal(stat(path, &st), 0);
-		assert_int_equal(st.st_mode & 07777, expected);
+		assert_int_equal(st.st_mode & 07777, given[i].mode);
+		assert_int_equal(st.st_gid, own);
 		close(fd);
 		assert_int_equal(unlink(path), 0);
 	}
