@@ -211,6 +211,7 @@ static void put_stream(struct configure *c, unsigned at, const struct source_for
 static void put_in_place(struct configure *c, const struct source_format *format)
 {
 	const struct settings *next = &c->change.next;
+	bool changed = !settings_equal(next, &c->current);
 
 	c->plan = c->handler.next_plan(c->handler.owner);
 	for (struct stream *s = c->attach->streams; s; s = s->next)
@@ -224,7 +225,8 @@ static void put_in_place(struct configure *c, const struct source_format *format
 	c->current = *next;
 	c->stage = CONFIGURE_SETTLING;
 	attach_hold(c->attach, false);
-	c->handler.changed(c->handler.owner);
+	if (changed)
+		c->handler.changed(c->handler.owner);
 }
 
 static void put_in_place_now(struct configure *c)

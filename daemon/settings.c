@@ -200,8 +200,8 @@ int settings_check(const struct settings *settings, struct fault *ret_fault)
 
 bool settings_differ_in_format(const struct source_settings *a, const struct source_settings *b)
 {
-	return a->width != b->width || a->height != b->height || a->layout.pixels != b->layout.pixels ||
-	       a->layout.chroma != b->layout.chroma;
+	return a->width != b->width || a->height != b->height || !a->layout.name != !b->layout.name ||
+	       a->layout.pixels != b->layout.pixels || a->layout.chroma != b->layout.chroma;
 }
 
 bool settings_differ_in_rate(const struct source_settings *a, const struct source_settings *b)
@@ -215,6 +215,22 @@ bool settings_streams_equal(const struct stream_config *a, const struct stream_c
 	return !strcmp(a->name, b->name) && !memcmp(&a->region, &b->region, sizeof(a->region)) &&
 	       a->width_max == b->width_max && a->height_max == b->height_max && a->slot_count == b->slot_count &&
 	       a->fourcc == b->fourcc && a->bin == b->bin && a->always == b->always;
+}
+
+bool settings_same_streams(const struct settings *a, const struct settings *b)
+{
+	if (a->stream_count != b->stream_count)
+		return false;
+	for (unsigned i = 0; i < a->stream_count; i++)
+		if (!settings_streams_equal(&a->streams[i], &b->streams[i]))
+			return false;
+	return true;
+}
+
+bool settings_equal(const struct settings *a, const struct settings *b)
+{
+	return !settings_differ_in_format(&a->source, &b->source) && !settings_differ_in_rate(&a->source, &b->source) &&
+	       settings_same_streams(a, b);
 }
 
 static void compare(const char *field, uint64_t asked, uint64_t got, struct adjustment *adjustments, unsigned *count)

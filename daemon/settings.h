@@ -89,6 +89,8 @@ int settings_check(const struct settings *settings, struct fault *ret_fault);
 bool settings_differ_in_format(const struct source_settings *a, const struct source_settings *b);
 bool settings_differ_in_rate(const struct source_settings *a, const struct source_settings *b);
 bool settings_streams_equal(const struct stream_config *a, const struct stream_config *b);
+bool settings_same_streams(const struct settings *a, const struct settings *b); /* all, in the same order */
+bool settings_equal(const struct settings *a, const struct settings *b);
 
 /* Where `got` is not what was asked for; 0 asks for nothing. How many, up to SETTINGS_ADJUSTMENTS_MAX. */
 unsigned settings_adjustments(const struct source_settings *asked, const struct source_settings *got,

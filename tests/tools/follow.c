@@ -9,6 +9,8 @@
  *   follow regions DIR CAMERA STREAM [--handles N]            regions of follow_region(), in order
  *   follow move DIR CAMERA --count N                          a stream of its own, whose region it moves at each frame
  *   follow rates DIR CAMERA STREAM                            no frame missed; how long each one took. Of any source
+ *   follow any DIR CAMERA STREAM... [--handles N]             whatever becomes of these streams, which may go and come
+ *                                                             again: every fourth handle has one of its own instead
  *
  * Ends at the end of its input, when the stream is closed, or at the first fault. Prints one line of JSON. Exits with 0
  * when all was well.
@@ -32,6 +34,8 @@
 
 struct arguments {
 	const char *runtime_dir, *camera, *stream;
+	char **streams; /* any: all of them */
+	unsigned stream_count;
 	unsigned handles, size_count;
 	uint32_t sizes[SIZES_MAX][2];
 	uint64_t count;
@@ -47,7 +51,7 @@ struct follower {
 	struct lumaring *ring;
 	struct tally tally;
 	uint64_t epoch, sequence; /* of the frame before */
-	uint64_t geometries, replacements;
+	uint64_t geometries, replacements, reopened;
 	uint64_t step;           /* the newest region seen, or asked for */
 	uint64_t asked_at;       /* move: sequence of the frame after which `step` was asked for */
 	uint64_t late[LATE_MAX]; /* move: how many regions came so many frames late */
@@ -135,11 +139,62 @@ static void check_rate(struct follower *w, const struct lumaring_frame *f)
 	printf("%" PRIu64 " %u %" PRIu64 "\n", f->sequence, f->frame_duration_us, f->ready_ns);
 }
 
+/* What the stream makes of 8 bits of luma, at one pixel. */
+static unsigned any_pixel(const struct lumaring_frame *f, uint32_t x, uint32_t y)
+{
+	uint32_t at_x = f->region.x + x * f->bin, at_y = f->region.y + y * f->bin;
+	unsigned value = synthetic_pixel(f->camera_sequence, at_x, at_y);
+
+	if (f->bin == 2)
+		value = (value + synthetic_pixel(f->camera_sequence, at_x + 1, at_y) +
+			 synthetic_pixel(f->camera_sequence, at_x, at_y + 1) +
+			 synthetic_pixel(f->camera_sequence, at_x + 1, at_y + 1) + 2) >>
+			2;
+	return f->fourcc == LUMARING_FORMAT_R16 ? value << 8 | value : value;
+}
+
+static bool any_verify(const struct lumaring_frame *f)
+{
+	bool wide = f->fourcc == LUMARING_FORMAT_R16;
+
+	for (uint32_t y = 0; y < f->height; y++) {
+		const uint8_t *row = f->pixels + (size_t)y * f->stride;
+
+		for (uint32_t x = 0; x < f->width; x++) {
+			unsigned is = wide ? row[2 * x] | row[2 * x + 1] << 8 : row[x];
+
+			if (is != any_pixel(f, x, y))
+				return false;
+		}
+	}
+	return true;
+}
+
+static void check_any(struct follower *w, const struct lumaring_frame *f)
+{
+	w->tally.verified++;
+	w->tally.pinned += f->pinned;
+	if (f->region.x + f->region.width > f->image_width || f->region.y + f->region.height > f->image_height ||
+	    f->region.width != f->width * f->bin || f->region.height != f->height * f->bin)
+		tally_fault(&w->tally, "frame %" PRIu64 ": %ux%u of %u,%u,%u,%u of %ux%u", f->sequence, f->width,
+			    f->height, f->region.x, f->region.y, f->region.width, f->region.height, f->image_width,
+			    f->image_height);
+	if (any_verify(f))
+		return;
+	w->tally.bad++;
+	tally_fault(&w->tally, "frame %" PRIu64 " (%s, bin %u) is torn", f->sequence, f->pinned ? "pinned" : "copied",
+		    f->bin);
+}
+
 static void check(struct follower *w, const struct lumaring_frame *f)
 {
+	bool any = !strcmp(w->mode, "any");
+
 	check_order(w, f);
 	tally_account(&w->tally, f);
-	if (strcmp(w->mode, "rates"))
+	if (any)
+		check_any(w, f);
+	else if (strcmp(w->mode, "rates"))
 		tally_frame(&w->tally, f);
 	if (!strcmp(w->mode, "sizes"))
 		check_size(w, f);
@@ -147,7 +202,7 @@ static void check(struct follower *w, const struct lumaring_frame *f)
 		check_region(w, f);
 	else if (!strcmp(w->mode, "move"))
 		check_move(w, f);
-	else
+	else if (!any)
 		check_rate(w, f);
 }
 
@@ -161,7 +216,7 @@ static void note_event(struct follower *w, int event)
 		w->replacements++;
 	else if (event == LUMARING_EVENT_CLOSED)
 		w->closed = true;
-	else
+	else if (strcmp(w->mode, "any"))
 		tally_fault(&w->tally, "event %s", lumaring_event_name(event));
 }
 
@@ -169,6 +224,53 @@ static bool is_over(const struct follower *w)
 {
 	return w->tally.fault[0] || w->closed || __atomic_load_n(&stopping, __ATOMIC_RELAXED) ||
 	       (arguments.count && w->tally.seen >= arguments.count);
+}
+
+static int try_open(struct follower *w, const char *stream, char *text, size_t text_bytes)
+{
+	struct lumaring_options options = LUMARING_OPTIONS_INIT;
+
+	options.runtime_dir = arguments.runtime_dir;
+	options.flags = (w->number % 2 ? LUMARING_COPY : 0) | (w->number % 4 == 2 ? LUMARING_FUTEX : 0);
+	options.cursors = w->number % 2 ? 0 : 1;
+	options.timeout_ms = TIMEOUT_MS;
+	options.error_text = text;
+	options.error_bytes = text_bytes;
+	if (!strcmp(w->mode, "move")) {
+		w->step = 1;
+		options.flags = LUMARING_PRIVATE;
+		options.region = follow_region(1);
+		options.width_max = 80;
+		options.height_max = 60;
+	} else if (!strcmp(w->mode, "any") && w->number % 4 == 3) {
+		options.flags |= LUMARING_PRIVATE;
+		options.region = (struct lumaring_region){ 3, 5, 33, 21 };
+		options.fourcc = w->number % 8 == 3 ? LUMARING_FORMAT_R16 : LUMARING_FORMAT_R8;
+		options.bin = 2;
+	}
+	return lumaring_open(arguments.camera, stream, &options, &w->ring);
+}
+
+/* Its stream is gone: until there is one again, with an account of its own. */
+static void open_again(struct follower *w)
+{
+	const char *stream = arguments.streams[w->number % arguments.stream_count];
+	char text[320] = "";
+	int r = -ENOENT;
+
+	lumaring_close(w->ring);
+	w->ring = NULL;
+	while (r == -ENOENT && !__atomic_load_n(&stopping, __ATOMIC_RELAXED)) {
+		r = try_open(w, stream, text, sizeof(text));
+		if (r == -ENOENT)
+			poll(NULL, 0, 2);
+	}
+	if (r < 0 && r != -ENOENT)
+		tally_fault(&w->tally, "open: %s", text);
+	w->closed = false;
+	w->reopened++;
+	w->epoch = w->sequence = 0;
+	tally_begin(&w->tally);
 }
 
 static void *follow(void *argument)
@@ -184,9 +286,11 @@ static void *follow(void *argument)
 		} else if (r == 0) {
 			check(w, f);
 			tally_release(&w->tally, w->ring, f);
-		} else if (r != -ETIMEDOUT) {
+		} else if (r != -ETIMEDOUT && r != -ENOENT) {
 			tally_fault(&w->tally, "%s", lumaring_error_text(w->ring));
 		}
+		if ((w->closed || r == -ENOENT) && !strcmp(w->mode, "any"))
+			open_again(w);
 	}
 	__atomic_add_fetch(&ended, 1, __ATOMIC_RELAXED);
 	return NULL;
@@ -194,24 +298,11 @@ static void *follow(void *argument)
 
 static void open_follower(struct follower *w)
 {
-	struct lumaring_options options = LUMARING_OPTIONS_INIT;
+	const char *stream =
+		strcmp(w->mode, "any") ? arguments.stream : arguments.streams[w->number % arguments.stream_count];
 	char text[320] = "";
-	int r;
+	int r = try_open(w, stream, text, sizeof(text));
 
-	options.runtime_dir = arguments.runtime_dir;
-	options.flags = (w->number % 2 ? LUMARING_COPY : 0) | (w->number % 4 == 2 ? LUMARING_FUTEX : 0);
-	options.cursors = w->number % 2 ? 0 : 1;
-	options.timeout_ms = TIMEOUT_MS;
-	options.error_text = text;
-	options.error_bytes = sizeof(text);
-	if (!strcmp(w->mode, "move")) {
-		w->step = 1;
-		options.flags = LUMARING_PRIVATE;
-		options.region = follow_region(1);
-		options.width_max = 80;
-		options.height_max = 60;
-	}
-	r = lumaring_open(arguments.camera, arguments.stream, &options, &w->ring);
 	if (r < 0) {
 		fprintf(stderr, "follow: open: %s (%s)\n", text, lumaring_strerror(r));
 		exit(1);
@@ -222,7 +313,7 @@ static int report(const struct follower *followers)
 {
 	const char *fault = "";
 	struct tally sum = { .fault = "" };
-	uint64_t geometries = 0, replacements = 0, least = UINT64_MAX;
+	uint64_t geometries = 0, replacements = 0, reopened = 0, least = UINT64_MAX;
 
 	for (unsigned i = 0; i < arguments.handles; i++) {
 		const struct follower *w = &followers[i];
@@ -233,15 +324,16 @@ static int report(const struct follower *followers)
 		sum.bad += w->tally.bad;
 		geometries += w->geometries;
 		replacements += w->replacements;
+		reopened += w->reopened;
 		least = w->tally.seen < least ? w->tally.seen : least;
 		if (w->tally.fault[0])
 			fault = w->tally.fault;
 	}
 	printf("{\"handles\": %u, \"verified\": %" PRIu64 ", \"pinned\": %" PRIu64 ", \"missed\": %" PRIu64
 	       ", \"bad\": %" PRIu64 ", \"least\": %" PRIu64 ", \"geometries\": %" PRIu64 ", \"replacements\": %" PRIu64
-	       ", \"step\": %" PRIu64 ", \"late\": [",
+	       ", \"reopened\": %" PRIu64 ", \"step\": %" PRIu64 ", \"late\": [",
 	       arguments.handles, sum.verified, sum.pinned, sum.missed, sum.bad, least, geometries, replacements,
-	       followers[0].step);
+	       reopened, followers[0].step);
 	for (unsigned i = 0; i < LATE_MAX; i++)
 		printf("%s%" PRIu64, i ? ", " : "", followers[0].late[i]);
 	printf("], \"fault\": \"%s\"}\n", fault);
@@ -311,6 +403,8 @@ int main(int argc, char **argv)
 	arguments.camera = argv[optind + 2];
 	if (argc - optind > 3)
 		arguments.stream = argv[optind + 3];
+	arguments.streams = argv + optind + 3;
+	arguments.stream_count = (unsigned)(argc - optind - 3);
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	return run(argv[optind]);
 }

@@ -613,6 +613,13 @@ static void test_rate(void **state)
 	assert_int_equal(world.answers, 1);
 	assert_false(world.outcome.restarted || world.outcome.has_gap);
 	assert_int_equal(fake.stops, 0);
+	assert_int_equal(world.changes, 1);
+	/* Once more the same is answered, and is no change to tell of. */
+	assert_int_equal(ask(&wanted, false, false, false), 0);
+	acknowledge();
+	assert_int_equal(world.answers, 2);
+	assert_int_equal(world.changes, 1);
+	assert_int_equal(fake.rates, 1);
 	world.answers = world.replans = world.changes = 0;
 	before = world.configure.current;
 	wanted.source.frame_duration_max_ns = 6 * NS_PER_MS;

@@ -277,6 +277,32 @@ static void test_differ(void **state)
 	b = a;
 	b.layout.chroma = PIXELS_CHROMA_420;
 	assert_true(settings_differ_in_format(&a, &b));
+	b = a;
+	b.layout = (struct pixels_layout){ .name = NULL }; /* the source's own, whatever that is */
+	assert_true(settings_differ_in_format(&a, &b));
+}
+
+static void test_equal(void **state)
+{
+	struct settings a = { .source = { .width = 640, .height = 480, .frame_duration_max_ns = 2000 },
+			      .stream_count = 2,
+			      .streams = { { .name = "main" }, { .name = "eyes" } } },
+			b = a;
+
+	(void)state;
+	assert_true(settings_same_streams(&a, &b) && settings_equal(&a, &b));
+	b.streams[1].slot_count = 5;
+	assert_false(settings_same_streams(&a, &b) || settings_equal(&a, &b));
+	b = a;
+	b.stream_count = 1;
+	assert_false(settings_same_streams(&a, &b) || settings_equal(&a, &b));
+	b = a;
+	b.source.frame_duration_max_ns++;
+	assert_true(settings_same_streams(&a, &b));
+	assert_false(settings_equal(&a, &b));
+	b = a;
+	b.source.height++;
+	assert_false(settings_equal(&a, &b));
 }
 
 static void test_adjustments(void **state)
@@ -357,12 +383,19 @@ static void test_pace(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_set_streams),    cmocka_unit_test(test_each_wish),
-		cmocka_unit_test(test_add_and_remove), cmocka_unit_test(test_too_many),
-		cmocka_unit_test(test_set_region),     cmocka_unit_test(test_names),
-		cmocka_unit_test(test_numbers),        cmocka_unit_test(test_regions),
-		cmocka_unit_test(test_differ),         cmocka_unit_test(test_adjustments),
-		cmocka_unit_test(test_from_source),    cmocka_unit_test(test_gap),
+		cmocka_unit_test(test_set_streams),
+		cmocka_unit_test(test_each_wish),
+		cmocka_unit_test(test_add_and_remove),
+		cmocka_unit_test(test_too_many),
+		cmocka_unit_test(test_set_region),
+		cmocka_unit_test(test_names),
+		cmocka_unit_test(test_numbers),
+		cmocka_unit_test(test_regions),
+		cmocka_unit_test(test_differ),
+		cmocka_unit_test(test_equal),
+		cmocka_unit_test(test_adjustments),
+		cmocka_unit_test(test_from_source),
+		cmocka_unit_test(test_gap),
 		cmocka_unit_test(test_pace),
 	};
 
