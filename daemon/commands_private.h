@@ -31,6 +31,7 @@ struct commands {
 	struct answer answer;             /* of the change that is under way */
 	struct control_call *reload_call; /* that the reload under way is for, NULL: nobody any more */
 	struct loop_op retry;             /* of a reload that nobody waits for, while the camera is busy */
+	uint64_t retry_us;                /* how long it waits the next time, at least */
 	struct watch *watches;            /* linked */
 	struct loop_op tick;              /* for their losses, at tick_ns */
 	uint64_t tick_ns;

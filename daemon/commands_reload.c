@@ -6,6 +6,8 @@
 
 #include "base/clock.h"
 
+#define RETRY_US_MAX 1000000u
+
 static void write_names(struct json *json, const char *name, const struct config_setting *const *settings,
 			unsigned count)
 {
@@ -57,10 +59,15 @@ static void fail_bad(struct control_call *call, const struct config_faults *faul
 	control_send(call, false);
 }
 
+/* Each time after twice as long: what it waits for may take as long as it likes, as a pipe that nobody writes to. */
 static void retry(struct commands *commands, uint64_t after_us)
 {
-	if (!loop_op_active(&commands->retry))
-		loop_timer(commands->view.loop, &commands->retry, clock_monotonic_ns() + after_us * NS_PER_US);
+	if (loop_op_active(&commands->retry))
+		return;
+	if (after_us < commands->retry_us)
+		after_us = commands->retry_us;
+	commands->retry_us = 2 * after_us < RETRY_US_MAX ? 2 * after_us : RETRY_US_MAX;
+	loop_timer(commands->view.loop, &commands->retry, clock_monotonic_ns() + after_us * NS_PER_US);
 }
 
 /* Of a call, or of nobody: then nobody could ask again, so that is done here. */
@@ -77,7 +84,7 @@ static void reload(struct commands *commands, struct control_call *call)
 	r = reload_begin(commands->view.reload, on_reloaded, commands, &faults, &fault);
 	if (r < 0)
 		commands->reload_call = before;
-	if (r == -EBUSY && !call && fault.kind == FAULT_BUSY)
+	if (r == -EBUSY && fault.kind == FAULT_BUSY && !call)
 		retry(commands, fault.retry_after_us);
 	else if (r < 0 && call && r == -EINVAL)
 		fail_bad(call, &faults);
@@ -90,6 +97,7 @@ static void reload(struct commands *commands, struct control_call *call)
 
 void commands_reload(struct commands *commands)
 {
+	commands->retry_us = 0;
 	reload(commands, NULL);
 }
 
