@@ -18,7 +18,7 @@ struct reload_origin {
 };
 
 struct reload_outcome {
-	const struct config_changes *changes;
+	const struct config_changes *changes;    /* live ones that were not in force already, and those for a restart */
 	const struct configure_outcome *applied; /* NULL: nothing of it concerned source or streams */
 	bool controls;                           /* of the sensor were changed */
 };
@@ -27,8 +27,9 @@ struct reload {
 	struct reload_origin origin;
 	struct configure *configure;
 	bool active;
-	struct config next; /* while active */
-	struct config_changes changes;
+	struct config next;            /* while active */
+	struct config_changes changes; /* of what the files say */
+	struct config_changes told;    /* without what was in force already */
 	bool controls;
 	void (*done)(void *data, const struct reload_outcome *outcome);
 	void *data;

@@ -6,10 +6,12 @@ import os
 import pty
 import signal
 import socket
+import time
 
+import clips
 import raw
 from control import Camera, Control, refused, region, size, stream
-from lib import shm_names, wait_until
+from lib import Daemon, shm_names, wait_until
 
 BASE = {"source": "synthetic", "size": "320x240", "framerate": 100, "streams": [{"name": "main"}]}
 
@@ -116,6 +118,86 @@ def test_controls():
         save(contrast_milli=900)
         with refused("NotSupported", field="contrast_milli"):
             control.call("Reload")
+
+
+def test_in_force_already():
+    """Files that were brought up to what clients had changed change nothing, and nobody is told that they did."""
+    with configured() as daemon, Control(daemon) as control, Control(daemon) as watch:
+        control.configure(size=size(64, 48), frame_duration_us={"minimum": 33333, "maximum": 33333},
+                          streams=[{"name": "main", "slots": 9}, {"name": "eyes", "region": region(1, 2, 3, 4), "slots": 9}])
+        control.call("SetControls", controls={"exposure_us": 3000, "analogue_gain_milli": 2000})
+        before = control.call("GetConfiguration")
+        watch.send("Watch", {}, more=True)
+        assert watch.receive()["parameters"]["kind"] == "state"
+        save(size="64x48", framerate=30, exposure_us=3000, analogue_gain_milli=2000, auto_exposure=False, slots=9,
+             streams=[{"name": "main"}, {"name": "eyes", "region": "1,2,3,4"}], wait_clients=1)
+        assert control.call("Reload") == {"changed": ["slots"], "needs_restart": ["wait_clients"]}
+        assert control.call("GetConfiguration") == before
+        control.call("SetControls", controls={"analogue_gain_milli": 2500})
+        kind = "losses"
+        while kind == "losses":
+            kind = watch.receive()["parameters"]["kind"]
+        assert kind == "controls"
+        # The next change is told from there, and what the files said before is known.
+        save(size="80x60", framerate=30, exposure_us=3000, analogue_gain_milli=2000, auto_exposure=False, slots=9,
+             streams=[{"name": "main"}, {"name": "eyes", "region": "1,2,3,4"}], wait_clients=1)
+        assert control.call("Reload")["changed"] == ["size"]
+        assert control.call("GetConfiguration")["controls"]["analogue_gain_milli"] == 2500
+
+
+def test_exposure_by_hand_and_not():
+    """Whatever the files say of exposure and gain instead of what they said, it becomes what a start would make of it."""
+    by_hand = {"exposure_us": 3000, "analogue_gain_milli": 1500}
+    texts = [{}, {"auto_exposure": True}, {"exposure_us": 3000}, {"analogue_gain_milli": 1500}, by_hand,
+             {"auto_exposure": False, **by_hand}, {"auto_exposure": False}]
+    with configured() as daemon, Control(daemon) as control:
+        def now():
+            return control.call("GetConfiguration")["controls"]
+
+        for before in texts:
+            for after in texts:
+                save(**before)
+                control.call("Reload")
+                save(**after)
+                control.call("Reload")
+                assert now()["auto_exposure"] == after.get("auto_exposure", not after), (before, after, now())
+                for name, value in after.items():
+                    assert now()[name] == value, (before, after, now())
+        save(auto_exposure=True, exposure_us=3000)
+        with refused("InvalidField", field="exposure_us"):
+            control.call("Reload")
+        # Refused with the rest, auto exposure goes on.
+        save(auto_exposure=True)
+        control.call("Reload")
+        save(exposure_us=2000, streams=[{"name": "main", "slots": 65535, "max_size": "60000x60000"}])
+        with refused("NoRoom"):
+            control.call("Reload")
+        assert now()["auto_exposure"] is True, now()
+
+
+def test_waits_for_a_format():
+    """A pipe that nobody writes to: the reload is remembered, and the files are not read all the time meanwhile."""
+    manager = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    manager.bind("notify")
+    manager.settimeout(60)
+    os.mkfifo("pipe")
+    base = {"source": "replay:pipe", "loop": True, "size": None, "framerate": None}
+    save(**base)
+    with Daemon("--config", "config.json", env=dict(os.environ, NOTIFY_SOCKET=os.path.abspath("notify"))).wait_ready() \
+            as daemon, Control(daemon) as control:
+        save(**base, streams=[{"name": "main"}, {"name": "more"}])
+        began = time.monotonic()
+        daemon.process.send_signal(signal.SIGHUP)
+        reads = 0
+        while reads < 8:
+            reads += manager.recv(4096).startswith(b"RELOADING=1")
+        # 20, 40 ... 640 ms, 1 s: seldom, but on a slow machine not even that often.
+        assert time.monotonic() - began > 2, f"{reads} times within {time.monotonic() - began} s"
+        with open("pipe", "wb") as pipe:
+            pipe.write(clips.y4m(64, 48, 3))
+            pipe.flush()
+            daemon.wait_log("read the configuration anew: changed streams")
+        assert [s["name"] for s in control.call("GetConfiguration")["configuration"]["streams"]] == ["main", "more"]
 
 
 def test_wrong_files():
