@@ -35,6 +35,7 @@ struct capture {
 	uint32_t format_serial; /* atomic */
 	uint32_t framed_serial; /* atomic */
 	uint32_t state;         /* atomic: enum capture_state */
+	uint32_t duration_us;   /* atomic: of the newest frame; until there is one, of the format */
 	struct source_format format;
 	uint64_t before_ns, after_ns; /* stored before framed_serial, and not again before the next format's plan */
 	char text[320];
@@ -116,6 +117,9 @@ static void note_frame(struct capture *capture, const struct source_frame *frame
 		loop_wake(capture->main_doorbell);
 	}
 	capture->newest_ns = frame->ready_ns;
+	/* Relaxed: a word that stands alone. */
+	if (frame->frame_duration_us)
+		__atomic_store_n(&capture->duration_us, frame->frame_duration_us, __ATOMIC_RELAXED);
 }
 
 static void take_frame(struct capture *capture, const struct source_frame *frame)
@@ -141,6 +145,7 @@ static bool plan_is_current(const struct capture *capture)
 static void take_format(struct capture *capture, const struct source_format *format)
 {
 	capture->format = *format;
+	__atomic_store_n(&capture->duration_us, format->frame_duration_us, __ATOMIC_RELAXED); /* as in note_frame() */
 	/* C3 pairs with C3 in capture_read_report(): the format before its number. */
 	__atomic_store_n(&capture->format_serial, capture->format_serial + 1, __ATOMIC_RELEASE);
 	loop_wake(capture->main_doorbell);
@@ -352,6 +357,11 @@ void capture_read_report(struct capture *capture, struct capture_report *report)
 	report->state = (enum capture_state)__atomic_load_n(&capture->state, __ATOMIC_ACQUIRE);
 	if (report->state == CAPTURE_FAILED)
 		memcpy(report->text, capture->text, sizeof(report->text));
+}
+
+uint32_t capture_frame_duration_us(const struct capture *capture)
+{
+	return __atomic_load_n(&capture->duration_us, __ATOMIC_RELAXED); /* as in note_frame() */
 }
 
 const struct camera_stats *capture_stats(const struct capture *capture)

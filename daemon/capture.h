@@ -69,6 +69,9 @@ void capture_hand_plan(struct capture *capture, struct plan *plan);
 /* Main thread: bring the report up to date. Begin with a zeroed one and keep it: the format is copied once. */
 void capture_read_report(struct capture *capture, struct capture_report *report);
 
+/* The time from frame to frame as the newest one says it: a change of rate comes without a format. 0: unpaced. */
+uint32_t capture_frame_duration_us(const struct capture *capture);
+
 /* What it noted so far; valid as long as `capture`, and written to all the time: see stats_load(). */
 const struct camera_stats *capture_stats(const struct capture *capture);
 

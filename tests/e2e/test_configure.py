@@ -243,6 +243,61 @@ def test_rate():
               f"rate: {needed}")
 
 
+def test_rate_of_a_live_source():
+    """A source that never waits: no change of rate costs a frame. A slow machine loses some by itself, at one change or
+    the other; what a change costs it costs each time, so each kind of change is tried until nothing is lost at it."""
+    durations = [10000, 4000, 30000, 5000]
+    kinds = [(a, b) for a in durations for b in durations if a != b]
+    tries, needed, measured_in = 0, [], []
+    with synthetic(64, 48, 100, "--slots", 400) as daemon:
+        daemon.wait_ready()
+        with Control(daemon) as control, raw.Client(daemon) as client:
+            frames = (d for _, d, _ in client.attach().frames())
+
+            def change(us):
+                """(losses from the last frame before to the third of the new rate, frames that took)."""
+                newest = captured(control)
+                before = next(d for d in frames if d.word >> 2 >= newest)  # all that waited is read
+                control.configure(frame_duration_us={"minimum": us, "maximum": us})
+                count = new = 0
+                while new < 3:
+                    frame = next(frames)
+                    count += 1
+                    new += frame.frame_duration_us == us
+                return sum(frame.lost) - sum(before.lost), count - 2
+
+            for a, b in kinds:
+                change(a)
+                lost = 1
+                while lost:
+                    lost, count = change(b)
+                    tries += 1
+                    assert tries < 100 * len(kinds), f"{a} to {b} us loses frames each time"
+                    if lost:
+                        change(a)
+                needed.append(count)
+                first = captured(control)
+                wait_until(lambda us=b: abs(control.call("GetStatus")["status"]["source"]
+                                            ["measured_frame_duration_us"] - us) < us // 10, "the measured rate follows")
+                measured_in.append(captured(control) - first)
+    print(f"figure: {len(kinds)} kinds of change of a live source's rate, {tries} tries until nothing was lost at each; "
+          f"frames until the new rate {needed}, until the measured one was within 10 % {measured_in}")
+
+
+def test_rate_reaches_all():
+    """Who looks later is told the rate that frames have, not the one of the start."""
+    with synthetic(64, 48, 100) as daemon:
+        daemon.wait_ready()
+        with Control(daemon) as control:
+            for us in (20000, 5000):
+                control.configure(frame_duration_us={"minimum": us, "maximum": us})
+                wait_until(lambda us=us: control.call("GetStatus")["status"]["source"]["frame_duration_us"] == us, "told")
+                with raw.Client(daemon) as client:
+                    assert client.attach().welcome.frame_duration_us == us, client.welcome
+            control.configure(frame_duration_us={"minimum": 1, "maximum": 1000000})
+            wait_until(lambda: control.call("GetStatus")["status"]["source"]["frame_duration_us"] == 33333, "its own pace")
+
+
 # --- regions -------------------------------------------------------------------------------------------------------
 
 
