@@ -103,6 +103,19 @@ static struct stream *new_stream(const struct configure *c, const struct stream_
 	return stream_create(config, c->config->camera, c->config->gid, c->config->ring_bytes_max);
 }
 
+/* Is there room for one more ring, beside those that the change would have been given before it? */
+static int find_room(struct change *change, const struct stream_config *config, uint64_t needed,
+		     struct fault *ret_fault)
+{
+	uint64_t available = ring_bytes_available();
+
+	available = available > change->rings_bytes ? available - change->rings_bytes : 0;
+	change->rings_bytes += needed;
+	if (needed <= available)
+		return 0;
+	return no_room(config, needed, available, "/dev/shm has less room than its ring takes", ret_fault);
+}
+
 /* One stream of the change: it gets a ring where it needs one; in a dry run only what that takes is found out. */
 static int prepare_stream(const struct configure *c, struct change *change, unsigned at, bool dry_run,
 			  struct fault *ret_fault)
@@ -133,10 +146,7 @@ static int prepare_stream(const struct configure *c, struct change *change, unsi
 	if (!is_new)
 		memcpy(change->outcome.replaced[change->outcome.replaced_count++], config->name, sizeof(config->name));
 	if (dry_run)
-		return needed <= ring_bytes_available()
-			       ? 0
-			       : no_room(config, needed, ring_bytes_available(),
-					 "/dev/shm has less room than its ring takes", ret_fault);
+		return find_room(change, config, needed, ret_fault);
 	r = stream_prepare(stream, config, width, height, &change->rings[at], text, sizeof(text));
 	return r < 0 ? no_room(config, needed, ring_bytes_available(), text, ret_fault) : 0;
 }

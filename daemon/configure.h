@@ -59,6 +59,7 @@ struct change {
 	struct settings next;
 	struct stream *fresh[LIMIT_STREAMS]; /* by the index in next: a stream that is to be added */
 	struct ring *rings[LIMIT_STREAMS];   /* and one that is to be put in place */
+	uint64_t rings_bytes;                /* in a dry run: what those would take */
 	struct configure_outcome outcome;
 };
 

@@ -547,6 +547,30 @@ static void test_no_room(void **state)
 	expect_unchanged(&before);
 }
 
+/* A dry run says no where the change would: two rings of which each has room, but not both. */
+static void test_no_room_for_all(void **state)
+{
+	struct settings before = world.configure.current, wanted = before;
+	uint64_t available = ring_bytes_available();
+	uint32_t side = 1024;
+
+	(void)state;
+	while (available / side / side > 65535)
+		side *= 2;
+	for (unsigned i = 0; i < 2; i++) {
+		wanted.streams[i].width_max = wanted.streams[i].height_max = side;
+		wanted.streams[i].slot_count = (uint32_t)(available / side / side * 6 / 10);
+	}
+	assert_true(ask(&wanted, true, false, false) < 0);
+	assert_int_equal(world.fault.kind, FAULT_NO_ROOM);
+	assert_string_equal(world.fault.name, wanted.streams[1].name);
+	assert_true(world.fault.needed_bytes > world.fault.available_bytes);
+	assert_true(world.fault.available_bytes < available / 2);
+	expect_unchanged(&before);
+	wanted.streams[1] = before.streams[1];
+	assert_int_equal(ask(&wanted, true, false, false), 0);
+}
+
 static void test_busy(void **state)
 {
 	struct settings wanted = of_size(128, 96), region = world.configure.current;
@@ -727,12 +751,25 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
-		TEST(test_size),          TEST(test_smaller),         TEST(test_no_format),
-		TEST(test_own_format),    TEST(test_stop_refused),    TEST(test_configure_refused),
-		TEST(test_start_refused), TEST(test_restore_refused), TEST(test_pace),
-		TEST(test_adjusted),      TEST(test_refused_whole),   TEST(test_no_room),
-		TEST(test_busy),          TEST(test_not_started),     TEST(test_no_format_yet),
-		TEST(test_rate),          TEST(test_streams),         TEST(test_another_ring),
+		TEST(test_size),
+		TEST(test_smaller),
+		TEST(test_no_format),
+		TEST(test_own_format),
+		TEST(test_stop_refused),
+		TEST(test_configure_refused),
+		TEST(test_start_refused),
+		TEST(test_restore_refused),
+		TEST(test_pace),
+		TEST(test_adjusted),
+		TEST(test_refused_whole),
+		TEST(test_no_room),
+		TEST(test_no_room_for_all),
+		TEST(test_busy),
+		TEST(test_not_started),
+		TEST(test_no_format_yet),
+		TEST(test_rate),
+		TEST(test_streams),
+		TEST(test_another_ring),
 		TEST(test_pins),
 	};
 
