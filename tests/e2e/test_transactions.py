@@ -11,7 +11,7 @@ import threading
 import raw
 from control import Camera, Control, Refused, region, size
 from lib import shm_names, wait_until
-from test_configure import Follow
+from test_configure import REFUSING, Follow, Refusals
 
 STEPS = int(os.environ.get("LUMARING_STEPS", 300))
 SEED = int(os.environ.get("LUMARING_SEED", 1))
@@ -130,10 +130,18 @@ class Model:
 def account(daemon, name):
     """Of a frame of the stream now: every sequence since its first was published or lost once, under one cause."""
     with raw.Client(daemon) as client:
-        descriptor = next(client.attach(name).frames())[1]
-        passed = (descriptor.word >> 2) - client.ring.header.sequence_first
+        ring = client.attach(name).ring
+
+        def newest():
+            try:
+                return ring.published and ring.copy(ring.published)[0]
+            except raw.Gone:
+                return None
+
+        descriptor = wait_until(newest, "a frame")
+        passed = (descriptor.word >> 2) - ring.header.sequence_first
         lost = sum(descriptor.lost[:raw.LOST_SEQUENCED])
-        assert passed == descriptor.publication - 1 + lost, (name, descriptor, client.ring.header)
+        assert passed == descriptor.publication - 1 + lost, (name, descriptor, ring.header)
 
 
 class Watcher(threading.Thread):
@@ -183,16 +191,22 @@ class Other(threading.Thread):
             self.fault = why
 
 
-def carry_out(control, model, counts):
+def carry_out(control, model, counts, refusals=None):
+    """One change; `refusals`: now and then the source refuses a step of it, which takes the rest back."""
     method, parameters, after, right = model.step()
     dry = parameters.get("dry_run")
+    if refusals:
+        for step in ("stop", "configure", "start", "set_rate"):
+            refusals.set(step, model.rng.random() < 0.2)
     try:
         answer, _ = control.patiently(method, **parameters)
     except Refused as why:
-        may_be = right and (why.name == "StreamInUse" or
+        may_be = right and (refusals and why.name == "SourceRefused" and why.parameters["restored"] or
+                            why.name == "StreamInUse" or
                             why.name == "InvalidField" and why.parameters["field"].endswith("slots"))
         assert not right or may_be, (method, parameters, model.now, why)
         counts["refused"] += 1
+        counts[why.name] = counts.get(why.name, 0) + 1
         after = model.now
     else:
         assert right, (method, parameters, model.now, answer)
@@ -208,21 +222,22 @@ def carry_out(control, model, counts):
     model.now = now
 
 
-def test_random_changes():
-    rng = random.Random(SEED)
+def change_at_random(seed, refusals, **keywords):
+    rng = random.Random(seed)
     with Camera("--source", "synthetic", "--size", "160x120", "--framerate", 400, "--size-change-rate", 1000,
                 "--attach-rate", 100000, "--control-rate", 1000000, "--stream", "main", "--stream", "a", "--stream",
-                "b=0,0,50,40").wait_ready() as daemon:
+                "b=0,0,50,40", **keywords).wait_ready() as daemon:
         follow = Follow(daemon, "any", "main", "a", "b", "--handles", 8)
-        other, counts = Other(daemon, SEED), {"refused": 0}
+        other, counts = Other(daemon, seed), {"refused": 0}
         with Control(daemon) as control:
+            wait_until(lambda: control.call("GetStatus")["status"]["source"]["captured"], "it runs")
             model = Model(rng, control.call("GetConfiguration")["configuration"])
             watcher = Watcher(daemon)
             watcher.start()
             other.start()
             try:
                 for n in range(STEPS):
-                    carry_out(control, model, counts)
+                    carry_out(control, model, counts, refusals)
                     assert len(shm_names(daemon.camera)) == len(model.now["streams"])
                     if n % 50 == 49:
                         daemon.process.send_signal(signal.SIGHUP)
@@ -235,8 +250,18 @@ def test_random_changes():
             wait_until(lambda: watcher.configuration == model.now, "who watches knows")
             assert not watcher.twice
         _, seen = follow.end()
-        print(f"figure: {STEPS} changes at random (seed {SEED}): {counts}; {other.calls} calls of another; "
+        print(f"figure: {STEPS} changes at random (seed {seed}): {counts}; {other.calls} calls of another; "
               f"{seen['verified']} frames verified, {seen['pinned']} pinned, {seen['replacements']} rings, "
               f"{seen['reopened']} times a stream was there again")
         assert daemon.stop() == 0
         assert not shm_names(daemon.camera)
+
+
+def test_random_changes():
+    change_at_random(SEED, None)
+
+
+def test_random_refusals():
+    refusals = Refusals()
+    change_at_random(SEED, refusals, program=REFUSING,
+                     env=dict(os.environ, LUMARING_REFUSE=os.path.abspath(refusals.file.name)))
