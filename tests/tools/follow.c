@@ -208,6 +208,13 @@ static void check(struct follower *w, const struct lumaring_frame *f)
 
 /* --- following --- */
 
+/* Of another daemon, or another stream of that name: epochs rise, sequences do not. */
+static void begin_anew(struct follower *w)
+{
+	w->sequence = 0;
+	tally_begin(&w->tally);
+}
+
 static void note_event(struct follower *w, int event)
 {
 	if (event == LUMARING_EVENT_GEOMETRY)
@@ -216,6 +223,8 @@ static void note_event(struct follower *w, int event)
 		w->replacements++;
 	else if (event == LUMARING_EVENT_CLOSED)
 		w->closed = true;
+	else if (event == LUMARING_EVENT_RESTARTED && !strcmp(w->mode, "any"))
+		begin_anew(w);
 	else if (strcmp(w->mode, "any"))
 		tally_fault(&w->tally, "event %s", lumaring_event_name(event));
 }
@@ -251,7 +260,7 @@ static int try_open(struct follower *w, const char *stream, char *text, size_t t
 	return lumaring_open(arguments.camera, stream, &options, &w->ring);
 }
 
-/* Its stream is gone: until there is one again, with an account of its own. */
+/* Its stream, or the daemon, is gone: until there is one again, with an account of its own. */
 static void open_again(struct follower *w)
 {
 	const char *stream = arguments.streams[w->number % arguments.stream_count];
@@ -260,17 +269,15 @@ static void open_again(struct follower *w)
 
 	lumaring_close(w->ring);
 	w->ring = NULL;
-	while (r == -ENOENT && !__atomic_load_n(&stopping, __ATOMIC_RELAXED)) {
+	while ((r == -ENOENT || r == -ECONNREFUSED) && !__atomic_load_n(&stopping, __ATOMIC_RELAXED)) {
+		poll(NULL, 0, 2);
 		r = try_open(w, stream, text, sizeof(text));
-		if (r == -ENOENT)
-			poll(NULL, 0, 2);
 	}
-	if (r < 0 && r != -ENOENT)
+	if (r < 0 && r != -ENOENT && r != -ECONNREFUSED)
 		tally_fault(&w->tally, "open: %s", text);
 	w->closed = false;
 	w->reopened++;
-	w->epoch = w->sequence = 0;
-	tally_begin(&w->tally);
+	begin_anew(w);
 }
 
 static void *follow(void *argument)
