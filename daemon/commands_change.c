@@ -110,7 +110,8 @@ COMMANDS_METHOD(commands_configure)
 	struct answer answer = answer_to(commands, call, ANSWER_CONFIGURE, "");
 
 	if (parameters_read(call, "", parameters, table, COUNT(table), &p) < 0 ||
-	    commands_read_configuration(call, "configuration", p.configuration, &wanted) < 0)
+	    commands_read_configuration(call, "configuration", p.configuration, commands->view.config->slot_count,
+					&wanted) < 0)
 		return;
 	request.dry_run = p.dry_run;
 	request.strict = p.strict;
@@ -136,10 +137,7 @@ COMMANDS_METHOD(commands_add_stream)
 	if (parameters_read(call, "", parameters, table, COUNT(table), &p) < 0 ||
 	    commands_read_stream(call, "stream", p.stream, &wish) < 0)
 		return;
-	if (!wish.slots && commands->view.config->slot_count) {
-		wish.slots = true;
-		wish.config.slot_count = commands->view.config->slot_count;
-	}
+	commands_default_slots(&wanted, commands->view.config->slot_count, &wish);
 	if (settings_add_stream(&wanted, &wish, &fault) < 0) {
 		commands_fail(commands, call, &fault, &place);
 		return;

@@ -52,9 +52,11 @@ int commands_read_region(struct control_call *call, const char *where, const str
 			 struct region *ret_region);
 int commands_read_controls(struct control_call *call, const char *where, const struct json_node *node,
 			   struct source_controls *ret_controls);
-/* Put what a Configuration says over the settings. */
+/* Put what a Configuration says over the settings. `slot_count` as below. */
 int commands_read_configuration(struct control_call *call, const char *where, const struct json_node *node,
-				struct settings *settings);
+				uint32_t slot_count, struct settings *settings);
+/* A stream that is not there yet has the slots of the daemon's configuration, if those are given, 0: they are not. */
+void commands_default_slots(const struct settings *settings, uint32_t slot_count, struct stream_wish *wish);
 
 /* --- _write.c --- */
 

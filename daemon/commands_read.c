@@ -152,8 +152,16 @@ int commands_read_stream(struct control_call *call, const char *where, const str
 	return r;
 }
 
+void commands_default_slots(const struct settings *settings, uint32_t slot_count, struct stream_wish *wish)
+{
+	if (wish->slots || !slot_count || settings_find(settings, wish->config.name) >= 0)
+		return;
+	wish->slots = true;
+	wish->config.slot_count = slot_count;
+}
+
 static int read_streams(struct control_call *call, const char *where, const struct json_node *array,
-			struct settings *settings)
+			uint32_t slot_count, struct settings *settings)
 {
 	struct stream_wish wishes[LIMIT_STREAMS];
 	struct fault fault;
@@ -168,8 +176,9 @@ static int read_streams(struct control_call *call, const char *where, const stru
 		char path[COMMANDS_FIELD_BYTES];
 
 		snprintf(path, sizeof(path), "%s[%u]", where, count);
-		if (commands_read_stream(call, path, node, &wishes[count++]) < 0)
+		if (commands_read_stream(call, path, node, &wishes[count]) < 0)
 			return -EINVAL;
+		commands_default_slots(settings, slot_count, &wishes[count++]);
 	}
 	return settings_set_streams(settings, wishes, count, &fault); /* few enough: cannot fail */
 }
@@ -226,7 +235,7 @@ struct configuration_parameters {
 };
 
 int commands_read_configuration(struct control_call *call, const char *where, const struct json_node *node,
-				struct settings *settings)
+				uint32_t slot_count, struct settings *settings)
 {
 	static const struct parameter table[] = {
 		PARAMETER_OPTIONAL(PARAMETER_OBJECT, struct configuration_parameters, size, has_size),
@@ -253,7 +262,7 @@ int commands_read_configuration(struct control_call *call, const char *where, co
 	}
 	if (r == 0 && p.has_streams) {
 		below(path, where, "streams");
-		r = read_streams(call, path, p.streams, settings);
+		r = read_streams(call, path, p.streams, slot_count, settings);
 	}
 	return r;
 }

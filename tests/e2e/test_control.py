@@ -191,6 +191,16 @@ def test_metrics_rise():
                 before = now
 
 
+def test_slots_of_new_streams():
+    """However a stream comes, it has the slots that the daemon was told all streams have."""
+    def check(_, control):
+        now = control.configure(streams=[{"name": "main"}, {"name": "a"}, {"name": "b", "slots": 6}])["configuration"]
+        assert control.call("AddStream", stream={"name": "c"})["stream"]["slots"] == 20
+        assert [s["slots"] for s in now["streams"]] == [5, 20, 6], now
+
+    over_both(check, "--slots", 20, "--stream", "main,slots=5")
+
+
 def test_set_controls():
     def check(_, control):
         ranges = control.call("GetCapabilities")["controls"]
