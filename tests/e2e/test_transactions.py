@@ -196,8 +196,10 @@ def carry_out(control, model, counts, refusals=None):
     method, parameters, after, right = model.step()
     dry = parameters.get("dry_run")
     if refusals:
-        for step in ("stop", "configure", "start", "set_rate"):
-            refusals.set(step, model.rng.random() < 0.2)
+        steps = ["stop", "configure", "start", "set_rate"]
+        one = model.rng.choice(steps + 3 * [""])  # two, and it could not be taken back
+        for step in steps:
+            refusals.set(step, step == one)
     try:
         answer, _ = control.patiently(method, **parameters)
     except Refused as why:
