@@ -209,7 +209,7 @@ struct lumaring_info {
 	uint32_t slot_count;               /* frames that fit */
 	uint32_t width_max, height_max;    /* capacity, pixels of a frame: of its region, those divided by bin */
 	uint32_t image_width, image_height; /* the captured image when the ring was handed over, pixels */
-	uint32_t frame_duration_us;        /* as configured; 0: unpaced or unknown */
+	uint32_t frame_duration_us;        /* when the connection was made; 0: unpaced or unknown. Each frame has its own */
 	uint32_t cursors;                  /* pins granted */
 	uint32_t state;                    /* enum lumaring_ring_state of layout.h */
 	uint32_t luma_range;               /* enum lumaring_luma_range of layout.h */

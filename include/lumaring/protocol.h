@@ -94,7 +94,7 @@ struct lumaring_welcome {
 	uint32_t region_offset;          /* the region word within the page                           52 */
 	uint32_t image_width;            /* the captured image, pixels                                56 */
 	uint32_t image_height;           /*                                                           60 */
-	uint32_t frame_duration_us;      /* what the source was asked for, 0: unpaced or unknown      64 */
+	uint32_t frame_duration_us;      /* from frame to frame at this time, 0: unpaced or unknown   64 */
 	uint32_t daemon_pid;             /*                                                           68 */
 	char stream[LUMARING_NAME_MAX];  /* name of the stream, also of a private one                 72 */
 	uint32_t wake_offset;            /* struct lumaring_wake within the page, 0: none is offered 104 */
