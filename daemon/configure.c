@@ -34,6 +34,11 @@ static int check_ready(const struct configure *c, bool dry_run, struct fault *re
 	return 0;
 }
 
+int configure_check_ready(const struct configure *c, struct fault *ret_fault)
+{
+	return check_ready(c, false, ret_fault);
+}
+
 /* Ask the source what it would make of the settings, and put that in their place. */
 static int check_source(const struct configure *c, struct change *change, bool strict, struct fault *ret_fault)
 {

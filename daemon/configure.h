@@ -94,6 +94,9 @@ int configure_open(struct configure *configure, struct source *source, char *tex
 /* Rings that were never put in place are gone. What is all zero is allowed. */
 void configure_finish(struct configure *configure);
 
+/* 0, or -EBUSY and a fault: no change can begin now. */
+int configure_check_ready(const struct configure *configure, struct fault *ret_fault);
+
 /* 0: `done` says what became of it. Else nothing was changed and a fault says why. */
 int configure_begin(struct configure *configure, const struct configure_request *request, struct fault *ret_fault);
 

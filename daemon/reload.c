@@ -86,7 +86,7 @@ static struct source_controls at_start(const struct source_controls *said,
 /*
  * Controls that the files say otherwise now, and that are not so already; those they do not name any more go back to
  * what the source begins with. Auto exposure sets the other two itself: only if the files say both they are both asked
- * for, and refused as at a start.
+ * for, and auto exposure has its way as at a start.
  */
 static struct source_controls changed_controls(const struct reload *reload)
 {
@@ -216,12 +216,16 @@ static int apply(struct reload *reload, struct fault *ret_fault)
 	struct settings wanted = *current;
 	struct configure_request request = { .wanted = &wanted, .done = on_configured, .data = reload };
 	struct source_controls before;
-	int r;
+	int r = 0;
 
 	change_settings(reload, &wanted);
 	note_changes(reload, &wanted, &controls);
 	source_get_controls(reload->configure->source, &before);
-	r = change_controls(reload, &controls, ret_fault);
+	if (!settings_equal(&wanted, current))
+		r = configure_check_ready(reload->configure,
+					  ret_fault); /* else controls would come and go at each try */
+	if (r == 0)
+		r = change_controls(reload, &controls, ret_fault);
 	if (r < 0)
 		return r;
 	if (settings_equal(&wanted, current)) {

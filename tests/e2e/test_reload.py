@@ -111,10 +111,6 @@ def test_controls():
         save()
         assert control.call("Reload") == {"changed": ["analogue_gain_milli"], "needs_restart": []}
         assert gain() == ranges["analogue_gain_milli"]["default"]
-        # In one go: the exposure has room at the new rate only.
-        save(framerate=10, exposure_us=50000)
-        assert sorted(control.call("Reload")["changed"]) == ["exposure_us", "framerate"]
-        assert control.call("GetConfiguration")["controls"]["exposure_us"] == 50000
         save(contrast_milli=900)
         with refused("NotSupported", field="contrast_milli"):
             control.call("Reload")
@@ -163,16 +159,38 @@ def test_exposure_by_hand_and_not():
                 assert now()["auto_exposure"] == after.get("auto_exposure", not after), (before, after, now())
                 for name, value in after.items():
                     assert now()[name] == value, (before, after, now())
-        save(auto_exposure=True, exposure_us=3000)
-        with refused("InvalidField", field="exposure_us"):
-            control.call("Reload")
-        # Refused with the rest, auto exposure goes on.
-        save(auto_exposure=True)
+        save(auto_exposure=True, exposure_us=3000)  # auto exposure has its way, as at a start
         control.call("Reload")
+        assert now()["auto_exposure"] is True and now()["exposure_us"] != 3000, now()
+        # Refused with the rest, auto exposure goes on.
         save(exposure_us=2000, streams=[{"name": "main", "slots": 65535, "max_size": "60000x60000"}])
         with refused("NoRoom"):
             control.call("Reload")
         assert now()["auto_exposure"] is True, now()
+
+
+def test_exposure_with_its_rate():
+    """How long an exposure gets depends on the rate: both may change in one reload, either way, or neither is changed."""
+    with configured() as daemon, Control(daemon) as control:
+        def now():
+            configuration = control.call("GetConfiguration")
+            return configuration["configuration"]["frame_duration_us"]["maximum"], configuration["controls"]["exposure_us"]
+
+        for rate, exposure_us in ((100, 5000), (20, 40000), (100, 9000), (10, 100000)):
+            save(framerate=rate, exposure_us=exposure_us)
+            control.call("Reload")
+            assert now() == (1000000 // rate, exposure_us), (rate, now())
+        save(framerate=5, exposure_us=1000001)
+        with refused("OutOfRange", field="exposure_us", maximum=1000000):
+            control.call("Reload")
+        assert now() == (100000, 100000), now()
+        save(framerate=5, exposure_us=200000, streams=[{"name": "main", "slots": 65535, "max_size": "60000x60000"}])
+        with refused("NoRoom"):
+            control.call("Reload")
+        assert now() == (100000, 100000), now()
+        with raw.Client(daemon) as client:
+            frames = client.attach().frames()
+            assert [next(frames)[1].frame_duration_us for _ in range(4)][-1] == 100000
 
 
 def test_waits_for_a_format():
