@@ -14,6 +14,7 @@
 #define INTERVAL_US_MIN 100000
 #define INTERVAL_US_MAX INT64_C(3600000000)
 #define INTERVAL_US_DEFAULT 1000000
+#define SPACING_NS (50 * NS_PER_MS) /* between replies of one watcher; the first after a while comes at once */
 
 /* What a watcher knows of one stream's losses. */
 struct told {
@@ -26,7 +27,9 @@ struct watch {
 	struct commands *commands;
 	struct control_call *call;
 	unsigned pending; /* bit of each watch_kind that is to be told */
+	bool full;        /* what is pending waits for room */
 	uint64_t interval_ns, due_ns;
+	uint64_t quiet_ns; /* CLOCK_MONOTONIC: no change is told before */
 	struct told told[LIMIT_STREAMS];
 	unsigned told_count;
 };
@@ -151,10 +154,13 @@ static void flush(struct watch *watch)
 		[WATCH_LOSSES] = tell_losses,
 	};
 
+	if (watch->pending & ~bit(WATCH_LOSSES))
+		watch->quiet_ns = clock_monotonic_ns() + SPACING_NS;
 	for (unsigned kind = 0; kind < sizeof(tell) / sizeof(tell[0]); kind++) {
 		if (!(watch->pending & bit(kind)))
 			continue;
-		if (!tell[kind](watch))
+		watch->full = !tell[kind](watch);
+		if (watch->full)
 			return; /* on_room() goes on */
 		watch->pending &= ~bit(kind);
 	}
@@ -175,13 +181,21 @@ static void on_gone(struct control_call *call)
 	free(watch);
 }
 
+/* When there may be something to tell next. */
+static uint64_t next_ns(const struct watch *watch)
+{
+	bool is_held_back = watch->pending && !watch->full;
+
+	return is_held_back && watch->quiet_ns < watch->due_ns ? watch->quiet_ns : watch->due_ns;
+}
+
 static void start_tick(struct commands *commands)
 {
 	uint64_t first_ns = UINT64_MAX;
 
 	for (const struct watch *w = commands->watches; w; w = w->next)
-		if (w->due_ns < first_ns)
-			first_ns = w->due_ns;
+		if (next_ns(w) < first_ns)
+			first_ns = next_ns(w);
 	if (first_ns == UINT64_MAX)
 		return;
 	if (!loop_op_active(&commands->tick)) {
@@ -198,21 +212,30 @@ static void on_tick(struct loop_op *op, int result)
 	uint64_t now_ns = clock_monotonic_ns();
 
 	for (struct watch *w = commands->watches; result == 0 && w; w = w->next) {
-		if (w->due_ns > now_ns)
+		if (next_ns(w) > now_ns)
 			continue;
-		w->due_ns = now_ns + w->interval_ns;
-		w->pending |= bit(WATCH_LOSSES);
-		flush(w);
+		if (w->due_ns <= now_ns) {
+			w->due_ns = now_ns + w->interval_ns;
+			w->pending |= bit(WATCH_LOSSES);
+		}
+		if (!w->full)
+			flush(w);
 	}
 	start_tick(commands);
 }
 
 void commands_changed(struct commands *commands, enum watch_kind kind)
 {
-	for (struct watch *w = commands ? commands->watches : NULL; w; w = w->next) {
+	uint64_t now_ns = clock_monotonic_ns();
+
+	if (!commands || !commands->watches)
+		return;
+	for (struct watch *w = commands->watches; w; w = w->next) {
 		w->pending |= bit(kind);
-		flush(w);
+		if (!w->full && now_ns >= w->quiet_ns)
+			flush(w);
 	}
+	start_tick(commands);
 }
 
 struct watch_parameters {
@@ -227,12 +250,17 @@ COMMANDS_METHOD(commands_watch)
 	struct commands *commands = owner;
 	struct watch_parameters p = { .interval_us = INTERVAL_US_DEFAULT };
 	struct watch *watch;
+	struct json *json;
 
 	if (parameters_read(call, "", parameters, table, 1, &p) < 0)
 		return;
 	watch = calloc(1, sizeof(*watch));
 	if (!watch) {
-		control_fail_field(call, "interval_us", "the daemon has no memory for another who watches");
+		/* There may be some again soon. */
+		json = control_error(call, "Busy");
+		json_string(json, "reason", "the daemon has no memory for another who watches");
+		json_number(json, "retry_after_us", INTERVAL_US_DEFAULT);
+		control_send(call, false);
 		return;
 	}
 	watch->commands = commands;

@@ -212,11 +212,9 @@ static void put_stream(struct configure *c, unsigned at, const struct source_for
 		attach_add(c->attach, fresh);
 	else if (ring)
 		stream->retired_plan = c->plan;
-	if (fresh || ring || !settings_streams_equal(config, &stream->config))
-		log_info("stream %s: %s", config->name,
-			 fresh  ? "added"
-			 : ring ? "changed, with another ring"
-				: "changed");
+	/* A region may move with every frame: that is for those who watch, not for the log. */
+	if (fresh || ring)
+		log_info("stream %s: %s", config->name, fresh ? "added" : "changed, with another ring");
 	stream_take(stream, config, ring, format);
 	c->change.fresh[at] = NULL;
 	c->change.rings[at] = NULL;

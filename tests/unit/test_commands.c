@@ -254,6 +254,14 @@ static struct stream *stream_of(const char *name)
 	return attach_find(&world.attach, name);
 }
 
+/* So many replies in all. */
+static void wait_for(unsigned texts)
+{
+	while (world.call.text_count < texts)
+		loop_turn(world.loop, -1);
+	assert_int_equal(world.call.text_count, texts);
+}
+
 static void test_state_first(void **state)
 {
 	(void)state;
@@ -263,7 +271,7 @@ static void test_state_first(void **state)
 	assert_true(says(0, "\"state\":\"live\""));
 	commands_changed(&world.commands, WATCH_CONFIGURATION);
 	commands_changed(&world.commands, WATCH_CONTROLS);
-	assert_int_equal(world.call.text_count, 3);
+	wait_for(3);
 	assert_true(says(1, "\"configuration\":{\"size\":{\"width\":64"));
 	assert_true(says(2, "\"exposure_us\":700"));
 }
@@ -288,6 +296,30 @@ static void test_coalesced(void **state)
 	assert_true(says(2, "\"width\":999"));
 	make_room(5);
 	assert_int_equal(world.call.text_count, 3);
+}
+
+/* With room for all: the first change is told at once, and those that follow it closely once, as it is then. */
+static void test_spacing(void **state)
+{
+	uint64_t began_ns = clock_monotonic_ns();
+
+	(void)state;
+	watch(100);
+	for (unsigned round = 0; round < 3; round++) {
+		for (unsigned n = 0; n < 1000; n++) {
+			world.configure.current.source.width = 1000 * round + n;
+			commands_changed(&world.commands, WATCH_CONFIGURATION);
+		}
+		assert_int_equal(world.call.text_count, 1 + round);
+		wait_for(2 + round);
+	}
+	assert_true(says(3, "\"width\":2999"));
+	assert_true(clock_monotonic_ns() - began_ns >= 3 * 50 * NS_PER_MS);
+	began_ns = clock_monotonic_ns();
+	while (clock_monotonic_ns() < began_ns + 50 * NS_PER_MS)
+		loop_turn(world.loop, 1);
+	commands_changed(&world.commands, WATCH_CONFIGURATION);
+	assert_int_equal(world.call.text_count, 5);
 }
 
 /* Sums since the last time that were told, whatever there was no room for. */
@@ -381,8 +413,13 @@ static void test_metrics_of_removed(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_state_first),           TEST(test_coalesced), TEST(test_losses),
-		TEST(test_losses_of_new_streams), TEST(test_gone),      TEST(test_metrics),
+		TEST(test_state_first),
+		TEST(test_coalesced),
+		TEST(test_spacing),
+		TEST(test_losses),
+		TEST(test_losses_of_new_streams),
+		TEST(test_gone),
+		TEST(test_metrics),
 		TEST(test_metrics_of_removed),
 	};
 
