@@ -37,6 +37,8 @@ void config_init(struct config *config)
 		.size_change_rate = LIMIT_SIZE_CHANGE_RATE,
 		.copy.policy = COPY_POLICY_INHERITED,
 		.copy_budget_percent = TUNER_BUDGET_PERCENT,
+		.streams = { { .name = "main" } },
+		.stream_count = 1,
 	};
 }
 
@@ -241,11 +243,6 @@ void config_finish(struct config *config, struct config_faults *faults)
 	finish_source(config);
 	if (!config->clients_per_uid)
 		config->clients_per_uid = config->clients_max > 1 ? config->clients_max / 2 : 1;
-	if (!config->stream_count) {
-		config->streams[0] = (struct stream_config){ .name = "main" };
-		config->stream_places[0] = (struct config_place){ 0 };
-		config->stream_count = 1;
-	}
 	for (unsigned i = 0; i < config->stream_count; i++)
 		if (!config->streams[i].slot_count)
 			config->streams[i].slot_count = config->slot_count;
