@@ -7,7 +7,7 @@ import time
 
 from lib import DEADLINE_S, Daemon, wait_until
 
-INTERFACE = "io.lumaring.Camera."
+INTERFACE = "io.lumaring.Camera"
 
 
 class Refused(Exception):
@@ -15,7 +15,7 @@ class Refused(Exception):
 
     def __init__(self, message):
         super().__init__(json.dumps(message))
-        self.name = message["error"].removeprefix(INTERFACE)
+        self.name = message["error"].removeprefix(f"{INTERFACE}.")
         self.parameters = message.get("parameters", {})
 
 
@@ -32,7 +32,7 @@ class Control:
         self.rest = b""
 
     def send(self, method, parameters=None, **flags):
-        message = {"method": method if "." in method else INTERFACE + method, **flags}
+        message = {"method": method if "." in method else f"{INTERFACE}.{method}", **flags}
         if parameters is not None:
             message["parameters"] = parameters
         self.socket.sendall(json.dumps(message).encode() + self.terminator)

@@ -10,8 +10,8 @@ import shutil
 import subprocess
 import sys
 
+from control import INTERFACE
 from lib import BUILD, DEADLINE_S, ROOT, Daemon, skip_unless
-from varlink import INTERFACE
 
 TREE = pathlib.Path(os.environ.get("LUMARING_DEBIAN13", ROOT / "build" / "debian13"))
 SYNTHETIC = ("--source", "synthetic", "--size", "640x480", "--framerate", "30")
