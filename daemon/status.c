@@ -114,7 +114,7 @@ static void write_limits(struct json *json, const struct status_view *view)
 	json_close(json);
 }
 
-/* Which files say how the daemon is to work, in the order in which they were read. */
+/* What says how the daemon is to work: files, in the order in which they were read, and keys from the command line. */
 static void write_configuration(struct json *json, const struct status_view *view)
 {
 	json_object(json, "configuration");
@@ -122,6 +122,16 @@ static void write_configuration(struct json *json, const struct status_view *vie
 	json_array(json, "files");
 	for (unsigned i = 0; i < view->config->file_count; i++)
 		json_string(json, NULL, view->config->files[i]);
+	json_close(json);
+	json_array(json, "command_line");
+	for (unsigned i = 0; i < config_setting_count; i++) {
+		char key[CONFIG_KEY_BYTES];
+
+		if (view->config->places[i].by != CONFIG_BY_OPTION)
+			continue;
+		config_key(&config_settings[i], key, sizeof(key));
+		json_string(json, NULL, key);
+	}
 	json_close(json);
 	json_close(json);
 }

@@ -126,11 +126,11 @@ static int read_old(struct dropin *d)
 	return r;
 }
 
-static void finish(struct dropin *d)
+void dropin_end(struct dropin *dropin)
 {
-	cJSON_Delete(d->values);
-	if (d->fd >= 0)
-		close(d->fd);
+	cJSON_Delete(dropin->values);
+	if (dropin->fd >= 0)
+		close(dropin->fd);
 }
 
 int dropin_begin(struct dropin *dropin, const char *directory, const char *camera)
@@ -141,6 +141,7 @@ int dropin_begin(struct dropin *dropin, const char *directory, const char *camer
 	dropin->fd = -1;
 	dropin->mode = 0644;
 	dropin->values = NULL;
+	dropin->set_count = 0;
 	if (n < 0 || snprintf(dropin->path, sizeof(dropin->path), "%s/%s", dropin->directory, DROPIN_NAME) >=
 			     (int)sizeof(dropin->path))
 		return failed("write below", directory, ENAMETOOLONG);
@@ -152,15 +153,25 @@ int dropin_begin(struct dropin *dropin, const char *directory, const char *camer
 	if (r == 0)
 		r = read_old(dropin);
 	if (r < 0)
-		finish(dropin);
+		dropin_end(dropin);
 	return r;
 }
 
 /* --- values ------------------------------------------------------------------------------------------------------ */
 
+static void note(struct dropin *d, const char *key)
+{
+	for (unsigned i = 0; i < d->set_count; i++)
+		if (strcmp(d->set[i], key) == 0)
+			return;
+	if (d->set_count < DROPIN_KEYS_MAX)
+		d->set[d->set_count++] = key;
+}
+
 /* A value that could not be made, or not be put in its place, leaves nothing to write. */
 static void set(struct dropin *d, const char *key, cJSON *value)
 {
+	note(d, key);
 	cJSON_DeleteItemFromObjectCaseSensitive(d->values, key);
 	if (d->values && value && cJSON_AddItemToObject(d->values, key, value))
 		return;
@@ -186,6 +197,7 @@ void dropin_set_bool(struct dropin *dropin, const char *key, bool value)
 
 void dropin_remove(struct dropin *dropin, const char *key)
 {
+	note(dropin, key);
 	cJSON_DeleteItemFromObjectCaseSensitive(dropin->values, key);
 }
 
@@ -281,17 +293,13 @@ static int write_and_rename(struct dropin *d, const char *text)
 	return r;
 }
 
-int dropin_end(struct dropin *dropin, int r)
+int dropin_write(struct dropin *dropin)
 {
-	char *text = r == 0 ? cJSON_Print(dropin->values) : NULL;
+	char *text = cJSON_Print(dropin->values);
+	int r = !text                                                ? -ENOMEM
+		: strlen(HEAD) + strlen(text) + 1 > DROPIN_BYTES_MAX ? -EFBIG
+								     : write_and_rename(dropin, text);
 
-	if (r == 0)
-		r = !text                                                ? -ENOMEM
-		    : strlen(HEAD) + strlen(text) + 1 > DROPIN_BYTES_MAX ? -EFBIG
-									 : write_and_rename(dropin, text);
-	if (r < 0)
-		failed("write", dropin->path, -r);
 	free(text);
-	finish(dropin);
-	return r;
+	return r < 0 ? failed("write", dropin->path, -r) : 0;
 }

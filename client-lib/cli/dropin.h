@@ -14,6 +14,7 @@
 #include "json.h"
 
 #define DROPIN_NAME "50-set.json"
+#define DROPIN_KEYS_MAX 16u
 #define DROPIN_BYTES_MAX 65536u /* of the file: more the daemon does not read */
 
 struct dropin {
@@ -22,6 +23,8 @@ struct dropin {
 	int fd;        /* of the directory, locked */
 	unsigned mode; /* of the file */
 	cJSON *values;
+	const char *set[DROPIN_KEYS_MAX]; /* keys that were set, or removed, as they were given */
+	unsigned set_count;
 };
 
 /*
@@ -30,7 +33,7 @@ struct dropin {
  */
 int dropin_begin(struct dropin *dropin, const char *directory, const char *camera);
 
-/* Set or remove a key. Each failure shows in dropin_end(). */
+/* Set or remove a key, of static storage. Each failure shows in dropin_end(). */
 void dropin_set_text(struct dropin *dropin, const char *key, const char *text);
 void dropin_set_number(struct dropin *dropin, const char *key, int64_t number);
 void dropin_set_bool(struct dropin *dropin, const char *key, bool value);
@@ -39,7 +42,10 @@ void dropin_remove(struct dropin *dropin, const char *key);
 /* All shared streams, as GetConfiguration tells them. */
 void dropin_set_streams(struct dropin *dropin, const cJSON *streams);
 
-/* Write it if `r` is 0, free it. `r`, or a negative errno after a sentence. */
-int dropin_end(struct dropin *dropin, int r);
+/* Write it. 0, or a negative errno after a sentence. */
+int dropin_write(struct dropin *dropin);
+
+/* Unlock and free. */
+void dropin_end(struct dropin *dropin);
 
 #endif

@@ -8,48 +8,92 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "control.h"
 #include "dropin.h"
 #include "json.h"
 #include "output.h"
+#include "overruled.h"
 
-/* The directory of the configuration and the camera's name, into the drop-in that is begun. */
-static int begin(const struct options *options, struct lumaring_control *control, struct dropin *dropin)
+/* A path of the daemon's own making; a camera's name has no slash. */
+static int begin_at(struct dropin *dropin, const cJSON *directory, const char *camera)
 {
-	const char *json, *camera;
-	const cJSON *directory;
-	cJSON *root;
-	int code = control_call(options, control, "GetStatus", NULL, &json);
-	int r = -EBADMSG;
-
-	if (code != CODE_OK)
-		return -EIO;
-	root = cJSON_ParseWithOpts(json, NULL, true);
-	directory = json_get(json_get(json_get(root, "status"), "configuration"), "directory");
-	camera = json_text(json_get(root, "status"), "camera");
-	/* A path of the daemon's own making; a camera's name has no slash. */
 	if (cJSON_IsString(directory) && !directory->valuestring[0])
 		talk("the daemon was started with a configuration file of its own (--config), which is not written to");
 	else if (!cJSON_IsString(directory) || directory->valuestring[0] != '/' || !camera[0] || strchr(camera, '/'))
 		talk("the daemon does not say where its configuration is: it may be older");
 	else
-		r = dropin_begin(dropin, directory->valuestring, camera);
+		return dropin_begin(dropin, directory->valuestring, camera);
+	return -EBADMSG;
+}
+
+/* A file of anybody else's would keep it from starting. */
+static int check_owner(const cJSON *status)
+{
+	const cJSON *uid = json_get(status, "uid");
+
+	if (geteuid() == 0 || !cJSON_IsNumber(uid) || uid->valuedouble == (double)geteuid())
+		return 0;
+	if (uid->valuedouble == 0)
+		talk("the daemon takes configuration from root only: save as root");
+	else
+		talk("the daemon takes configuration from root and uid %.0f only: save as one of them",
+		     uid->valuedouble);
+	return -EACCES;
+}
+
+/* The daemon's status, to be freed, and the drop-in that it names, begun; NULL after a sentence. */
+static cJSON *begin(const struct options *options, struct lumaring_control *control, struct dropin *dropin)
+{
+	const cJSON *status;
+	const char *json;
+	cJSON *root;
+
+	if (control_call(options, control, "GetStatus", NULL, &json) != CODE_OK)
+		return NULL;
+	root = cJSON_ParseWithOpts(json, NULL, true);
+	status = json_get(root, "status");
+	if (check_owner(status) == 0 && begin_at(dropin, json_get(json_get(status, "configuration"), "directory"),
+						 json_text(status, "camera")) == 0)
+		return root;
 	cJSON_Delete(root);
-	return r;
+	return NULL;
 }
 
 /* A rate whose period is whole microseconds, exactly. */
-static void put_durations(struct dropin *dropin, const struct lumaring_applied *applied)
+static void put_durations(struct dropin *dropin, uint32_t min_us, uint32_t max_us)
 {
 	char rate[64];
 
-	if (applied->frame_duration_min_us == applied->frame_duration_max_us)
-		snprintf(rate, sizeof(rate), "1000000/%u", applied->frame_duration_min_us);
+	if (min_us == max_us)
+		snprintf(rate, sizeof(rate), "1000000/%u", min_us);
 	else
-		snprintf(rate, sizeof(rate), "1000000/%u-1000000/%u", applied->frame_duration_max_us,
-			 applied->frame_duration_min_us);
+		snprintf(rate, sizeof(rate), "1000000/%u-1000000/%u", max_us, min_us);
 	dropin_set_text(dropin, "framerate", rate);
+}
+
+/* "30", "29.97", "30000/1001": what is behind it; NULL: the daemon's files take no rate that is written so. */
+static const char *skip_rate(const char *text)
+{
+	static const char digits[] = "0123456789";
+	size_t n = strspn(text, digits);
+
+	if (n == 0 || n > 9)
+		return NULL;
+	text += n;
+	if (*text != '.' && *text != '/')
+		return text;
+	n = strspn(text + 1, digits);
+	return n == 0 || n > (*text == '.' ? 6 : 9) ? NULL : text + 1 + n;
+}
+
+static bool is_plain_rate(const char *text)
+{
+	text = skip_rate(text);
+	if (text && *text == '-')
+		text = skip_rate(text + 1);
+	return text && !*text;
 }
 
 static void put_configuration(struct dropin *dropin, const struct set_options *set,
@@ -65,9 +109,11 @@ static void put_configuration(struct dropin *dropin, const struct set_options *s
 	if (set->pixel_format)
 		dropin_set_text(dropin, "pixel_format", set->pixel_format);
 	if (set->framerate && other && applied->frame_duration_min_us > 0)
-		put_durations(dropin, applied);
-	else if (set->framerate)
+		put_durations(dropin, applied->frame_duration_min_us, applied->frame_duration_max_us);
+	else if (set->framerate && is_plain_rate(set->framerate))
 		dropin_set_text(dropin, "framerate", set->framerate);
+	else if (set->framerate)
+		put_durations(dropin, set->min_us, set->max_us);
 }
 
 /* As the call does it: a time or a gain ends auto exposure, and that ends them. */
@@ -126,23 +172,35 @@ static int put_streams(const struct options *options, struct lumaring_control *c
 	return r;
 }
 
+static int put_all(const struct options *options, struct lumaring_control *control,
+		   const struct lumaring_applied *applied, bool with_streams, struct dropin *dropin)
+{
+	put_configuration(dropin, &options->set, applied);
+	put_controls(dropin, &options->set.controls);
+	return with_streams ? put_streams(options, control, dropin) : 0;
+}
+
 static int save(const struct options *options, struct lumaring_control *control, const struct lumaring_applied *applied,
 		bool with_streams)
 {
 	struct dropin dropin;
-	int r = begin(options, control, &dropin);
+	cJSON *root = begin(options, control, &dropin);
+	bool overruled = false;
+	int r = root ? 0 : -EIO;
 
-	if (r == 0) {
-		put_configuration(&dropin, &options->set, applied);
-		put_controls(&dropin, &options->set.controls);
-		if (with_streams)
-			r = put_streams(options, control, &dropin);
-		r = dropin_end(&dropin, r);
+	if (root) {
+		r = put_all(options, control, applied, with_streams, &dropin);
+		if (r == 0)
+			r = dropin_write(&dropin);
+		if (r == 0)
+			overruled = overruled_tell(
+				&dropin, json_get(json_get(json_get(root, "status"), "configuration"), "command_line"));
+		dropin_end(&dropin);
+		cJSON_Delete(root);
 	}
-	if (r == 0)
-		return CODE_OK;
-	talk("not saved: the change is in force, but will not survive a restart of the daemon");
-	return CODE_FAILED;
+	if (r < 0)
+		talk("not saved: the change is in force, but will not survive a restart of the daemon");
+	return r < 0 || overruled ? CODE_FAILED : CODE_OK;
 }
 
 int save_set(const struct options *options, struct lumaring_control *control, const struct lumaring_applied *applied)

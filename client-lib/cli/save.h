@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * save.h - what `--save` keeps of a change that is in force already. Each returns the exit code; a failure is told, and
- * that the change stays until the daemon ends.
+ * that the change stays until the daemon ends; so is what is saved, and yet will not be in force at its next start.
  */
 #ifndef LUMARING_CLI_SAVE_H
 #define LUMARING_CLI_SAVE_H

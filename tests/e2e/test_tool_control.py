@@ -9,10 +9,12 @@ import signal
 import subprocess
 
 import lib
-from lib import BUILD, DEADLINE_S, Daemon, skip_unless, wait_until
+from control import Camera as Daemon
+from lib import BUILD, DEADLINE_S, skip_unless
 from test_access import SOMEBODY, as_user, reachable_copy
 
 FAILED, USAGE, NO_DAEMON, REFUSED, TIMEOUT = 1, 2, 3, 4, 6
+OF_ROOT = "the daemon takes configuration from root only: save as root"
 NOT_SAVED = "not saved: the change is in force, but will not survive a restart of the daemon\n"
 
 
@@ -235,8 +237,23 @@ def saved(daemon):
         return json.loads(file.read().split("\n", 1)[1])
 
 
+def configured(name, **keys):
+    """A daemon that has all it was told from its file: what stands on its command line would win over what is saved."""
+    os.makedirs(f"etc/{name}.json.d")
+    with open(f"etc/{name}.json", "w", encoding="ascii") as file:
+        json.dump({"source": "synthetic", "size": "640x480", "framerate": 100, **keys}, file)
+    return Daemon("--config-dir", os.path.abspath("etc"), camera=name)
+
+
+def again(daemon):
+    daemon.stop()
+    os.remove(daemon.log_path)  # which says that it serves
+    daemon.start()
+    daemon.wait_ready()
+
+
 def test_save_survives_a_restart():
-    with camera("--stream", "main", "--stream", "ball=0,0,64,64") as daemon:
+    with configured("kept", streams=[{"name": "main"}, {"name": "ball", "region": "0,0,64,64"}]) as daemon:
         daemon.wait_ready()
         good(daemon, "set", "--width", 320, "--height", 240, "--framerate", "50-200", "--save")
         good(daemon, "set", "--shutter", 3000, "--gain", "1.5", "--save")
@@ -247,31 +264,61 @@ def test_save_survives_a_restart():
         want["controls"]["analogue_gain_milli"] = 1500
         keys = set(saved(daemon))
         assert keys == {"size", "framerate", "exposure_us", "analogue_gain_milli", "auto_exposure", "streams"}, keys
-        daemon.stop()
-        # What stood on the command line would win.
-        daemon.options = ["--source", "synthetic", "--config-dir", os.path.abspath("etc")]
-        daemon.start()
-        daemon.wait_ready()
-        wait_until(lambda: run(daemon, "get", "size")[0] == 0, "a size")
+        again(daemon)
         assert json.loads(good(daemon, "get", "--json")) == want, good(daemon, "get", "--json")
         good(daemon, "streams", "remove", "new", "--force", "--save")
         assert [s["name"] for s in saved(daemon)["streams"]] == ["main", "ball"]
+        # None at all is a wish as well.
+        for name in ("main", "ball"):
+            good(daemon, "streams", "remove", name, "--save")
+        again(daemon)
+        assert value(daemon, "streams") == []
+
+
+def test_every_rate_is_saved_so_that_the_daemon_takes_it():
+    with configured("rates") as daemon:
+        daemon.wait_ready()
+        for text, want in ((".5", "1000000/2000000"), ("30.", "1000000/33333"), ("15-56", "15-56"), ("29.97", "29.97"),
+                           ("29.970029970029970", "1000000/33367"), ("30000.000/1001", "1000000/33367"),
+                           (".5-60.", "1000000/2000000-1000000/16667"), ("30000/1001", "30000/1001")):
+            good(daemon, "set", "--framerate", text, "--save")
+            assert saved(daemon)["framerate"] == want, (text, saved(daemon))
+            subprocess.run([BUILD / "lumaringd", "--check-config", "--camera", "rates", *daemon.options], check=True,
+                           stdout=subprocess.DEVNULL, timeout=DEADLINE_S)
+
+
+def test_saved_and_overruled():
+    """What will not be in force after a restart is told, and is a failure; it is saved all the same."""
+    with camera() as daemon:
+        daemon.wait_ready()
+        talk = ("lumaring: size is saved, but will not be in force after a restart: the daemon's command line has --size, "
+                "which wins\n")
+        assert run(daemon, "set", "--width", 320, "--height", 240, "--gain", 2, "--save")[::2] == (FAILED, talk)
+        assert saved(daemon)["size"] == "320x240"
+        assert good(daemon, "set", "--gain", 3, "--save")
+    with configured("later") as daemon:
+        daemon.wait_ready()
+        for name, text in (("49-early", '{"size": "8x8"}'), ("60-late", '// mine\n{"size": "8x8", "streams": null}'),
+                           ("70-broken", "{"), (".80-hidden", '{"framerate": 1}')):
+            with open(f"etc/later.json.d/{name}.json", "w", encoding="ascii") as file:
+                file.write(text)
+        good(daemon, "set", "--framerate", 20, "--save")
+        code, _, talk = run(daemon, "set", "--width", 320, "--height", 240, "--save")
+        assert code == FAILED and talk.startswith("lumaring: size is saved, but ") and talk.count("\n") == 1, talk
+        assert "/etc/later.json.d/60-late.json says it as well" in talk, talk
+        bad(daemon, FAILED, "streams is saved, but ", "region", "main", "0,0,8,8", "--save")
 
 
 def test_what_the_source_made_of_it_is_saved():
     """What was asked for might not be a configuration that a daemon starts with."""
-    with camera("--pixel-format", "YUYV") as daemon:
+    with configured("made", pixel_format="YUYV") as daemon:
         daemon.wait_ready()
         good(daemon, "set", "--width", 321, "--height", 240, "--framerate", "30000/1001", "--save")
         first = saved(daemon)
         assert first == {"size": good(daemon, "get", "size").strip(), "framerate": "1000000/33367"}, first
         good(daemon, "set", "--framerate", 20000, "--save")
         assert saved(daemon) == {**first, "framerate": "1000000/100"}, saved(daemon)
-        daemon.stop()
-        daemon.options = ["--source", "synthetic", "--pixel-format", "YUYV", "--config-dir", os.path.abspath("etc")]
-        daemon.start()
-        daemon.wait_ready()
-        wait_until(lambda: run(daemon, "get", "size")[0] == 0, "a size")
+        again(daemon)
         assert value(daemon, "framerate") == {"minimum": 100, "maximum": 100}
         assert good(daemon, "get", "size").strip() == first["size"]
 
@@ -325,7 +372,7 @@ def test_who_may():
     groups = [g for g in grp.getgrall() if g.gr_gid not in (0, SOMEBODY)]
     reading, changing = groups[0], groups[1]
     with Daemon("--source", "synthetic", "--size", "64x48", "--group", reading.gr_name, "--control-group", changing.gr_name,
-                runtime_dir=lib.BUILD / "run") as daemon:
+                "--config-dir", os.path.abspath("etc"), runtime_dir=lib.BUILD / "run") as daemon:
         daemon.wait_ready()
 
         def as_member(*groups_and_words):
@@ -343,9 +390,15 @@ def test_who_may():
         assert as_member(changing.gr_gid, look) == (0, "")
         code, talk = as_member(look)
         assert code == REFUSED and "you may not" in talk, (code, talk)
-        # Who may change may not always save.
+        code, talk = as_member(change)
+        assert code == REFUSED and f"join the group \"{changing.gr_name}\"" in talk, (code, talk)
+        # Who may change may not always save, also where the directory would let them: a file of theirs would keep the
+        # daemon from starting.
+        os.makedirs(f"etc/{daemon.camera}.json.d")
+        os.chmod(f"etc/{daemon.camera}.json.d", 0o777)
         code, talk = as_member(changing.gr_gid, (*change, "--save"))
-        assert code == FAILED and talk.endswith(NOT_SAVED), (code, talk)
+        assert code == FAILED and talk == f"lumaring: {OF_ROOT}\nlumaring: {NOT_SAVED}", (code, talk)
+        assert not os.listdir(f"etc/{daemon.camera}.json.d")
 
 
 def test_no_daemon_and_no_answer():
