@@ -12,7 +12,7 @@
 
 #include <stdbool.h>
 
-#include <lumaring/lumaring.h>
+#include <lumaring/control.h>
 
 #include "channel.h"
 #include "handle.h"

@@ -9,7 +9,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 
-#include <lumaring/lumaring.h>
+#include <lumaring/control.h>
 
 /* Of Configure, what was made of it; or would be. */
 int change_table_applied(const char *json, bool dry_run, FILE *file);

@@ -6,7 +6,7 @@
 #ifndef LUMARING_CLI_CONTROL_H
 #define LUMARING_CLI_CONTROL_H
 
-#include <lumaring/lumaring.h>
+#include <lumaring/control.h>
 
 #include "options.h"
 

@@ -9,7 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include <lumaring/lumaring.h>
+#include <lumaring/control.h>
 
 #include "value.h"
 

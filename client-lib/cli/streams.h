@@ -3,7 +3,7 @@
 #ifndef LUMARING_CLI_STREAMS_H
 #define LUMARING_CLI_STREAMS_H
 
-#include <lumaring/lumaring.h>
+#include <lumaring/control.h>
 
 #include "options.h"
 #include "value.h"

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include <lumaring/lumaring.h>
+#include <lumaring/control.h>
 
 const struct words_control words_controls[WORDS_CONTROLS] = {
 	{ "shutter", "exposure_us", WORDS_MICROSECONDS, offsetof(struct lumaring_controls, exposure_us), "us" },

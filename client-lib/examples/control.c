@@ -3,6 +3,7 @@
  * control.c - change the size and the rate of a camera while it runs, and see them in the frames: control WIDTH HEIGHT
  * FRAMES_PER_SECOND. Other readers of the camera go on as this one does.
  */
+#include <lumaring/control.h>
 #include <lumaring/lumaring.h>
 
 #include <stdio.h>

@@ -26,7 +26,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include <lumaring/lumaring.h>
+#include <lumaring/control.h>
 
 #define FAKE_ANSWERS 2048u
 #define FAKE_REQUEST_BYTES 1024u
