@@ -15,4 +15,5 @@ def test_demo():
     assert done.returncode == 0, text
     accounts = [line for line in text.splitlines() if line.startswith("The daemon on its own account")]
     assert len(accounts) == 1 and " published" in accounts[0], text
+    assert "Size: changed to 1280x720 while they read" in text, text
     assert "All accounts add up" in text and os.path.getsize(BUILD / "demo.png") > 0, text

@@ -2,11 +2,12 @@
 /*
  * demo_client.c - four clients of different manners, for tests/demo: each is a process of its own that knows the daemon
  * through liblumaring only. The parent shows their figures while they run, kills one with a frame in its hand, starts
- * it again, and says at the end whether every account adds up.
+ * it again, has a source that can make another size change to it, and says at the end whether every account adds up.
  *
  *     demo_client CAMERA RUNTIME_DIR DAEMON_PID SECONDS synthetic|replay
  *
- * Exit code 0: every client saw frames, frames seen + missed = published for each, and no frame was bad. The parent
+ * Exit code 0: every client saw frames, of the other size at last, frames seen + missed = published for each, and no
+ * frame was bad. The parent
  * never opens the stream itself.
  */
 #include <errno.h>
@@ -21,12 +22,15 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <lumaring/control.h>
 #include <lumaring/lumaring.h>
 
 #include "demo_life.h"
 #include "measure.h"
 
 #define SECONDS_MAX 3600u
+#define SMALL_WIDTH 1280u /* what the size is changed to: the ring has room for it */
+#define SMALL_HEIGHT 720u
 #define TICK_NS UINT64_C(5000000) /* how often the parent looks for what has no event */
 
 static const char *const manner_names[MANNERS] = {
@@ -54,6 +58,8 @@ struct demo {
 	bool synthetic;
 	struct child children[MANNERS];
 	struct moment begin, end;
+	int64_t gap_us; /* of the change of size, -1: not known */
+	uint32_t frame_duration_us;
 	uint64_t shown_ns;
 };
 
@@ -145,6 +151,55 @@ static int kill_one(struct demo *demo)
 	return start_client(demo, RESTARTED);
 }
 
+/* As `lumaring set --width 1280 --height 720` does it, while all of them read. */
+static int change_size(struct demo *demo)
+{
+	struct lumaring_options options = LUMARING_OPTIONS_INIT;
+	struct lumaring_configuration wanted = LUMARING_CONFIGURATION_INIT;
+	const struct lumaring_applied *applied;
+	struct lumaring_control *control;
+	char text[256] = "";
+	int r;
+
+	options.runtime_dir = demo->runtime_dir;
+	options.error_text = text;
+	options.error_bytes = sizeof(text);
+	wanted.width = SMALL_WIDTH;
+	wanted.height = SMALL_HEIGHT;
+	r = lumaring_control_open(demo->camera, &options, &control);
+	if (r < 0)
+		return fprintf(stderr, "demo: the size cannot be changed: %s\n", text), -1;
+	r = lumaring_configure(control, &wanted, LUMARING_STRICT, FIRST_FRAME_MS, &applied);
+	if (r == 0) {
+		demo->gap_us = applied->gap_us;
+		demo->frame_duration_us = applied->frame_duration_min_us;
+	} else {
+		fprintf(stderr, "demo: the size cannot be changed: %s\n", lumaring_control_error_text(control));
+	}
+	lumaring_control_close(control);
+	return r;
+}
+
+/* Until everybody who still runs has had a frame of the other size. */
+static int wait_for_size(struct demo *demo)
+{
+	uint64_t deadline_ns = measure_now_ns() + FIRST_FRAME_MS * UINT64_C(1000000);
+
+	for (int m = 0; m < MANNERS; m++)
+		/* Relaxed: as in count_frame(). */
+		while (m != KILLED &&
+		       __atomic_load_n(&demo->children[m].figures->last_image_width, __ATOMIC_RELAXED) != SMALL_WIDTH) {
+			if (any_failed(demo))
+				return -1;
+			if (measure_now_ns() > deadline_ns)
+				return fprintf(stderr, "demo: client \"%s\" saw no frame of %ux%u\n", manner_names[m],
+					       SMALL_WIDTH, SMALL_HEIGHT),
+				       -1;
+			measure_sleep_ns(TICK_NS);
+		}
+	return 0;
+}
+
 static void show_row(struct demo *demo, enum manner manner, unsigned second, uint64_t passed_ns)
 {
 	struct child *child = &demo->children[manner];
@@ -224,6 +279,8 @@ static int show(struct demo *demo)
 	begin_interval(demo);
 	for (unsigned half = 1; half <= 2 * demo->seconds; half++) {
 		sleep_until(demo->begin.now_ns + half * MEASURE_NS_PER_SECOND / 2);
+		if (half == (demo->seconds + 1) / 2 && demo->synthetic && change_size(demo) < 0)
+			return -1;
 		if (half == demo->seconds && kill_one(demo) < 0)
 			return -1;
 		if (half % 2 == 0)
@@ -231,7 +288,9 @@ static int show(struct demo *demo)
 		if (any_failed(demo))
 			return -1;
 	}
-	return wait_for_frames(demo, RESTARTED, RESTARTED);
+	if (wait_for_frames(demo, RESTARTED, RESTARTED) < 0)
+		return -1;
+	return demo->synthetic ? wait_for_size(demo) : 0;
 }
 
 static void stop_clients(struct demo *demo)
@@ -310,6 +369,14 @@ static void tell_cpu(const struct demo *demo)
 	       frames * 1e9 / (double)(b->now_ns - a->now_ns), whole_ms, source_ms, demo->source, whole_ms - source_ms);
 }
 
+static void tell_size(const struct demo *demo)
+{
+	printf("\nSize: changed to %ux%u while they read, as `lumaring set` does it; all of them went on with it. "
+	       "There\n"
+	       "was no frame for %.1f ms, where one comes every %.1f ms.\n",
+	       SMALL_WIDTH, SMALL_HEIGHT, (double)demo->gap_us / 1e3, demo->frame_duration_us / 1e3);
+}
+
 /* Only what was really compared is claimed. */
 static bool tell_pixels(const struct demo *demo)
 {
@@ -339,11 +406,13 @@ static int tell(const struct demo *demo)
 	const struct figures *first = demo->children[IN_ORDER].figures;
 	bool good = true;
 
-	printf("\nWhat was seen, of an image of %ux%u:\n", first->image_width, first->image_height);
+	printf("\nWhat was seen, of an image of %ux%u at first:\n", first->image_width, first->image_height);
 	for (int m = 0; m < MANNERS; m++)
 		good = tell_account(demo, (enum manner)m) && good;
 	tell_latency(demo);
 	tell_cpu(demo);
+	if (demo->synthetic)
+		tell_size(demo);
 	good = tell_pixels(demo) && good;
 	for (int m = 0; m < MANNERS; m++)
 		good = good && !demo->children[m].failed;

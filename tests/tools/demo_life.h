@@ -41,8 +41,9 @@ struct figures {
 	uint64_t sequence_first, sequence_last, publication_first, publication_last;
 	uint64_t published; /* in order only: what the ring said when the last frame was read */
 	uint64_t bytes_checked, frames_wrong, frames_stale, frames_copied;
-	uint32_t width, height, image_width, image_height;
-	char text[320]; /* why it failed */
+	uint32_t width, height, image_width, image_height; /* at first */
+	uint32_t last_image_width;                         /* atomic */
+	char text[320];                                    /* why it failed */
 	uint32_t samples_ns[SAMPLES_MAX];
 };
 
@@ -141,6 +142,7 @@ static void count_frame(struct figures *f, const struct lumaring_frame *frame, u
 		f->width = frame->width;
 		f->height = frame->height;
 	}
+	__atomic_store_n(&f->last_image_width, frame->image_width, __ATOMIC_RELAXED); /* read in wait_for_size() */
 	f->sequence_last = frame->sequence;
 	f->publication_last = frame->publication;
 	for (unsigned cause = 0; cause < LUMARING_MISSED_CAUSES; cause++)
