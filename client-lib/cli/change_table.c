@@ -3,6 +3,7 @@
 #include "change_table.h"
 
 #include <errno.h>
+#include <stddef.h>
 #include <string.h>
 
 #include "control_table.h"
@@ -11,9 +12,11 @@
 #include "table.h"
 #include "words.h"
 
-static int check_control(const struct words_control *w, const cJSON *range, double value)
+/* An exposure lasts no longer than the frame, so that a new rate brings a new maximum. */
+static int check_control(const struct words_control *w, const cJSON *range, double value, uint32_t frame_us)
 {
-	const double min = json_number(range, "minimum"), max = json_number(range, "maximum");
+	const bool of_frame = frame_us > 0 && w->offset == offsetof(struct lumaring_controls, exposure_us);
+	const double min = json_number(range, "minimum"), max = of_frame ? frame_us : json_number(range, "maximum");
 
 	if (!range) {
 		talk("this source has no --%s: 'lumaring capabilities' lists what it has", w->word);
@@ -26,7 +29,7 @@ static int check_control(const struct words_control *w, const cJSON *range, doub
 	return -ERANGE;
 }
 
-int change_table_check(const char *json, const struct lumaring_controls *controls)
+int change_table_check(const char *json, const struct lumaring_controls *controls, uint32_t frame_us)
 {
 	cJSON *root = cJSON_ParseWithOpts(json, NULL, true);
 	int r = cJSON_IsObject(root) ? 0 : control_table_no_sense();
@@ -36,7 +39,7 @@ int change_table_check(const char *json, const struct lumaring_controls *control
 
 		memcpy(&value, (const char *)controls + w->offset, sizeof(value));
 		if (value != LUMARING_KEEP)
-			r = check_control(w, json_get(json_get(root, "controls"), w->name), (double)value);
+			r = check_control(w, json_get(json_get(root, "controls"), w->name), (double)value, frame_us);
 	}
 	cJSON_Delete(root);
 	return r;
@@ -60,10 +63,15 @@ static void print_names(const char *before, const cJSON *names, FILE *file)
 static void print_gap(const cJSON *applied, FILE *file)
 {
 	const cJSON *us = json_get(applied, "gap_us");
+	const double frames = json_number(applied, "gap_frames");
 
-	if (cJSON_IsNumber(us))
-		fprintf(file, "no frame for %.1f ms, %.0f frames long\n", us->valuedouble / 1000,
-			json_number(applied, "gap_frames"));
+	if (!cJSON_IsNumber(us))
+		return;
+	fprintf(file, "no frame for %.1f ms, ", us->valuedouble / 1000);
+	if (frames < 1)
+		fprintf(file, "less than the time of one\n");
+	else
+		fprintf(file, "the time of %.0f\n", frames);
 }
 
 static void print_applied(const cJSON *applied, bool dry_run, FILE *file)

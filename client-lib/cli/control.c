@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "json.h"
 #include "output.h"
 #include "session.h"
 #include "stop.h"
@@ -56,6 +57,22 @@ static void show_error(const struct lumaring_control *control)
 	free(json);
 }
 
+/* The sentence that the library makes of the faults of configuration files has room for the first. */
+static bool tell_faults(const struct lumaring_control *control)
+{
+	cJSON *root = cJSON_ParseWithOpts(lumaring_control_error_json(control), NULL, true);
+	bool told = false;
+
+	for (const cJSON *fault = json_first(root, "faults"); fault; fault = fault->next) {
+		if (!cJSON_IsString(fault))
+			continue;
+		talk("%s", fault->valuestring);
+		told = true;
+	}
+	cJSON_Delete(root);
+	return told;
+}
+
 int control_failure(const struct options *options, const struct lumaring_control *control, int error)
 {
 	const char *text = lumaring_control_error_text(control);
@@ -64,7 +81,10 @@ int control_failure(const struct options *options, const struct lumaring_control
 		return session_exit_code(error);
 	if (options->json && lumaring_control_error_name(control)[0])
 		show_error(control);
-	talk("%s", text[0] ? text : lumaring_strerror(error));
+	if (error == -EUCLEAN && tell_faults(control))
+		talk("nothing was changed");
+	else
+		talk("%s", text[0] ? text : lumaring_strerror(error));
 	return error == -EINTR ? CODE_FAILED : session_exit_code(error);
 }
 

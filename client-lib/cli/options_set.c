@@ -69,7 +69,7 @@ static int parse_shutter(const char *text, int64_t *ret_us)
 static int parse_factor(const char *name, const char *text, int64_t min, int64_t max, int64_t *ret_milli)
 {
 	if (value_decimal(text, 3, min, max, ret_milli) < 0) {
-		talk("--%s is '%s'; it must be a number from %g to %g, such as %s", name, text, (double)min / 1000,
+		talk("--%s is '%s'; it must be a number from %.7g to %.7g, such as %s", name, text, (double)min / 1000,
 		     (double)max / 1000, min < 0 ? "-0.5" : "1.5");
 		return -EINVAL;
 	}

@@ -4,6 +4,7 @@
  * for a region, in this order. What can be known to be refused later is refused before anything is changed.
  */
 #include <errno.h>
+#include <stdio.h>
 
 #include "change_table.h"
 #include "control.h"
@@ -28,7 +29,7 @@ static int check_controls(const struct options *options, struct lumaring_control
 
 	if (code != CODE_OK)
 		return code;
-	r = change_table_check(json, &options->set.controls);
+	r = change_table_check(json, &options->set.controls, options->set.max_us);
 	return r < 0 ? session_exit_code(r) : CODE_OK;
 }
 
@@ -65,13 +66,28 @@ static int configure(const struct options *options, struct lumaring_control *con
 	return show_applied(options, lumaring_control_reply(control));
 }
 
+/* In the words and units of the options rather than in the daemon's, where the capabilities tell why. */
+static int controls_refused(const struct options *options, struct lumaring_control *control, int error)
+{
+	char text[320];
+	const char *json;
+
+	if (options->json || (error != -ERANGE && error != -ENOTSUP))
+		return control_failure(options, control, error);
+	snprintf(text, sizeof(text), "%s", lumaring_control_error_text(control));
+	if (lumaring_control_call(control, "GetCapabilities", NULL, control_timeout_ms(options), &json) < 0 ||
+	    change_table_check(json, &options->set.controls, 0) == 0)
+		talk("%s", text);
+	return session_exit_code(error);
+}
+
 static int set_controls(const struct options *options, struct lumaring_control *control)
 {
 	struct page page;
 	int r = lumaring_set_controls(control, &options->set.controls, control_timeout_ms(options), NULL);
 
 	if (r < 0)
-		return control_failure(options, control, r);
+		return controls_refused(options, control, r);
 	if (options->json)
 		return control_show_json(lumaring_control_reply(control));
 	r = page_begin(&page);

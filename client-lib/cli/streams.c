@@ -88,11 +88,14 @@ int region_run(const struct options *options)
 	struct value_region region;
 	int code;
 
-	if (!stream || !text || value_region(text, &region, NULL) < 0) {
-		talk("say which stream, and its region: lumaring region STREAM X,Y,WIDTH,HEIGHT in pixels, each 0 to "
-		     "%u, or in "
-		     "fractions of the image, such as 0.25,0.25,0.5,0.5",
-		     UINT16_MAX);
+	if (!stream || !text) {
+		talk("say which stream, and its region: lumaring region STREAM X,Y,WIDTH,HEIGHT");
+		return CODE_USAGE;
+	}
+	if (value_region(text, &region, NULL) < 0) {
+		talk("the region is '%s'; it must be X,Y,WIDTH,HEIGHT in pixels, each 0 to %u, or in fractions of the "
+		     "image, such as 0.25,0.25,0.5,0.5",
+		     text, UINT16_MAX);
 		return CODE_USAGE;
 	}
 	code = control_open(options, &control);

@@ -122,8 +122,12 @@ def test_refused_changes():
         code, _, talk = run(daemon, "set", "--pixel-format", "NOPE", "--width", 64, "--height", 64)
         assert code in (USAGE, REFUSED) and "pixel_format" in talk and talk.count("\n") == 1, (code, talk)
         bad(daemon, USAGE, "--gain 17 is out of range: 1 to 16", "set", "--gain", 17, "--width", 64, "--height", 64)
-        bad(daemon, USAGE, "analogue_gain_milli 17000 is out of range: 1000 to 16000", "set", "--gain", 17)
-        bad(daemon, REFUSED, "contrast", "set", "--contrast", 1)
+        bad(daemon, USAGE, "--gain 17 is out of range: 1 to 16", "set", "--gain", 17)
+        out = bad(daemon, USAGE, "analogue_gain_milli 17000 is out of range: 1000 to 16000", "set", "--gain", 17, "--json")
+        assert json.loads(out)["error"] == "io.lumaring.Camera.OutOfRange", out
+        bad(daemon, REFUSED, "this source has no --contrast", "set", "--contrast", 1)
+        bad(daemon, USAGE, "--shutter 10001 is out of range: 1 to 10000", "set", "--shutter", 10001)
+        bad(daemon, USAGE, "--shutter 9000 is out of range: 1 to 5000", "set", "--shutter", 9000, "--framerate", 200)
         bad(daemon, REFUSED, "there is no stream \"bal\", only main, ball", "region", "bal", "0,0,1,1")
         bad(daemon, USAGE, "region", "region", "ball", "600,0,64,64")
         bad(daemon, REFUSED, "there is a stream \"ball\" already", "streams", "add", "ball")
@@ -160,6 +164,19 @@ def test_controls():
         assert good(daemon, "get", "auto-exposure") == "on\n"
         controls = json.loads(good(daemon, "set", "--gain", 3, "--auto-exposure", "off", "--json"))["controls"]
         assert controls == value(daemon, "controls"), controls
+
+
+def test_rate_and_exposure_at_once():
+    """The exposure that the new rate has room for; and one that a later rate has none for starts again, shortened."""
+    with configured("rates") as daemon:
+        daemon.wait_ready()
+        good(daemon, "set", "--framerate", 10, "--shutter", 50000, "--save")
+        assert good(daemon, "get", "shutter") == "50000\n"
+        good(daemon, "set", "--framerate", 100, "--save")
+        assert good(daemon, "get", "shutter") == "10000\n"
+        again(daemon)
+        assert (good(daemon, "get", "shutter"), good(daemon, "get", "framerate")) == ("10000\n", "100\n")
+        assert "exposure_us 50000 is longer than a frame is at this rate, using 10000" in daemon.log(), daemon.log()
 
 
 def test_regions():
