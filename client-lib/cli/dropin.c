@@ -195,10 +195,9 @@ void dropin_set_bool(struct dropin *dropin, const char *key, bool value)
 	set(dropin, key, cJSON_CreateBool(value));
 }
 
-void dropin_remove(struct dropin *dropin, const char *key)
+void dropin_set_default(struct dropin *dropin, const char *key)
 {
-	note(dropin, key);
-	cJSON_DeleteItemFromObjectCaseSensitive(dropin->values, key);
+	set(dropin, key, cJSON_CreateNull());
 }
 
 /* One stream as the configuration has it: what is all zeros follows the image, and is left out. */

@@ -23,7 +23,7 @@ struct dropin {
 	int fd;        /* of the directory, locked */
 	unsigned mode; /* of the file */
 	cJSON *values;
-	const char *set[DROPIN_KEYS_MAX]; /* keys that were set, or removed, as they were given */
+	const char *set[DROPIN_KEYS_MAX]; /* keys that were set, as they were given */
 	unsigned set_count;
 };
 
@@ -33,11 +33,12 @@ struct dropin {
  */
 int dropin_begin(struct dropin *dropin, const char *directory, const char *camera);
 
-/* Set or remove a key, of static storage. Each failure shows in dropin_end(). */
+/* Set a key, of static storage; to its default: whatever files that are read before say. Each failure shows when it is
+ * written. */
 void dropin_set_text(struct dropin *dropin, const char *key, const char *text);
 void dropin_set_number(struct dropin *dropin, const char *key, int64_t number);
 void dropin_set_bool(struct dropin *dropin, const char *key, bool value);
-void dropin_remove(struct dropin *dropin, const char *key);
+void dropin_set_default(struct dropin *dropin, const char *key);
 
 /* All shared streams, as GetConfiguration tells them. */
 void dropin_set_streams(struct dropin *dropin, const cJSON *streams);

@@ -126,8 +126,8 @@ static void put_exposure(struct dropin *dropin, const struct lumaring_controls *
 	else if (fixed)
 		dropin_set_bool(dropin, "auto_exposure", false);
 	if (c->auto_exposure == 1 && !fixed) {
-		dropin_remove(dropin, "exposure_us");
-		dropin_remove(dropin, "analogue_gain_milli");
+		dropin_set_default(dropin, "exposure_us");
+		dropin_set_default(dropin, "analogue_gain_milli");
 	}
 }
 

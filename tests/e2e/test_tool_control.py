@@ -179,6 +179,15 @@ def test_rate_and_exposure_at_once():
         assert "exposure_us 50000 is longer than a frame is at this rate, using 10000" in daemon.log(), daemon.log()
 
 
+def test_auto_exposure_ends_what_other_files_say():
+    """Both at once keep a daemon from starting."""
+    with configured("fixed", exposure_us=3000, analogue_gain_milli=2000) as daemon:
+        daemon.wait_ready()
+        good(daemon, "set", "--auto-exposure", "on", "--save")
+        again(daemon)
+        assert (good(daemon, "get", "auto-exposure"), good(daemon, "get", "gain")) == ("on\n", "1\n")
+
+
 def test_regions():
     with camera("--stream", "main", "--stream", "ball=0,0,64,64") as daemon:
         daemon.wait_ready()

@@ -132,16 +132,15 @@ static void test_merged(void **state)
 	dropin_set_number(&dropin, "exposure_us", INT64_C(3600000000));
 	dropin_set_number(&dropin, "brightness_milli", -1000);
 	dropin_set_bool(&dropin, "auto_exposure", false);
-	dropin_remove(&dropin, "slots");
-	dropin_remove(&dropin, "nothing");
+	dropin_set_default(&dropin, "slots");
 	dropin_set_number(&dropin, "brightness_milli", -1000);
-	assert_int_equal(dropin.set_count, 7);
+	assert_int_equal(dropin.set_count, 6);
 	assert_string_equal(dropin.set[0], "size");
 	assert_int_equal(dropin_write(&dropin), 0);
 	dropin_end(&dropin);
 	assert_string_equal(
 		get(), "{\"later\":[1.5,{}],\"size\":\"640x480\",\"framerate\":\"15-56\",\"exposure_us\":3600000000,"
-		       "\"auto_exposure\":false,\"brightness_milli\":-1000}");
+		       "\"auto_exposure\":false,\"slots\":null,\"brightness_milli\":-1000}");
 	assert_int_equal(stat(file, &status), 0);
 	assert_int_equal(status.st_mode & 07777, 0640);
 	/* Again: what stands there is as before. */
