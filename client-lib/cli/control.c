@@ -5,12 +5,15 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "json.h"
 #include "output.h"
 #include "session.h"
 #include "stop.h"
 
+#define BUSY_MIN_US 1000.0 /* between two attempts */
+#define BUSY_MAX_US 500000.0
 #define TIMEOUT_MS 10000 /* a camera may be stopped and started in between */
 
 static int attempt_open(const struct options *options, const struct lumaring_options *how, void *result)
@@ -88,10 +91,36 @@ int control_failure(const struct options *options, const struct lumaring_control
 	return error == -EINTR ? CODE_FAILED : session_exit_code(error);
 }
 
+bool control_again(const struct options *options, const struct lumaring_control *control, int error,
+		   struct control_patience *patience)
+{
+	struct timespec pause;
+	double us;
+	cJSON *root;
+
+	if (error != -EBUSY || !lumaring_control_error_name(control)[0] || stop_signal())
+		return false;
+	if (patience->since_ns == 0)
+		patience->since_ns = session_now_ns();
+	if (session_now_ns() - patience->since_ns >= (uint64_t)options->wait_ms * 1000000)
+		return false;
+	root = cJSON_ParseWithOpts(lumaring_control_error_json(control), NULL, true);
+	us = json_number(root, "retry_after_us");
+	cJSON_Delete(root);
+	us = us < BUSY_MIN_US ? BUSY_MIN_US : us > BUSY_MAX_US ? BUSY_MAX_US : us;
+	pause = (struct timespec){ .tv_nsec = (long)us * 1000 };
+	nanosleep(&pause, NULL);
+	return true;
+}
+
 int control_call(const struct options *options, struct lumaring_control *control, const char *method,
 		 const char *parameters, const char **ret_json)
 {
-	const int r = lumaring_control_call(control, method, parameters, control_timeout_ms(options), ret_json);
+	struct control_patience patience = { 0 };
+	int r;
 
+	do
+		r = lumaring_control_call(control, method, parameters, control_timeout_ms(options), ret_json);
+	while (control_again(options, control, r, &patience));
 	return r < 0 ? control_failure(options, control, r) : CODE_OK;
 }

@@ -16,6 +16,18 @@ int control_open(const struct options *options, struct lumaring_control **ret_co
 /* What a call may take. */
 int control_timeout_ms(const struct options *options);
 
+/* Of one call that is made again and again; zero-initialise. */
+struct control_patience {
+	uint64_t since_ns; /* the first time that the daemon was busy, 0: not yet */
+};
+
+/*
+ * After a call that ended with `error`: was the daemon busy with another change, and is there time left to wait for it?
+ * Then true, after the pause that the daemon wished for.
+ */
+bool control_again(const struct options *options, const struct lumaring_control *control, int error,
+		   struct control_patience *patience);
+
 /* Say what a call failed with; the exit code for it. */
 int control_failure(const struct options *options, const struct lumaring_control *control, int error);
 

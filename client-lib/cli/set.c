@@ -51,6 +51,7 @@ static int configure(const struct options *options, struct lumaring_control *con
 	struct lumaring_configuration wanted = LUMARING_CONFIGURATION_INIT;
 	const uint32_t flags = (set->dry_run ? LUMARING_DRY_RUN : 0) | (set->strict ? LUMARING_STRICT : 0);
 	const struct lumaring_applied *applied;
+	struct control_patience patience = { 0 };
 	int r;
 
 	wanted.width = set->width;
@@ -58,7 +59,9 @@ static int configure(const struct options *options, struct lumaring_control *con
 	wanted.frame_duration_min_us = set->min_us;
 	wanted.frame_duration_max_us = set->max_us;
 	wanted.pixel_format = set->pixel_format;
-	r = lumaring_configure(control, &wanted, flags, control_timeout_ms(options), &applied);
+	do
+		r = lumaring_configure(control, &wanted, flags, control_timeout_ms(options), &applied);
+	while (control_again(options, control, r, &patience));
 	if (r < 0)
 		return control_failure(options, control, r);
 	*ret_applied = *applied;

@@ -71,11 +71,14 @@ int streams_set_region(const struct options *options, struct lumaring_control *c
 		       const struct value_region *region)
 {
 	struct lumaring_region wanted, got;
+	struct control_patience patience = { 0 };
 	int r, code = to_pixels(options, control, region, &wanted);
 
 	if (code != CODE_OK)
 		return code;
-	r = lumaring_set_stream_region(control, stream, &wanted, control_timeout_ms(options), &got);
+	do
+		r = lumaring_set_stream_region(control, stream, &wanted, control_timeout_ms(options), &got);
+	while (control_again(options, control, r, &patience));
 	if (r < 0)
 		return control_failure(options, control, r);
 	return options->json ? control_show_json(lumaring_control_reply(control)) : show_region(stream, &got);
@@ -242,19 +245,26 @@ static int done(const struct options *options, struct lumaring_control *control)
 
 static int add(const struct options *options, struct lumaring_control *control, struct streams_spec *spec)
 {
+	struct control_patience patience = { 0 };
 	int r, code = spec->has_region ? to_pixels(options, control, &spec->region, &spec->stream.region) : CODE_OK;
 
 	if (code != CODE_OK)
 		return code;
-	r = lumaring_add_stream(control, &spec->stream, control_timeout_ms(options));
+	do
+		r = lumaring_add_stream(control, &spec->stream, control_timeout_ms(options));
+	while (control_again(options, control, r, &patience));
 	return r < 0 ? control_failure(options, control, r) : done(options, control);
 }
 
 static int remove_one(const struct options *options, struct lumaring_control *control, const char *name)
 {
 	const uint32_t flags = options->force ? LUMARING_FORCE : 0;
-	int code, r = lumaring_remove_stream(control, name, flags, control_timeout_ms(options));
+	struct control_patience patience = { 0 };
+	int code, r;
 
+	do
+		r = lumaring_remove_stream(control, name, flags, control_timeout_ms(options));
+	while (control_again(options, control, r, &patience));
 	if (r == 0)
 		return done(options, control);
 	code = control_failure(options, control, r);

@@ -97,6 +97,18 @@ def test_size_and_rate():
         assert value(daemon, "configuration") == before
 
 
+def test_a_busy_daemon_is_waited_for():
+    """More changes of size than a second allows, and several at once."""
+    with camera("--size-change-rate", 10) as daemon:
+        daemon.wait_ready()
+        sizes = [(width, 48) for width in range(64, 96, 2)]
+        for width, height in sizes:
+            good(daemon, "set", "--width", width, "--height", height, "--wait", DEADLINE_S)
+        tools = [daemon.tool("set", "--width", width, "--height", height, "--wait", DEADLINE_S) for width, height in sizes]
+        for tool in tools:
+            assert (tool.communicate(timeout=DEADLINE_S)[1], tool.returncode) == (b"", 0)
+
+
 def test_example():
     with camera() as daemon:
         daemon.wait_ready()
