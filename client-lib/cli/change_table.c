@@ -3,7 +3,6 @@
 #include "change_table.h"
 
 #include <errno.h>
-#include <stddef.h>
 #include <string.h>
 
 #include "control_table.h"
@@ -12,11 +11,9 @@
 #include "table.h"
 #include "words.h"
 
-/* An exposure lasts no longer than the frame, so that a new rate brings a new maximum. */
-static int check_control(const struct words_control *w, const cJSON *range, double value, uint32_t frame_us)
+static int check_control(const struct words_control *w, const cJSON *range, double value)
 {
-	const bool of_frame = frame_us > 0 && w->offset == offsetof(struct lumaring_controls, exposure_us);
-	const double min = json_number(range, "minimum"), max = of_frame ? frame_us : json_number(range, "maximum");
+	const double min = json_number(range, "minimum"), max = json_number(range, "maximum");
 
 	if (!range) {
 		talk("this source has no --%s: 'lumaring capabilities' lists what it has", w->word);
@@ -29,7 +26,7 @@ static int check_control(const struct words_control *w, const cJSON *range, doub
 	return -ERANGE;
 }
 
-int change_table_check(const char *json, const struct lumaring_controls *controls, uint32_t frame_us)
+int change_table_check(const char *json, const struct lumaring_controls *controls)
 {
 	cJSON *root = cJSON_ParseWithOpts(json, NULL, true);
 	int r = cJSON_IsObject(root) ? 0 : control_table_no_sense();
@@ -39,7 +36,7 @@ int change_table_check(const char *json, const struct lumaring_controls *control
 
 		memcpy(&value, (const char *)controls + w->offset, sizeof(value));
 		if (value != LUMARING_KEEP)
-			r = check_control(w, json_get(json_get(root, "controls"), w->name), (double)value, frame_us);
+			r = check_control(w, json_get(json_get(root, "controls"), w->name), (double)value);
 	}
 	cJSON_Delete(root);
 	return r;

@@ -17,9 +17,9 @@ int change_table_applied(const char *json, bool dry_run, FILE *file);
 int change_table_reload(const char *json, FILE *file);
 
 /*
- * Of GetCapabilities: has the source each of these controls, in its range? `frame_us`: the longest time of a frame as
- * it is to be set before, 0: it stays. 0, or -ENOTSUP, -ERANGE or -EBADMSG after a sentence.
+ * Of GetCapabilities: has the source each of these controls, in its range? 0, or -ENOTSUP, -ERANGE or -EBADMSG after a
+ * sentence.
  */
-int change_table_check(const char *json, const struct lumaring_controls *controls, uint32_t frame_us);
+int change_table_check(const char *json, const struct lumaring_controls *controls);
 
 #endif

@@ -29,7 +29,7 @@ static int check_controls(const struct options *options, struct lumaring_control
 
 	if (code != CODE_OK)
 		return code;
-	r = change_table_check(json, &options->set.controls, options->set.max_us);
+	r = change_table_check(json, &options->set.controls);
 	return r < 0 ? session_exit_code(r) : CODE_OK;
 }
 
@@ -79,7 +79,7 @@ static int controls_refused(const struct options *options, struct lumaring_contr
 		return control_failure(options, control, error);
 	snprintf(text, sizeof(text), "%s", lumaring_control_error_text(control));
 	if (lumaring_control_call(control, "GetCapabilities", NULL, control_timeout_ms(options), &json) < 0 ||
-	    change_table_check(json, &options->set.controls, 0) == 0)
+	    change_table_check(json, &options->set.controls) == 0)
 		talk("%s", text);
 	return session_exit_code(error);
 }
