@@ -186,9 +186,6 @@ static void check_source(const struct config *config, struct config_faults *faul
 		rule(config, faults, "frame_bytes source", alone, config->source);
 	if (config->luma_range)
 		rule(config, faults, "luma_range source", alone, config->source);
-	if (config->layout.name && !strcmp(config->source, "replay"))
-		rule(config, faults, "pixel_format source",
-		     "source replay: the footage says its pixel format itself: leave pixel-format out");
 }
 
 /* Regions, where the size of the image is certain before the source is open; else camera.c finds out. */

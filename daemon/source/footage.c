@@ -159,18 +159,21 @@ static int footage_run(struct feeder *feeder)
 
 /* --- what can change ---------------------------------------------------------------------------------------- */
 
-/* Size and pixel format of the frames that come: false, and the size that must come, as long as no header was read. */
+/* Size and pixel format of the frames that come: false, and those that must come, as long as no header was read. */
 static bool recorded(const struct footage *footage, struct source_settings *ret_settings)
 {
 	uint32_t width, height;
 	enum pixels pixels;
 
-	*ret_settings = (struct source_settings){ .width = footage->width, .height = footage->height };
+	*ret_settings = (struct source_settings){
+		.width = footage->width,
+		.height = footage->height,
+		.layout = footage->layout,
+	};
 	if (!feeder_announced(&footage->feeder, &width, &height, &pixels))
 		return false;
 	ret_settings->width = width;
 	ret_settings->height = height;
-	ret_settings->layout = footage->layout;
 	if (!footage->layout.name)
 		ret_settings->layout = (struct pixels_layout){ pixels_facts(pixels)->name, pixels, PIXELS_CHROMA_NONE };
 	return true;
@@ -203,6 +206,11 @@ void footage_capabilities(const struct source *source, struct source_capabilitie
 	ret_capabilities->mode_count = 1;
 }
 
+static bool is_another_format(const struct source_settings *wanted, const struct source_settings *settings)
+{
+	return wanted->layout.name && (!settings->layout.name || strcmp(wanted->layout.name, settings->layout.name));
+}
+
 int footage_check(const struct source *source, const struct source_settings *wanted,
 		  struct source_settings *ret_settings, struct source_fault *ret_fault)
 {
@@ -211,9 +219,10 @@ int footage_check(const struct source *source, const struct source_settings *wan
 	int rc;
 
 	if (!recorded(footage, &settings) &&
-	    (wanted->layout.name || (wanted->width && wanted->width != settings.width) ||
+	    (is_another_format(wanted, &settings) || (wanted->width && wanted->width != settings.width) ||
 	     (wanted->height && wanted->height != settings.height)))
-		return source_refuse(ret_fault, -ENOTSUP, "size",
+		return source_refuse(ret_fault, -ENOTSUP,
+				     is_another_format(wanted, &settings) ? "pixel_format" : "size",
 				     "%s: nothing has come yet that says what the footage is, and nothing but its rate "
 				     "can change",
 				     footage->name);
@@ -221,7 +230,7 @@ int footage_check(const struct source *source, const struct source_settings *wan
 		return source_refuse(ret_fault, -ENOTSUP, "size",
 				     "%s: the footage has %ux%u pixels, and the source %s does not scale",
 				     footage->name, settings.width, settings.height, footage->kind->name);
-	if (wanted->layout.name && strcmp(wanted->layout.name, settings.layout.name))
+	if (is_another_format(wanted, &settings))
 		return source_refuse(ret_fault, -ENOTSUP, "pixel_format",
 				     "%s: the footage is %s, and the source %s does not convert it", footage->name,
 				     settings.layout.name, footage->kind->name);

@@ -44,7 +44,7 @@ struct footage {
 	char name[FOOTAGE_NAME_BYTES]; /* of the file, for sentences */
 
 	uint32_t width, height;      /* asked for, 0: any */
-	struct pixels_layout layout; /* raw: as asked for */
+	struct pixels_layout layout; /* asked for; name NULL: any */
 	bool loop, fifo;
 
 	/* How a frame lies in the data: the kind's. */

@@ -5,6 +5,7 @@
 #include "source/replay.h"
 
 #include <errno.h>
+#include <string.h>
 
 #include "source/footage.h"
 #include "source/y4m.h"
@@ -43,6 +44,12 @@ static int replay_header(struct footage *footage, const char *line, size_t bytes
 				   footage->name, (unsigned long long)offset, header.width, header.height,
 				   footage->width ? footage->width : header.width,
 				   footage->height ? footage->height : header.height);
+	if (footage->layout.name && strcmp(footage->layout.name, pixels_facts(header.pixels)->name))
+		return feeder_fail(&footage->feeder, -EINVAL,
+				   "%s: byte %llu: the footage is %s and %s was asked for; replay does not convert, "
+				   "leave the pixel format out",
+				   footage->name, (unsigned long long)offset, pixels_facts(header.pixels)->name,
+				   footage->layout.name);
 	rc = replay_set_period(footage, &header, offset);
 	if (rc)
 		return rc;
@@ -102,7 +109,7 @@ static int replay_opened(struct footage *footage, const struct source_config *co
 	size_t bytes;
 	int rc;
 
-	(void)config;
+	footage->layout = config->settings.layout;
 	if (!input->seekable)
 		return 0;
 	rc = input_line(input, Y4M_LINE_MAX, &line, &bytes);

@@ -271,7 +271,7 @@ def test_rules_between_keys():
     refuses('{"source": "raw:-", "size": "64x48"}', "source raw: the frames do not say what they are: give size and "
             "pixel-format")
     refuses('{"source": "raw:-", "pixel_format": "R8"}', "give size and pixel-format")
-    refuses('{"source": "replay:-", "pixel_format": "R8"}', "source replay: the footage says its pixel format itself")
+    accepts('{"source": "replay:-", "pixel_format": "R8"}')  # as with its size, the footage must have it
     for key, value in (("row_bytes", "64"), ("frame_bytes", "64"), ("luma_range", '"full"')):
         refuses('{"source": "synthetic", "%s": %s}' % (key, value), 
                 f"{key}: this is for the source raw alone, not for synthetic")

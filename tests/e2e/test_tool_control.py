@@ -290,6 +290,18 @@ def again(daemon):
     daemon.wait_ready()
 
 
+def test_save_of_footage():
+    """What footage has of itself can be asked for, and saved, and its daemon starts again."""
+    with open("clip.y4m", "wb") as clip:
+        clip.write(b"YUV4MPEG2 W8 H4 F25:1 Cmono\n" + b"FRAME\n" + bytes(32))
+    with configured("footage", source="replay:" + os.path.abspath("clip.y4m"), size="8x4", framerate=25, loop=True) as daemon:
+        daemon.wait_ready()
+        good(daemon, "set", "--pixel-format", "R8", "--width", 8, "--height", 4, "--framerate", 50, "--save")
+        bad(daemon, REFUSED, "the footage is R8", "set", "--pixel-format", "NV12")
+        again(daemon)
+        assert (good(daemon, "get", "pixel-format"), good(daemon, "get", "framerate")) == ("R8\n", "50\n")
+
+
 def test_save_survives_a_restart():
     with configured("kept", streams=[{"name": "main"}, {"name": "ball", "region": "0,0,64,64"}]) as daemon:
         daemon.wait_ready()

@@ -228,7 +228,6 @@ static void test_raw(void **state)
 	expect_bad("--source replay:- --row-bytes 8", "this is for the source raw alone");
 	expect_bad("--source synthetic --frame-bytes 8", "--frame-bytes: this is for the source raw alone, not for synthetic");
 	expect_bad("--source synthetic --luma-range full", "this is for the source raw alone");
-	expect_bad("--source replay:- --pixel-format R8", "leave pixel-format out");
 }
 
 static void test_streams_of_the_file(void **state)

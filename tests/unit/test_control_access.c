@@ -246,6 +246,8 @@ static void test_stranger_answered_once(void **state)
 		TALK(ECHO("a") "\0" ECHO("b") "\0", DENIED(PROBE ".Echo", "video") "\0"),
 		TALK("{\"method\":\"org.varlink.service.GetInfo\"}\n",
 		     DENIED("org.varlink.service.GetInfo", "video") "\n"),
+		TALK(CALL("Change") "\n", DENIED(PROBE ".Change", "operators") "\n"),
+		TALK(CALL("Nothing") "\n", DENIED(PROBE ".Nothing", "video") "\n"),
 		TALK("{\"method\":7}\n", DENIED("", "video") "\n"),
 		TALK("[]\0", DENIED("", "video") "\0"),
 		TALK("nonsense\n", DENIED("", "video") "\n"),

@@ -297,7 +297,12 @@ static void test_silent_pipe(void **state)
 	settings = checked(source, &(struct source_settings){ 0 });
 	assert_int_equal(settings.width, 6);
 	expect_fault(source, (struct source_settings){ .width = 8 }, -ENOTSUP, "size", "nothing has come yet");
-	expect_fault(source, format("R8", 6, 4), -ENOTSUP, "size", "nothing has come yet");
+	expect_fault(source, format("R8", 6, 4), -ENOTSUP, "pixel_format", "nothing has come yet");
+	source_destroy(source);
+	source = open_source(&(struct source_config){ .name = "replay", .path = path, .settings = format("R8", 0, 0) });
+	assert_string_equal(checked(source, &(struct source_settings){ 0 }).layout.name, "R8");
+	checked(source, &(struct source_settings){ .layout = format("R8", 0, 0).layout });
+	expect_fault(source, format("R16", 0, 0), -ENOTSUP, "pixel_format", "nothing has come yet");
 	source_destroy(source);
 	unlink(path);
 }

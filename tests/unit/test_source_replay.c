@@ -350,6 +350,10 @@ static void test_refused_when_opened(void **state)
 	expect_refusal(&config, -EINVAL, "clip.y4m: byte 0: the footage has 4x4 pixels and 4x5 were asked for");
 	config.settings.height = 0;
 	source_destroy(open_source(&config));
+	assert_true(pixels_find_layout("NV12", &config.settings.layout));
+	expect_refusal(&config, -EINVAL, "clip.y4m: byte 0: the footage is R8 and NV12 was asked for");
+	assert_true(pixels_find_layout("R8", &config.settings.layout));
+	source_destroy(open_source(&config));
 	config.path = directory;
 	expect_refusal(&config, -EISDIR, ": is a directory; name a Y4M file");
 	config.path = "/dev/null";
