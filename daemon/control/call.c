@@ -235,11 +235,6 @@ void *control_data(const struct control_call *call)
 	return call->data;
 }
 
-uid_t control_uid(const struct control_call *call)
-{
-	return call->connection->uid;
-}
-
 /* --- requests --- */
 
 /* What a request says. */

@@ -104,8 +104,6 @@ void control_keep(struct control_call *call, void *data, void (*gone)(struct con
 		  void (*room)(struct control_call *call));
 void *control_data(const struct control_call *call); /* NULL before control_keep() */
 
-uid_t control_uid(const struct control_call *call);
-
 /* What went over the socket since it was made. */
 struct control_stats {
 	unsigned connections;         /* that are served now */

@@ -120,7 +120,7 @@ static inline void probe_change(void *owner, struct control_call *call, const st
 {
 	(void)parameters;
 	note(owner, 'c');
-	json_number(control_reply(call), "uid", control_uid(call));
+	json_bool(control_reply(call), "changed", true);
 	control_send(call, false);
 }
 

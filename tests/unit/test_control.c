@@ -105,7 +105,7 @@ static void test_order(void **state)
 	expect_silence(&w, fd);
 	assert_string_equal(w.order, "eleel");
 	answer_kept(&w);
-	EXPECT(&w, fd, "{\"parameters\":{\"kept\":\"it\"}}\n{\"parameters\":{\"uid\":");
+	EXPECT(&w, fd, "{\"parameters\":{\"kept\":\"it\"}}\n{\"parameters\":{\"changed\":");
 	assert_string_equal(w.order, "eleelc");
 	close(fd);
 	close(other);
@@ -128,7 +128,7 @@ static void test_oneway(void **state)
 	answer_kept(&w);
 	turn_some(&w);
 	assert_string_equal(w.order, "clce");
-	EXPECT(&w, fd, "{\"parameters\":{\"uid\":");
+	EXPECT(&w, fd, "{\"parameters\":{\"changed\":");
 	hear(&w, fd, (char[8]){ 0 }, 8);
 	while (w.calls < 4)
 		turn_some(&w);

@@ -27,7 +27,7 @@ static void expect_rights(struct world *w, bool may_read, bool may_change)
 	} else {
 		EXPECT(w, fd, SAID("look") "\n");
 		if (may_change)
-			EXPECT(w, fd, "{\"parameters\":{\"uid\":");
+			EXPECT(w, fd, "{\"parameters\":{\"changed\":");
 		else
 			EXPECT(w, fd, DENIED(PROBE ".Change", "operators") "\n");
 	}
@@ -180,8 +180,8 @@ static void test_real_groups(void **state)
 	} people[] = {
 		{ OTHERS, VIDEO, SAID("look") "\n" DENIED(PROBE ".Change", "operators") "\n" },
 		{ VIDEO, OTHERS, SAID("look") "\n" DENIED(PROBE ".Change", "operators") "\n" },
-		{ OTHERS, OPERATORS, SAID("look") "\n{\"parameters\":{\"uid\":1234}}\n" },
-		{ OPERATORS, OTHERS, SAID("look") "\n{\"parameters\":{\"uid\":1234}}\n" },
+		{ OTHERS, OPERATORS, SAID("look") "\n{\"parameters\":{\"changed\":true}}\n" },
+		{ OPERATORS, OTHERS, SAID("look") "\n{\"parameters\":{\"changed\":true}}\n" },
 		{ OTHERS, OTHERS, DENIED(PROBE ".Echo", "video") "\n" },
 	};
 	struct world w;

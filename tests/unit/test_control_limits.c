@@ -438,7 +438,7 @@ static void test_slow_request(void **state)
 	turn_some(&w);
 	now_ns += 5 * NS_PER_SECOND - 1;
 	SAY(fd, "\"method\":\"" PROBE ".Change\"}\0");
-	EXPECT(&w, fd, "{\"parameters\":{\"uid\":");
+	EXPECT(&w, fd, "{\"parameters\":{\"changed\":");
 	now_ns += 60 * NS_PER_SECOND;
 	turn_some(&w);
 	SAY(fd, ECHO("on") "\0");
