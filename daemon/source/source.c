@@ -50,7 +50,9 @@ const char *const source_control_names[SOURCE_CONTROLS] = {
 	[SOURCE_EXPOSURE_US] = "exposure_us",           [SOURCE_ANALOGUE_GAIN_MILLI] = "analogue_gain_milli",
 	[SOURCE_AUTO_EXPOSURE] = "auto_exposure",       [SOURCE_EXPOSURE_VALUE_MILLI] = "exposure_value_milli",
 	[SOURCE_BRIGHTNESS_MILLI] = "brightness_milli", [SOURCE_CONTRAST_MILLI] = "contrast_milli",
-	[SOURCE_SHARPNESS_MILLI] = "sharpness_milli",
+	[SOURCE_SHARPNESS_MILLI] = "sharpness_milli",   [SOURCE_SCALER_CROP_X] = "scaler_crop_x",
+	[SOURCE_SCALER_CROP_Y] = "scaler_crop_y",       [SOURCE_SCALER_CROP_WIDTH] = "scaler_crop_width",
+	[SOURCE_SCALER_CROP_HEIGHT] = "scaler_crop_height",
 };
 
 int source_refuse(struct source_fault *ret_fault, int error, const char *field, const char *format, ...)
@@ -115,6 +117,18 @@ void source_get_controls(const struct source *source, struct source_controls *re
 	*ret_controls = (struct source_controls){ 0 };
 	if (source->operations->controls)
 		source->operations->controls(source, ret_controls);
+}
+
+void source_get_report(const struct source *source, struct source_report *ret_report)
+{
+	*ret_report = (struct source_report){ 0 };
+	if (source->operations->report)
+		source->operations->report(source, ret_report);
+}
+
+unsigned source_get_cameras(const struct source *source, struct source_identity *ret_cameras, unsigned max)
+{
+	return source->operations->cameras ? source->operations->cameras(source, ret_cameras, max) : 0;
 }
 
 int source_start(struct source *source)

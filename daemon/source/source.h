@@ -49,6 +49,8 @@ struct source_frame {
 	/* What it was taken with; 0: unknown. The duration is the time since the frame before, but where the rate
 	 * changed or the source began anew. */
 	uint32_t frame_duration_us, exposure_us, analogue_gain_milli;
+	uint32_t sensor_clock; /* enum lumaring_clock, of sensor_ns: what is unknown at first may become known */
+	bool damaged;          /* the camera says so: it is counted, never read */
 	uint32_t lost[LUMARING_LOST_CAUSES]; /* lost between the frame before and this one, by cause; only causes that
 						take no sequence */
 };
@@ -90,10 +92,15 @@ enum source_control {
 	SOURCE_BRIGHTNESS_MILLI,
 	SOURCE_CONTRAST_MILLI,
 	SOURCE_SHARPNESS_MILLI,
+	/* The part of the sensor that becomes the image, in its own pixels; what is not given of the four stays. */
+	SOURCE_SCALER_CROP_X,
+	SOURCE_SCALER_CROP_Y,
+	SOURCE_SCALER_CROP_WIDTH,
+	SOURCE_SCALER_CROP_HEIGHT,
 	SOURCE_CONTROLS,
 };
 
-/* "exposure_us" ..., as in the interface io.lumaring.Camera. */
+/* "exposure_us" ... "scaler_crop_x" ..., as in the interface io.lumaring.Camera. */
 extern const char *const source_control_names[SOURCE_CONTROLS];
 
 struct source_controls {
@@ -129,6 +136,35 @@ struct source_capabilities {
 	bool paces;   /* the rate can change */
 };
 
+/* A camera of this machine. */
+struct source_identity {
+	char id[128];      /* as --source libcamera:ID names it; the same after a restart */
+	char model[64];    /* of the sensor or the device, "": not known */
+	char location[16]; /* "front", "back", "external", "": not known */
+};
+
+#define SOURCE_CAMERAS_MAX 16u
+
+/* How a source that has a device works just now, for people; what it does not have is 0 or "". */
+struct source_report {
+	char library[32];        /* "libcamera 0.7.1" */
+	char camera[128];        /* id */
+	char state[16];          /* "absent", "ready", "running", "stuck" */
+	char state_reason[256];  /* one sentence, "": nothing is wrong */
+	char format[24];         /* as the library calls it */
+	char memory[48];         /* "dma-heap system", "the driver's" */
+	char memory_reason[512]; /* why this and not another, one sentence each */
+	bool memory_chosen_by_measurement;
+	uint64_t cached_copy_ns, uncached_copy_ns; /* as measured at start, 0: not */
+	unsigned buffer_count;
+	uint64_t buffer_bytes;        /* of one */
+	uint64_t completed;           /* requests, since the start */
+	uint64_t restarts;            /* of a capture that stood still */
+	uint64_t losses;              /* how often the camera went away */
+	uint64_t callback_longest_ns; /* the longest time inside of the library's thread */
+	uint32_t sensor_clock;        /* enum lumaring_clock */
+};
+
 /* Why something that was asked for is refused. */
 struct source_fault {
 	char field[40];                  /* "size.width", "exposure_us" ...; "": all of it */
@@ -138,10 +174,17 @@ struct source_fault {
 
 /* --- opening ------------------------------------------------------------------------------------------------ */
 
+enum source_memory {
+	SOURCE_MEMORY_AUTO, /* whichever reads faster, by measurement */
+	SOURCE_MEMORY_CACHED,
+	SOURCE_MEMORY_UNCACHED,
+};
+
 /* What the command line and the configuration say; every source reads what concerns it. */
 struct source_config {
 	const char *name;                    /* "libcamera", "replay", "raw", "synthetic" */
-	const char *path;                    /* replay, raw: file, FIFO, or "-" for standard input */
+	const char *path;                    /* replay, raw: file, FIFO, or "-" for standard input; libcamera: id,
+						index in order of ids, model or location, "": the first */
 	struct source_settings settings;     /* adjusted as check() says */
 	uint32_t row_bytes;                  /* raw: from one row to the next, 0: what the pixels take */
 	uint64_t frame_bytes;                /* raw: from one frame to the next, 0: rows and colour */
@@ -149,6 +192,13 @@ struct source_config {
 	bool unpaced;                        /* as fast as frames are taken */
 	bool loop;             /* replay, raw: a file begins again at its end, a FIFO waits for its next writer */
 	unsigned buffer_count; /* capture buffers, 0: SOURCE_BUFFERS */
+	/* libcamera alone. */
+	enum source_memory memory;
+	uint32_t sensor_width, sensor_height, sensor_depth; /* mode of the sensor; 0: the library's choice */
+	/* How long it takes to copy out of an image what is wanted of it; for SOURCE_MEMORY_AUTO, NULL: cannot be
+	 * told. Any thread, as long as the source lives. */
+	uint64_t (*copy_ns)(const void *owner, const uint8_t *image, const struct source_format *format);
+	const void *copy_owner;
 };
 
 #define SOURCE_BUFFERS 6u
@@ -192,11 +242,18 @@ struct source_operations {
 	/* Take the next event: 0, or -EAGAIN when there is none. The descriptor is then not readable, but for a ring
 	 * that comes late of an event that was fetched already: it costs one more look. Never blocks. */
 	int (*fetch)(struct source *source, struct source_event *ret_event);
-	/* Give a frame's buffer back, in any order. Never blocks. */
+	/* Before the image of a fetched frame is read, by however many threads; release() ends it. On failure it must
+	 * not be read. NULL: nothing to do. */
+	int (*begin_read)(struct source *source, unsigned buffer);
+	/* Give a frame's buffer back, in any order, all threads done with it. Never blocks. */
 	void (*release)(struct source *source, unsigned buffer);
 	/* True: like a camera, a frame that comes too late is worth nothing, and old ones are skipped for new ones.
 	 * False: every frame counts and the source waits. */
 	bool (*is_live)(const struct source *source);
+	/* NULL: there is nothing to report. */
+	void (*report)(const struct source *source, struct source_report *ret_report);
+	/* All cameras that were there when it looked last, sorted by id; how many, up to max. NULL: its own alone. */
+	unsigned (*cameras)(const struct source *source, struct source_identity *ret_cameras, unsigned max);
 	/* Stop and free; blocks until its thread has ended (at once, also when it reads from a silent pipe). */
 	void (*destroy)(struct source *source);
 };
@@ -224,6 +281,8 @@ int source_set_controls(struct source *source, const struct source_controls *wan
 			struct source_controls *ret_controls, struct source_fault *ret_fault);
 void source_get_controls(const struct source *source, struct source_controls *ret_controls);
 int source_start(struct source *source);
+void source_get_report(const struct source *source, struct source_report *ret_report);
+unsigned source_get_cameras(const struct source *source, struct source_identity *ret_cameras, unsigned max);
 
 enum source_step { SOURCE_STEP_STOP, SOURCE_STEP_CONFIGURE, SOURCE_STEP_START };
 
@@ -250,6 +309,11 @@ static inline int source_fd(const struct source *source)
 static inline int source_fetch(struct source *source, struct source_event *ret_event)
 {
 	return source->operations->fetch(source, ret_event);
+}
+
+static inline int source_begin_read(struct source *source, unsigned buffer)
+{
+	return source->operations->begin_read ? source->operations->begin_read(source, buffer) : 0;
 }
 
 static inline void source_release(struct source *source, unsigned buffer)
