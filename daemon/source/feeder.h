@@ -22,7 +22,7 @@
 
 #include "base/clock.h"
 #include "base/limits.h"
-#include "source/source.h"
+#include "source/wish.h"
 
 #define FEEDER_PADDING 0xa5
 #define FEEDER_STRIDE(row_bytes) (((row_bytes) + 32u + 63u) / 64u * 64u)
@@ -45,11 +45,6 @@ struct feeder_buffer {
 	struct source_format format; /* that its padding lies around */
 };
 
-struct feeder_wish {
-	uint64_t frame_duration_min_ns, frame_duration_max_ns; /* 0: as the source likes */
-	struct source_controls controls;
-};
-
 struct feeder {
 	struct source source; /* stays first: the operations get its address */
 	int ready_fd;         /* consumer's: readable while the queue has something */
@@ -64,13 +59,10 @@ struct feeder {
 	pthread_t thread;
 	bool launched, unpaced;
 
-	/* Owner to producer. Of three wishes one is the owner's to write, one the producer's, and one lies between. */
-	struct feeder_wish wished; /* the newest, for the owner to look at */
-	struct feeder_wish wishes[3];
-	unsigned owner_wish, producer_wish;
-	uint32_t middle_wish; /* atomic: index, and FEEDER_FRESH until the producer took it */
-	uint64_t run;         /* atomic: 0 not started yet, odd running, else stopped */
-	bool finishing;       /* atomic */
+	/* Owner to producer. */
+	struct wish_exchange wishes;
+	uint64_t run;   /* atomic: 0 not started yet, odd running, else stopped */
+	bool finishing; /* atomic */
 
 	/* Producer to owner. */
 	uint64_t parked;        /* atomic: the `run` in which it stands still */
@@ -162,7 +154,7 @@ int feeder_orders(const struct feeder *feeder);
 void feeder_set_own_period(struct feeder *feeder, uint64_t period_ns);
 
 /* What the owner wants of the frame that is being made. */
-const struct feeder_wish *feeder_wish(const struct feeder *feeder);
+const struct wish *feeder_wish(const struct feeder *feeder);
 
 /*
  * Announce what the frames after this call look like, if that differs. `where` begins the sentence of a failure, which

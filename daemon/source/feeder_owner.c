@@ -57,11 +57,8 @@ int feeder_init(struct feeder *feeder, const struct source_operations *operation
 	rc = feeder_check_rate(feeder, &config->settings, &settings, &fault);
 	if (rc)
 		return feeder_fail(feeder, rc, "%s", fault.text);
-	feeder->wished.frame_duration_min_ns = settings.frame_duration_min_ns;
-	feeder->wished.frame_duration_max_ns = settings.frame_duration_max_ns;
-	feeder->wishes[0] = feeder->wished;
-	feeder->owner_wish = 1;
-	feeder->middle_wish = 2;
+	wish_init(&feeder->wishes, &(struct wish){ .frame_duration_min_ns = settings.frame_duration_min_ns,
+						   .frame_duration_max_ns = settings.frame_duration_max_ns });
 	feeder->free_buffers = ~UINT64_C(0) >> (64 - feeder->buffer_count);
 	return open_descriptors(feeder);
 }
@@ -157,11 +154,7 @@ int feeder_check_rate(const struct feeder *feeder, const struct source_settings 
 
 static void send_wish(struct feeder *feeder)
 {
-	feeder->wishes[feeder->owner_wish] = feeder->wished;
-	/* W2 (acq_rel) pairs with W1 in feeder_adopt(). */
-	feeder->owner_wish =
-		__atomic_exchange_n(&feeder->middle_wish, feeder->owner_wish | FEEDER_FRESH, __ATOMIC_ACQ_REL) &
-		~FEEDER_FRESH;
+	wish_send(&feeder->wishes);
 	feeder_ring(feeder->owner_fd);
 }
 
@@ -173,15 +166,15 @@ int feeder_set_rate(struct source *source, uint64_t frame_duration_min_ns, uint6
 	if (feeder->unpaced && (frame_duration_min_ns || frame_duration_max_ns))
 		return snprintf(text, text_bytes, "the source %s is unpaced: it has no rate", source->operations->name),
 		       -ENOTSUP;
-	feeder->wished.frame_duration_min_ns = frame_duration_min_ns;
-	feeder->wished.frame_duration_max_ns = frame_duration_max_ns;
+	feeder->wishes.wished.frame_duration_min_ns = frame_duration_min_ns;
+	feeder->wishes.wished.frame_duration_max_ns = frame_duration_max_ns;
 	send_wish(feeder);
 	return 0;
 }
 
 void feeder_set_controls(struct feeder *feeder, const struct source_controls *controls)
 {
-	feeder->wished.controls = *controls;
+	feeder->wishes.wished.controls = *controls;
 	send_wish(feeder);
 }
 

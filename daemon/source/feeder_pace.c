@@ -2,9 +2,6 @@
 /*
  * feeder_pace.c - see feeder.h: when the next frame is due, and the wishes that change it. Producer, but for what says
  * otherwise.
- *
- * Wishes lie in three places: one is the owner's to write, one the producer's to read, and the third changes hands by
- * one atomic exchange on each side. So neither waits, and the producer gets the newest whole, or keeps the one it has.
  */
 #include "source/feeder_private.h"
 
@@ -25,14 +22,14 @@ uint64_t feeder_period(const struct feeder *feeder, uint64_t min_ns, uint64_t ma
 	return period_ns;
 }
 
-const struct feeder_wish *feeder_wish(const struct feeder *feeder)
+const struct wish *feeder_wish(const struct feeder *feeder)
 {
-	return &feeder->wishes[feeder->producer_wish];
+	return wish_taken(&feeder->wishes);
 }
 
 static void set_period(struct feeder *feeder)
 {
-	const struct feeder_wish *wish = feeder_wish(feeder);
+	const struct wish *wish = feeder_wish(feeder);
 
 	feeder->period_ns =
 		feeder_period(feeder, wish->frame_duration_min_ns, wish->frame_duration_max_ns, feeder->own_period_ns);
@@ -46,22 +43,12 @@ void feeder_set_own_period(struct feeder *feeder, uint64_t period_ns)
 	feeder_adopt(feeder); /* what was wished while a pipe was silent */
 }
 
-static bool has_wish(const struct feeder *feeder)
-{
-	/* Relaxed: only whether to look; W1 has the order. */
-	return __atomic_load_n(&feeder->middle_wish, __ATOMIC_RELAXED) & FEEDER_FRESH;
-}
-
 void feeder_adopt(struct feeder *feeder)
 {
 	uint64_t before_ns = feeder->period_ns, now_ns;
 
-	if (!has_wish(feeder))
+	if (!wish_take(&feeder->wishes))
 		return;
-	/* W1 (acq_rel) pairs with W2 in send_wish(): the wish before its index, and our last look at the old one before
-	 * its place is written again. */
-	feeder->producer_wish =
-		__atomic_exchange_n(&feeder->middle_wish, feeder->producer_wish, __ATOMIC_ACQ_REL) & ~FEEDER_FRESH;
 	set_period(feeder);
 	if (feeder->period_ns == before_ns)
 		return;
@@ -90,7 +77,7 @@ int feeder_wait_until(struct feeder *feeder, uint64_t deadline_ns)
 		return feeder_fail(feeder, -errno, "cannot set a timer: %s", strerror(errno));
 	while (!rc && !due) {
 		rc = feeder_orders(feeder);
-		if (!rc && has_wish(feeder))
+		if (!rc && wish_is_fresh(&feeder->wishes))
 			rc = FEEDER_NEWS;
 		if (!rc)
 			rc = feeder_poll(feeder, feeder->timer_fd, &due);

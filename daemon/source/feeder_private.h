@@ -10,9 +10,6 @@
 
 #include "source/feeder.h"
 
-/* In `middle_wish`, beside the index. */
-#define FEEDER_FRESH 4u
-
 /* An eventfd is only full after 2^64 - 2 rings that nobody heard, and is readable then: nothing to do. */
 static inline void feeder_ring(int fd)
 {

@@ -196,7 +196,7 @@ static struct source_controls controls_in_force(const struct source_controls *wi
 /* The time between frames as the owner last wished it. */
 static uint64_t wished_period_ns(const struct feeder *feeder)
 {
-	return feeder_period(feeder, feeder->wished.frame_duration_min_ns, feeder->wished.frame_duration_max_ns,
+	return feeder_period(feeder, feeder->wishes.wished.frame_duration_min_ns, feeder->wishes.wished.frame_duration_max_ns,
 			     SYNTHETIC_PERIOD_NS);
 }
 
@@ -241,14 +241,14 @@ static void synthetic_controls(const struct source *source, struct source_contro
 {
 	const struct feeder *feeder = (const struct feeder *)source;
 
-	*ret_controls = controls_in_force(&feeder->wished.controls, wished_period_ns(feeder));
+	*ret_controls = controls_in_force(&feeder->wishes.wished.controls, wished_period_ns(feeder));
 }
 
 static int synthetic_set_controls(struct source *source, const struct source_controls *wanted,
 				  struct source_controls *ret_controls, struct source_fault *ret_fault)
 {
 	struct feeder *feeder = &synthetic_of(source)->feeder;
-	struct source_controls next = feeder->wished.controls;
+	struct source_controls next = feeder->wishes.wished.controls;
 	int rc = check_controls(feeder, wanted, ret_fault);
 
 	if (rc)
@@ -461,8 +461,8 @@ static int synthetic_prepare(struct synthetic *synthetic, const struct source_co
 	if (rc)
 		return rc;
 	feeder_set_own_period(feeder, SYNTHETIC_PERIOD_NS);
-	feeder->wishes[feeder->producer_wish].controls.values[SOURCE_AUTO_EXPOSURE] = 1;
-	feeder->wished = feeder->wishes[feeder->producer_wish];
+	feeder->wishes.wished.controls.values[SOURCE_AUTO_EXPOSURE] = 1;
+	wish_init(&feeder->wishes, &feeder->wishes.wished);
 	rc = synthetic_check(&feeder->source, &config->settings, &settings, &fault);
 	if (rc)
 		return feeder_fail(feeder, rc, "%s", fault.text);
