@@ -24,7 +24,7 @@
 extern "C" {
 #endif
 
-struct libcamera;
+struct libcamera_library;
 struct libcamera_camera;
 
 #define LIBCAMERA_NAME_BYTES 24u
@@ -42,13 +42,13 @@ void libcamera_set_log(void (*line)(enum log_level level, const char *text));
 
 /* Find the cameras. Takes up to seconds. life_fd, an eventfd of the caller's, is rung whenever a camera comes or goes,
  * also the acquired one. */
-int libcamera_open(int life_fd, struct libcamera **ret_library, char *text, size_t text_bytes);
+int libcamera_open(int life_fd, struct libcamera_library **ret_library, char *text, size_t text_bytes);
 
 /* Its cameras are released. NULL is allowed. */
-void libcamera_close(struct libcamera *library);
+void libcamera_close(struct libcamera_library *library);
 
 /* All there are now, sorted by id: how many, up to max. */
-unsigned libcamera_list(const struct libcamera *library, struct source_identity *ret_cameras, unsigned max);
+unsigned libcamera_list(const struct libcamera_library *library, struct source_identity *ret_cameras, unsigned max);
 
 /* --- a camera ----------------------------------------------------------------------------------------------- */
 
@@ -80,7 +80,7 @@ struct libcamera_listener {
  * Acquire the camera of this id, of libcamera_list(). -ENODEV: it is not there; -EBUSY: another process (or, of the same
  * device, another camera) has it; or as libcamera says.
  */
-int libcamera_acquire(struct libcamera *library, const char *id, const struct libcamera_listener *listener,
+int libcamera_acquire(struct libcamera_library *library, const char *id, const struct libcamera_listener *listener,
 		      struct libcamera_camera **ret_camera, char *text, size_t text_bytes);
 
 /* Stop, forget its buffers, give it back. Also when it is gone. NULL is allowed. */
