@@ -6,7 +6,9 @@
 #   V=1                      show the commands
 #   SAN=address,undefined    build with these sanitizers, in a directory of its own
 #   SAN=thread
-#   CC=clang CFLAGS=-O3 ...  yours are kept; a change of flags rebuilds what depends on them
+#   CC=clang CFLAGS=-O3 ...  yours are kept; a change of flags rebuilds what depends on them. CXX and CXXFLAGS are
+#                            what goes with CC and CFLAGS, unless they are given
+#   LIBCAMERA=no             without the source libcamera, and without any C++
 #   PREFIX, DESTDIR          where `make install` puts things
 
 MAKEFLAGS += --no-builtin-rules
@@ -34,14 +36,31 @@ BUILD ?= build$(if $(SAN),/san-$(subst $(comma),-,$(SAN)))
 ifeq ($(origin CC),default)
 CC := gcc
 endif
+# The C++ compiler of the same make: gcc-13 has g++-13, and a cross compiler keeps its options.
+ifeq ($(origin CXX),default)
+CXX := $(or $(if $(findstring gcc,$(CC)),$(subst gcc,g++,$(CC))),$(if $(findstring clang,$(CC)),\
+	$(subst clang,clang++,$(CC))),c++)
+endif
+PKG_CONFIG ?= pkg-config
+LIBCAMERA ?= yes
 CFLAGS ?= -O2 -g
-LUMARING_CFLAGS := -std=c11 -D_GNU_SOURCE -DLUMARING_BUILD_VERSION='"$(VERSION)"' \
+CXXFLAGS ?= $(CFLAGS)
+LUMARING_FLAGS := -D_GNU_SOURCE -DLUMARING_BUILD_VERSION='"$(VERSION)"' \
 	-DLUMARING_SBINDIR='"$(SBINDIR)"' -DLUMARING_VENDORDIR='"$(VENDORDIR)"' -Iinclude -Idaemon \
-	-Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wwrite-strings -Wundef \
-	-Wformat=2 -Wvla -fno-common -fvisibility=hidden -fPIC -pthread \
+	-Wall -Wextra -Wpointer-arith -Wwrite-strings -Wundef -Wformat=2 -Wvla -fvisibility=hidden -fPIC -pthread \
 	$(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer)
+LUMARING_CFLAGS := -std=c11 $(LUMARING_FLAGS) -Wshadow -Wstrict-prototypes -Wmissing-prototypes -fno-common \
+	$(if $(filter no,$(LIBCAMERA)),-DLUMARING_NO_LIBCAMERA)
 LUMARING_LDFLAGS := -pthread $(if $(SAN),-fsanitize=$(SAN))
 DAEMON_LIBS := -lcjson -lsystemd -luring
+ifneq ($(LIBCAMERA),no)
+# Its headers are a system's: their warnings are not ours. No -Wshadow: in C a function may have the name of a struct.
+LUMARING_CXXFLAGS := -std=c++17 $(LUMARING_FLAGS) -Wmissing-declarations -Wnon-virtual-dtor -Woverloaded-virtual \
+	$(patsubst -I%,-isystem %,$(shell $(PKG_CONFIG) --cflags libcamera))
+# The C compiler links all, and these only where they are called: a test that does not is a C program and loads none.
+DAEMON_LIBS += -Wl,--push-state,--as-needed $(or $(shell $(PKG_CONFIG) --libs libcamera),-lcamera -lcamera-base) \
+	-lstdc++ -Wl,--pop-state
+endif
 CLI_LIBS := -lpng -lcjson
 
 Q := $(if $(V),,@)
@@ -62,7 +81,8 @@ KERNEL_FLAGS_avx512 := -mavx512f -mavx512bw -mavx512vl
 # -O3 unrolls their short loops, and makes vectors of the reference in C; other wishes are kept.
 kernel_flags = $(KERNEL_FLAGS_$(1)) $(if $(filter -O2,$(CFLAGS)),-O3)
 
-DAEMON_SRC := $(filter-out $(KERNELS_OTHERS:%=daemon/copy/kernels_%.c),$(wildcard daemon/*.c daemon/*/*.c))
+DAEMON_SRC := $(filter-out $(KERNELS_OTHERS:%=daemon/copy/kernels_%.c),$(wildcard daemon/*.c daemon/*/*.c)) \
+	$(if $(filter no,$(LIBCAMERA)),,daemon/source/libcamera.cpp)
 CLIENT_SRC := $(wildcard client-lib/*.c)
 CLI_SRC := $(wildcard client-lib/cli/*.c)
 EXAMPLE_SRC := $(wildcard client-lib/examples/*.c)
@@ -70,7 +90,7 @@ UNIT_SRC := $(wildcard tests/unit/test_*.c)
 TOOL_SRC := $(wildcard tests/tools/*.c)
 CHECKASM_SRC := $(wildcard tests/checkasm/*.c)
 
-obj = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
+obj = $(patsubst %,$(BUILD)/obj/%.o,$(basename $(1)))
 VARLINK_SRC := $(wildcard daemon/control/*.varlink)
 DAEMON_PARTS := $(call obj,$(filter-out daemon/main.c,$(DAEMON_SRC))) $(VARLINK_SRC:%=$(BUILD)/obj/%.o)
 EXAMPLES := $(patsubst client-lib/examples/%.c,$(BUILD)/examples/%,$(EXAMPLE_SRC))
@@ -93,7 +113,8 @@ all: $(PRODUCTS) $(EXAMPLES) ## Build daemon, library, tool and examples
 # --- rules ---------------------------------------------------------------------------------------------------------
 
 # Rebuilt only when the flags change, so that a build with others does not mix objects.
-FLAGS := $(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) $(LUMARING_CFLAGS) $(LUMARING_LDFLAGS) \
+FLAGS := $(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) $(LUMARING_CFLAGS) $(LUMARING_LDFLAGS) $(DAEMON_LIBS) \
+	$(if $(LUMARING_CXXFLAGS),$(CXX) $(CXXFLAGS) $(LUMARING_CXXFLAGS)) \
 	$(foreach set,c $(KERNELS_$(MACHINE)),$(call kernel_flags,$(set)))
 $(BUILD)/flags: force
 	$(Q)mkdir -p $(@D)
@@ -104,6 +125,11 @@ $(BUILD)/obj/%.o: %.c $(BUILD)/flags
 	$(call say,CC,$<)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) $(LUMARING_CFLAGS) $(CFLAGS) $(KERNEL_FLAGS) -MMD -MP -c -o $@ $<
+
+$(BUILD)/obj/%.o: %.cpp $(BUILD)/flags
+	$(call say,CXX,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CXX) $(CPPFLAGS) $(LUMARING_CXXFLAGS) $(CXXFLAGS) -MMD -MP -c -o $@ $<
 
 # An interface's text as a string: io.lumaring.Camera.varlink is control_text_io_lumaring_Camera.
 $(BUILD)/obj/%.varlink.o: %.varlink $(BUILD)/flags
@@ -286,7 +312,8 @@ clean: ## Remove what was built
 
 .PHONY: help
 help: ## List the targets
-	@echo 'make [V=1] [SAN=address,undefined | SAN=thread] [CC=clang] [CFLAGS=...] [PREFIX=/usr/local] [DESTDIR=...] TARGET'
+	@echo 'make [V=1] [SAN=address,undefined | SAN=thread] [CC=clang] [CFLAGS=...] [LIBCAMERA=no] [PREFIX=/usr/local]' \
+		'[DESTDIR=...] TARGET'
 	@sed -n 's/^\([a-z-]*\):.*## /  \1\t/p' Makefile | expand -t 16
 
 .PRECIOUS: $(BUILD)/obj/%.o

@@ -1,0 +1,1176 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * libcamera.cpp - see libcamera.h; for libcamera 0.0.3 to 0.7.
+ *
+ * A struct libcamera_camera is a place for one acquired camera. It outlives the Camera object that its handlers are
+ * connected to, and is used again when the same is acquired again: nobody may disconnect a handler while libcamera's
+ * thread, which copies the list of them, could just be calling it. So handlers stay, and find no listener.
+ */
+#include "source/libcamera.h"
+
+#include <sys/eventfd.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <cerrno>
+#include <cmath>
+#include <cstdarg>
+#include <cstdio>
+#include <cstring>
+#include <iostream>
+#include <list>
+#include <memory>
+#include <mutex>
+#include <new>
+#include <streambuf>
+#include <string>
+#include <vector>
+
+#include <libcamera/libcamera.h>
+#include <libcamera/logging.h>
+
+#define AT_LEAST(major, minor, patch)                                                                                  \
+	(LIBCAMERA_VERSION_MAJOR * 1000000 + LIBCAMERA_VERSION_MINOR * 1000 + LIBCAMERA_VERSION_PATCH >=               \
+	 (major)*1000000 + (minor)*1000 + (patch))
+
+namespace lc = libcamera;
+namespace controls = libcamera::controls;
+
+namespace
+{
+
+/* A rate from which on noise reduction costs the ISP more time than a frame has. */
+constexpr uint64_t noise_limit_ns = 20000000;
+/* Of a sensor's mode whose depth was not asked for, tried in this order. */
+constexpr std::array<unsigned, 5> sensor_depths = { 10, 12, 8, 14, 16 };
+
+uint64_t now_ns() noexcept
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return static_cast<uint64_t>(t.tv_sec) * 1000000000u + static_cast<uint64_t>(t.tv_nsec);
+}
+
+__attribute__((format(printf, 3, 4))) void say(char *text, size_t text_bytes, const char *format, ...) noexcept
+{
+	va_list arguments;
+
+	if (!text)
+		return;
+	va_start(arguments, format);
+	vsnprintf(text, text_bytes, format, arguments);
+	va_end(arguments);
+}
+
+/* What `body` returns; what it throws as an errno. */
+template <typename Body> int guarded(char *text, size_t text_bytes, Body &&body) noexcept
+{
+	try {
+		return body();
+	} catch (const std::bad_alloc &) {
+		say(text, text_bytes, "no memory for what libcamera does");
+		return -ENOMEM;
+	} catch (const std::exception &e) {
+		say(text, text_bytes, "libcamera failed: %s", e.what());
+	} catch (...) {
+		say(text, text_bytes, "libcamera failed");
+	}
+	return -EIO;
+}
+
+template <size_t bytes> bool copy_text(char (&ret_text)[bytes], const std::string &text) noexcept
+{
+	return snprintf(ret_text, bytes, "%s", text.c_str()) < static_cast<int>(bytes);
+}
+
+/* --- log ---------------------------------------------------------------------------------------------------- */
+
+/* Errors of this thread are expected just now: a role that a pipeline lacks is told as one. */
+thread_local bool log_expects_errors;
+
+/* libcamera writes a message, one line or more, in one piece, from any of its threads. */
+class log_buffer : public std::streambuf
+{
+      public:
+	void set(void (*line)(enum log_level, const char *))
+	{
+		std::lock_guard<std::mutex> lock(mutex_);
+
+		line_ = line;
+		used_ = 0;
+	}
+
+      protected:
+	std::streamsize xsputn(const char *text, std::streamsize count) override
+	{
+		std::lock_guard<std::mutex> lock(mutex_);
+
+		for (std::streamsize i = 0; i < count; i++)
+			put(text[i]);
+		return count;
+	}
+
+	int_type overflow(int_type character) override
+	{
+		std::lock_guard<std::mutex> lock(mutex_);
+
+		if (!traits_type::eq_int_type(character, traits_type::eof()))
+			put(traits_type::to_char_type(character));
+		return traits_type::not_eof(character);
+	}
+
+      private:
+	/* A line that is too long loses its end. */
+	void put(char character)
+	{
+		if (character != '\n') {
+			if (used_ < sizeof(text_) - 1)
+				text_[used_++] = character;
+			return;
+		}
+		text_[used_] = '\0';
+		if (used_ > 0 && line_)
+			tell();
+		used_ = 0;
+	}
+
+	/* "[0:01:02.345678901] [1234]  WARN Camera camera.cpp:1005 ..."; a line without that goes on with the one
+	 * before. */
+	void tell()
+	{
+		static const struct {
+			const char *name;
+			enum log_level level;
+		} levels[] = {
+			{ "DEBUG ", LOG_LEVEL_INFO },  { "INFO ", LOG_LEVEL_INFO },   { "WARN ", LOG_LEVEL_WARNING },
+			{ "ERROR ", LOG_LEVEL_ERROR }, { "FATAL ", LOG_LEVEL_ERROR },
+		};
+		const char *text = text_;
+
+		for (int i = 0; i < 2 && *text == '['; i++) {
+			const char *end = strchr(text, ']');
+
+			text = end ? end + 1 : text + strlen(text);
+			text += strspn(text, " ");
+		}
+		for (const auto &level : levels) {
+			if (strncmp(text, level.name, strlen(level.name)) != 0)
+				continue;
+			level_ = level.level;
+			text += strlen(level.name);
+			break;
+		}
+		line_(log_expects_errors ? LOG_LEVEL_INFO : level_, text);
+	}
+
+	std::mutex mutex_;
+	void (*line_)(enum log_level, const char *) = nullptr;
+	enum log_level level_ = LOG_LEVEL_INFO;
+	char text_[1024];
+	size_t used_ = 0;
+};
+
+/* --- formats ------------------------------------------------------------------------------------------------ */
+
+/* Formats with luma and colour. Planes of colour each have stride * numerator / denominator and height / divisor. */
+const struct yuv_format {
+	lc::PixelFormat format;
+	unsigned planes, numerator, denominator, divisor;
+} yuv_formats[] = {
+	{ lc::formats::NV12, 1, 1, 1, 2 },   { lc::formats::NV21, 1, 1, 1, 2 },   { lc::formats::NV16, 1, 1, 1, 1 },
+	{ lc::formats::NV61, 1, 1, 1, 1 },   { lc::formats::NV24, 1, 2, 1, 1 },   { lc::formats::NV42, 1, 2, 1, 1 },
+	{ lc::formats::YUV420, 2, 1, 2, 2 }, { lc::formats::YVU420, 2, 1, 2, 2 }, { lc::formats::YUV422, 2, 1, 2, 1 },
+	{ lc::formats::YVU422, 2, 1, 2, 1 }, { lc::formats::YUV444, 2, 1, 1, 1 }, { lc::formats::YVU444, 2, 1, 1, 1 },
+	{ lc::formats::YUYV, 0, 0, 1, 1 },   { lc::formats::YVYU, 0, 0, 1, 1 },   { lc::formats::UYVY, 0, 0, 1, 1 },
+	{ lc::formats::VYUY, 0, 0, 1, 1 },
+};
+
+const yuv_format *find_yuv(const lc::PixelFormat &format) noexcept
+{
+	for (const yuv_format &row : yuv_formats)
+		if (row.format == format)
+			return &row;
+	return nullptr;
+}
+
+/* NULL: the pipeline has nothing for this role. */
+std::unique_ptr<lc::CameraConfiguration> generate(lc::Camera &camera, bool raw)
+{
+	std::unique_ptr<lc::CameraConfiguration> configuration;
+
+	if (raw)
+		configuration = camera.generateConfiguration({ lc::StreamRole::Raw });
+	else
+		configuration = camera.generateConfiguration({ lc::StreamRole::VideoRecording });
+	if (!raw && (!configuration || configuration->empty()))
+		configuration = camera.generateConfiguration({ lc::StreamRole::Viewfinder });
+	return configuration && !configuration->empty() ? std::move(configuration) : nullptr;
+}
+
+bool fill_format(const lc::StreamFormats &formats, const lc::PixelFormat &pixels, bool raw,
+		 libcamera_format *ret_format)
+{
+	std::vector<lc::Size> sizes = formats.sizes(pixels);
+	lc::SizeRange range = formats.range(pixels);
+	libcamera_format format = {};
+	size_t first;
+
+	if (!copy_text(format.name, pixels.toString()) || (sizes.empty() && range.max.isNull()))
+		return false;
+	/* Of a range, sizes() names some that people use. */
+	if (range.hStep > 0 && range.vStep > 0 && range.min != range.max)
+		sizes.clear();
+	std::sort(sizes.begin(), sizes.end(), [](const lc::Size &a, const lc::Size &b) {
+		return uint64_t(a.width) * a.height < uint64_t(b.width) * b.height;
+	});
+	first = sizes.size() - std::min<size_t>(sizes.size(), LIBCAMERA_SIZES_MAX);
+	format.raw = raw;
+	format.minimum = { range.min.width, range.min.height };
+	format.maximum = { range.max.width, range.max.height };
+	format.step = { range.hStep, range.vStep };
+	for (size_t i = first; i < sizes.size(); i++)
+		format.sizes[format.size_count++] = { sizes[i].width, sizes[i].height };
+	*ret_format = format;
+	return true;
+}
+
+enum lumaring_luma_range luma_range(const lc::StreamConfiguration &stream) noexcept
+{
+	if (!find_yuv(stream.pixelFormat))
+		return LUMARING_RANGE_FULL;
+	if (!stream.colorSpace)
+		return LUMARING_RANGE_UNKNOWN;
+	return stream.colorSpace->range == lc::ColorSpace::Range::Full ? LUMARING_RANGE_FULL : LUMARING_RANGE_LIMITED;
+}
+
+void fill_identity(const lc::Camera &camera, struct source_identity *ret_identity)
+{
+	const auto model = camera.properties().get(lc::properties::Model);
+	const auto location = camera.properties().get(lc::properties::Location);
+	struct source_identity identity = {};
+
+	copy_text(identity.id, camera.id());
+	if (model)
+		copy_text(identity.model, std::string(*model));
+	if (location && *location == lc::properties::CameraLocationFront)
+		copy_text(identity.location, "front");
+	else if (location && *location == lc::properties::CameraLocationBack)
+		copy_text(identity.location, "back");
+	else if (location && *location == lc::properties::CameraLocationExternal)
+		copy_text(identity.location, "external");
+	*ret_identity = identity;
+}
+
+/* --- controls ----------------------------------------------------------------------------------------------- */
+
+/* Those with a number: the unit of source.h is libcamera's times `scale`. `initial` is for pipelines that do not say.
+ */
+const struct number_control {
+	enum source_control control;
+	const lc::ControlId *id;
+	double scale, initial;
+} number_controls[] = {
+	{ SOURCE_EXPOSURE_US, &controls::ExposureTime, 1, 0 },
+	{ SOURCE_ANALOGUE_GAIN_MILLI, &controls::AnalogueGain, 1000, 1 },
+	{ SOURCE_AUTO_EXPOSURE, &controls::AeEnable, 1, 1 },
+	{ SOURCE_EXPOSURE_VALUE_MILLI, &controls::ExposureValue, 1000, 0 },
+	{ SOURCE_BRIGHTNESS_MILLI, &controls::Brightness, 1000, 0 },
+	{ SOURCE_CONTRAST_MILLI, &controls::Contrast, 1000, 1 },
+	{ SOURCE_SHARPNESS_MILLI, &controls::Sharpness, 1000, 1 },
+};
+
+const lc::ControlInfo *find_info(const lc::Camera &camera, const lc::ControlId &id)
+{
+	const auto found = camera.controls().find(&id);
+
+	return found == camera.controls().end() ? nullptr : &found->second;
+}
+
+/* Pipelines are free in what type they give for limits, and may give none. */
+template <typename Type> bool read_value(const lc::ControlValue &value, double *ret_number)
+{
+	if (value.isArray()) {
+		auto all = value.get<lc::Span<const Type>>();
+
+		if (all.size() == 0)
+			return false;
+		*ret_number = static_cast<double>(all[0]);
+	} else {
+		*ret_number = static_cast<double>(value.get<Type>());
+	}
+	return std::isfinite(*ret_number);
+}
+
+bool read_number(const lc::ControlValue &value, double *ret_number)
+{
+	switch (value.type()) {
+	case lc::ControlTypeBool:
+		return read_value<bool>(value, ret_number);
+	case lc::ControlTypeByte:
+		return read_value<uint8_t>(value, ret_number);
+	case lc::ControlTypeInteger32:
+		return read_value<int32_t>(value, ret_number);
+	case lc::ControlTypeInteger64:
+		return read_value<int64_t>(value, ret_number);
+	case lc::ControlTypeFloat:
+		return read_value<float>(value, ret_number);
+	default:
+		return false;
+	}
+}
+
+/* Numbers far out mean "no limit", and must not overflow what is computed with them. */
+int64_t scaled(double number, double scale) noexcept
+{
+	return std::llround(std::clamp(number * scale, -1e15, 1e15));
+}
+
+bool read_range(const lc::ControlInfo &info, double scale, double initial, struct source_range *ret_range)
+{
+	double minimum, maximum;
+
+	if (!read_number(info.min(), &minimum) || !read_number(info.max(), &maximum) || minimum > maximum)
+		return false;
+	read_number(info.def(), &initial);
+	*ret_range = { scaled(minimum, scale), scaled(maximum, scale),
+		       scaled(std::clamp(initial, minimum, maximum), scale) };
+	return true;
+}
+
+/* Limits of the rectangle: the largest one, and how small it may get. */
+bool read_crop(const lc::ControlInfo &info, lc::Rectangle *ret_most, lc::Size *ret_least, lc::Rectangle *ret_initial)
+{
+	if (info.max().type() != lc::ControlTypeRectangle || info.max().isArray())
+		return false;
+	*ret_most = info.max().get<lc::Rectangle>();
+	*ret_initial = *ret_most;
+	*ret_least = { 1, 1 };
+	if (info.min().type() == lc::ControlTypeRectangle && !info.min().isArray())
+		*ret_least = info.min().get<lc::Rectangle>().size();
+	if (info.def().type() == lc::ControlTypeRectangle && !info.def().isArray())
+		*ret_initial = info.def().get<lc::Rectangle>();
+	ret_least->expandTo({ 1, 1 }).boundTo(ret_most->size());
+	return !ret_most->isNull() && !ret_initial->isNull();
+}
+
+struct source_range clamped(int64_t minimum, int64_t maximum, int64_t initial) noexcept
+{
+	return { minimum, maximum, std::clamp(initial, minimum, maximum) };
+}
+
+constexpr uint32_t crop_bits = SOURCE_BIT(SOURCE_SCALER_CROP_X) | SOURCE_BIT(SOURCE_SCALER_CROP_Y) |
+			       SOURCE_BIT(SOURCE_SCALER_CROP_WIDTH) | SOURCE_BIT(SOURCE_SCALER_CROP_HEIGHT);
+
+} /* namespace */
+
+struct libcamera_library {
+	explicit libcamera_library(int fd) : life_fd(fd)
+	{
+	}
+
+	void ring() const noexcept
+	{
+		/* R1 pairs with R2, R3 in libcamera_open() and _close(): those that start() and stop() find are no
+		 * news. */
+		if (is_open.load(std::memory_order_relaxed))
+			eventfd_write(life_fd, 1);
+	}
+	void on_change(std::shared_ptr<lc::Camera>) noexcept
+	{
+		ring();
+	}
+
+	const int life_fd;
+	std::atomic<bool> is_open{ false };
+	std::list<std::unique_ptr<libcamera_camera>> places;
+	lc::CameraManager manager; /* ended first: it calls the others */
+};
+
+struct libcamera_camera {
+	explicit libcamera_camera(const libcamera_library *its_library) : library(its_library)
+	{
+	}
+
+	void on_completed(lc::Request *request) noexcept;
+	void on_disconnected() noexcept;
+	void note_time(uint64_t began_ns) noexcept;
+
+	void look();
+	void fill_formats();
+	int make_request(lc::FrameBuffer *buffer);
+	void forget() noexcept;
+	int settle(const libcamera_wish &wish, std::unique_ptr<lc::CameraConfiguration> *ret_configuration, char *text,
+		   size_t text_bytes) const;
+	void apply(const libcamera_change &change, lc::ControlList &list);
+	void apply_exposure(const struct source_controls &wanted, uint32_t given, lc::ControlList &list);
+	void apply_rate(const libcamera_change &change, lc::ControlList &list);
+
+	const libcamera_library *const library;
+	std::weak_ptr<lc::Camera> connected; /* whose handlers these are */
+	std::shared_ptr<lc::Camera> camera;  /* while acquired */
+	std::vector<libcamera_format> formats;
+
+	/* libcamera's thread has it for the time of a handler, release() to take the listener away. */
+	std::mutex telling;
+	libcamera_listener listener{};
+	std::atomic<uint64_t> longest_ns{ 0 }; /* T1: a figure on its own, written by libcamera's thread alone */
+	std::atomic<bool> gone{ false };       /* G1: set once; what it hints at, libcamera refuses by itself */
+
+	/* What the camera has, in the configuration in force; constant while it runs. */
+	uint32_t has = 0;
+	bool has_rate = false, has_exposure_mode = false, has_gain_mode = false;
+	int noise_normal = 0; /* off: leave it alone */
+	/* What was set last. Start, or the capture thread while it runs. */
+	lc::Rectangle crop;
+	int64_t rate_us[2] = { 0, 0 };
+	bool noise_touched = false, exposure_touched = false;
+
+	std::unique_ptr<lc::CameraConfiguration> configuration; /* in force */
+	lc::Stream *stream = nullptr;
+	/* Q1 pairs with Q2 in start(), stop(): a hint; whoever queues sees to it that nobody stops meanwhile. */
+	std::atomic<bool> running{ false };
+	/* A request lets go of its buffers when it ends, so they are ended in the opposite order. */
+	std::unique_ptr<lc::FrameBufferAllocator> allocator;
+	std::vector<std::unique_ptr<lc::FrameBuffer>> imported;
+	std::vector<std::unique_ptr<lc::Request>> requests;
+};
+
+/* --- in libcamera's thread ---------------------------------------------------------------------------------- */
+
+namespace
+{
+
+uint32_t unsigned_of(double number) noexcept
+{
+	return static_cast<uint32_t>(std::clamp(number, 0.0, 4e9));
+}
+
+void fill_status(const lc::Request &request, const lc::FrameMetadata &frame, libcamera_completion *completion) noexcept
+{
+	completion->status = LIBCAMERA_CANCELLED;
+	if (request.status() == lc::Request::RequestCancelled)
+		return;
+	if (frame.status == lc::FrameMetadata::FrameSuccess)
+		completion->status = LIBCAMERA_FRAME;
+	else if (frame.status == lc::FrameMetadata::FrameError)
+		completion->status = LIBCAMERA_DAMAGED;
+#if AT_LEAST(0, 5, 2)
+	else if (frame.status == lc::FrameMetadata::FrameStartup)
+		completion->status = LIBCAMERA_STARTUP;
+#endif
+}
+
+void fill_metadata(const lc::ControlList &metadata, libcamera_completion *completion) noexcept
+{
+	const auto sensor = metadata.get(controls::SensorTimestamp);
+	const auto duration = metadata.get(controls::FrameDuration);
+	const auto exposure = metadata.get(controls::ExposureTime);
+	const auto gain = metadata.get(controls::AnalogueGain);
+
+	if (sensor && *sensor > 0)
+		completion->sensor_ns = static_cast<uint64_t>(*sensor);
+	if (duration)
+		completion->frame_duration_us = unsigned_of(static_cast<double>(*duration));
+	if (exposure)
+		completion->exposure_us = unsigned_of(*exposure);
+	if (gain)
+		completion->analogue_gain_milli = unsigned_of(std::round(*gain * 1000.0));
+}
+
+} /* namespace */
+
+void libcamera_camera::note_time(uint64_t began_ns) noexcept
+{
+	uint64_t spent_ns = now_ns() - began_ns;
+
+	if (spent_ns > longest_ns.load(std::memory_order_relaxed))
+		longest_ns.store(spent_ns, std::memory_order_relaxed); /* T1 */
+}
+
+void libcamera_camera::on_completed(lc::Request *request) noexcept
+{
+	const uint64_t began_ns = now_ns();
+	std::lock_guard<std::mutex> lock(telling);
+
+	if (listener.completed) {
+		libcamera_completion completion = {};
+		const lc::FrameMetadata &frame = request->findBuffer(stream)->metadata();
+
+		completion.buffer = static_cast<unsigned>(request->cookie());
+		completion.ready_ns = began_ns;
+		fill_status(*request, frame, &completion);
+		if (completion.status != LIBCAMERA_CANCELLED) {
+			completion.sensor_ns = frame.timestamp;
+			completion.camera_sequence = frame.sequence;
+			for (const auto &plane : frame.planes())
+				completion.bytes_used += plane.bytesused;
+			fill_metadata(request->metadata(), &completion);
+		}
+		listener.completed(listener.owner, &completion);
+	}
+	note_time(began_ns);
+}
+
+void libcamera_camera::on_disconnected() noexcept
+{
+	const uint64_t began_ns = now_ns();
+
+	gone.store(true, std::memory_order_release); /* G1 */
+	library->ring();
+	note_time(began_ns);
+}
+
+/* --- the library -------------------------------------------------------------------------------------------- */
+
+const char *libcamera_version(void)
+{
+	static char text[24];
+	static std::once_flag once;
+
+	guarded(nullptr, 0, [] {
+		std::call_once(once, [] {
+			std::string version = lc::CameraManager::version();
+			size_t first = version.find_first_of("0123456789");
+
+			if (first != std::string::npos)
+				copy_text(text, version.substr(first, version.find_first_not_of("0123456789.", first) -
+									      first));
+		});
+		return 0;
+	});
+	return text;
+}
+
+void libcamera_set_log(void (*line)(enum log_level level, const char *text))
+{
+	guarded(nullptr, 0, [line] {
+		/* Never ended: libcamera writes to it up to the end of the process. */
+		static log_buffer &buffer = *new log_buffer;
+		static std::ostream &stream = *new std::ostream(&buffer);
+
+		buffer.set(line);
+		return lc::logSetStream(line ? &stream : &std::cerr);
+	});
+}
+
+int libcamera_open(int life_fd, struct libcamera_library **ret_library, char *text, size_t text_bytes)
+{
+	return guarded(text, text_bytes, [=] {
+		auto library = std::make_unique<libcamera_library>(life_fd);
+		int r;
+
+		library->manager.cameraAdded.connect(library.get(), &libcamera_library::on_change);
+		library->manager.cameraRemoved.connect(library.get(), &libcamera_library::on_change);
+		r = library->manager.start();
+		if (r < 0) {
+			say(text, text_bytes, "libcamera cannot look for cameras: %s", strerror(-r));
+			return r;
+		}
+		library->is_open.store(true, std::memory_order_relaxed); /* R2 */
+		*ret_library = library.release();
+		return 0;
+	});
+}
+
+void libcamera_close(struct libcamera_library *library)
+{
+	if (!library)
+		return;
+	library->is_open.store(false, std::memory_order_relaxed); /* R3 */
+	guarded(nullptr, 0, [library] {
+		library->manager.stop();
+		delete library;
+		return 0;
+	});
+}
+
+unsigned libcamera_list(const struct libcamera_library *library, struct source_identity *ret_cameras, unsigned max)
+{
+	int count = guarded(nullptr, 0, [=] {
+		std::vector<std::shared_ptr<lc::Camera>> cameras = library->manager.cameras();
+		unsigned n = 0;
+
+		std::sort(cameras.begin(), cameras.end(),
+			  [](const auto &a, const auto &b) { return a->id() < b->id(); });
+		for (; n < max && n < cameras.size(); n++)
+			fill_identity(*cameras[n], &ret_cameras[n]);
+		return static_cast<int>(n);
+	});
+
+	return count < 0 ? 0 : static_cast<unsigned>(count);
+}
+
+/* --- a camera ----------------------------------------------------------------------------------------------- */
+
+/* A mono sensor's formats are of the role Raw, as are all that no ISP has touched. */
+void libcamera_camera::fill_formats()
+{
+	formats.clear();
+	for (bool raw : { false, true }) {
+		log_expects_errors = raw;
+		std::unique_ptr<lc::CameraConfiguration> offer = generate(*camera, raw);
+		log_expects_errors = false;
+
+		if (!offer)
+			continue;
+		for (const lc::PixelFormat &pixels : offer->at(0).formats().pixelformats()) {
+			libcamera_format format;
+			bool known = !fill_format(offer->at(0).formats(), pixels, raw, &format) ||
+				     formats.size() >= LIBCAMERA_FORMATS_MAX;
+
+			/* Pipelines without roles offer the same again. */
+			for (const libcamera_format &other : formats)
+				known = known || strcmp(other.name, format.name) == 0;
+			if (!known)
+				formats.push_back(format);
+		}
+	}
+}
+
+/* Which controls there are. A pipeline may have others in another configuration. */
+void libcamera_camera::look()
+{
+	const lc::ControlInfo *info;
+	struct source_range range;
+	lc::Rectangle most;
+	lc::Size least;
+
+	has = 0;
+	for (const number_control &row : number_controls)
+		if ((info = find_info(*camera, *row.id)) && read_range(*info, row.scale, row.initial, &range))
+			has |= SOURCE_BIT(row.control);
+#if AT_LEAST(0, 5, 0)
+	has_exposure_mode = find_info(*camera, controls::ExposureTimeMode);
+	has_gain_mode = find_info(*camera, controls::AnalogueGainMode);
+	if (has_exposure_mode)
+		has |= SOURCE_BIT(SOURCE_AUTO_EXPOSURE);
+#endif
+	info = find_info(*camera, controls::ScalerCrop);
+	if (info && read_crop(*info, &most, &least, &crop))
+		has |= crop_bits;
+	info = find_info(*camera, controls::FrameDurationLimits);
+	has_rate = info && read_range(*info, 1, 0, &range) && range.maximum > 0;
+	rate_us[0] = has_rate ? std::max<int64_t>(range.minimum, 1) : 0;
+	rate_us[1] = has_rate ? range.maximum : 0;
+	info = find_info(*camera, controls::draft::NoiseReductionMode);
+	noise_normal = controls::draft::NoiseReductionModeOff;
+	if (!info)
+		return;
+	/* What it is by itself. Some call "off" their default because it comes first: then the least there is. */
+	for (const lc::ControlValue &value : info->values())
+		if (value.type() == lc::ControlTypeInteger32 &&
+		    (value.get<int32_t>() == controls::draft::NoiseReductionModeMinimal ||
+		     (value.get<int32_t>() == controls::draft::NoiseReductionModeFast && !noise_normal)))
+			noise_normal = value.get<int32_t>();
+	if (info->def().type() == lc::ControlTypeInteger32 && info->def().get<int32_t>())
+		noise_normal = info->def().get<int32_t>();
+}
+
+int libcamera_acquire(struct libcamera_library *library, const char *id, const struct libcamera_listener *listener,
+		      struct libcamera_camera **ret_camera, char *text, size_t text_bytes)
+{
+	return guarded(text, text_bytes, [=] {
+		std::shared_ptr<lc::Camera> camera = library->manager.get(std::string(id));
+		libcamera_camera *place = nullptr;
+		int r = camera ? camera->acquire() : -ENODEV;
+
+		if (r == -ENODEV)
+			say(text, text_bytes, "there is no camera \"%s\"", id);
+		else if (r == -EBUSY)
+			say(text, text_bytes, "camera \"%s\" is in use by another program", id);
+		else if (r < 0)
+			say(text, text_bytes, "camera \"%s\" cannot be had: %s", id, strerror(-r));
+		if (r < 0)
+			return r;
+		library->places.remove_if([](const auto &p) { return !p->camera && p->connected.expired(); });
+		for (const auto &old : library->places)
+			if (old->connected.lock() == camera)
+				place = old.get();
+		try {
+			if (!place) {
+				library->places.push_back(std::make_unique<libcamera_camera>(library));
+				place = library->places.back().get();
+				camera->requestCompleted.connect(place, &libcamera_camera::on_completed);
+				camera->disconnected.connect(place, &libcamera_camera::on_disconnected);
+				place->connected = camera;
+			}
+			place->camera = camera;
+			place->fill_formats();
+			place->look();
+		} catch (...) {
+			if (place)
+				place->camera.reset();
+			camera->release();
+			throw;
+		}
+		place->noise_touched = place->exposure_touched = false;
+		place->longest_ns.store(0, std::memory_order_relaxed);
+		std::lock_guard<std::mutex> lock(place->telling);
+		place->listener = *listener;
+		*ret_camera = place;
+		return 0;
+	});
+}
+
+void libcamera_release(struct libcamera_camera *camera)
+{
+	if (!camera)
+		return;
+	libcamera_stop(camera);
+	guarded(nullptr, 0, [camera] {
+		{
+			std::lock_guard<std::mutex> lock(camera->telling);
+			camera->listener = {};
+		}
+		camera->forget();
+		camera->configuration.reset();
+		camera->camera->release();
+		camera->camera.reset();
+		return 0;
+	});
+}
+
+bool libcamera_is_gone(const struct libcamera_camera *camera)
+{
+	return camera->gone.load(std::memory_order_acquire); /* G1 */
+}
+
+uint64_t libcamera_longest_ns(const struct libcamera_camera *camera)
+{
+	return camera->longest_ns.load(std::memory_order_relaxed); /* T1 */
+}
+
+static void describe_controls(const libcamera_camera &camera, libcamera_description *description)
+{
+	struct source_range *ranges = description->ranges;
+	const lc::ControlInfo *info;
+	lc::Rectangle most, initial;
+	lc::Size least;
+
+	description->controls = camera.has;
+	if (camera.has & SOURCE_BIT(SOURCE_AUTO_EXPOSURE))
+		ranges[SOURCE_AUTO_EXPOSURE] = { 0, 1, 1 };
+	for (const number_control &row : number_controls)
+		if ((info = find_info(*camera.camera, *row.id)))
+			read_range(*info, row.scale, row.initial, &ranges[row.control]);
+	info = find_info(*camera.camera, controls::ScalerCrop);
+	if (info && read_crop(*info, &most, &least, &initial)) {
+		const int64_t right = int64_t(most.x) + most.width, bottom = int64_t(most.y) + most.height;
+
+		ranges[SOURCE_SCALER_CROP_X] = clamped(most.x, right - least.width, initial.x);
+		ranges[SOURCE_SCALER_CROP_Y] = clamped(most.y, bottom - least.height, initial.y);
+		ranges[SOURCE_SCALER_CROP_WIDTH] = clamped(least.width, most.width, initial.width);
+		ranges[SOURCE_SCALER_CROP_HEIGHT] = clamped(least.height, most.height, initial.height);
+	}
+	info = find_info(*camera.camera, controls::FrameDurationLimits);
+	struct source_range limits;
+	if (info && camera.has_rate && read_range(*info, 1, 0, &limits)) {
+		description->frame_duration_min_ns = uint64_t(std::max<int64_t>(limits.minimum, 1)) * 1000u;
+		description->frame_duration_max_ns = uint64_t(limits.maximum) * 1000u;
+	}
+}
+
+void libcamera_describe(const struct libcamera_camera *camera, struct libcamera_description *ret_description)
+{
+	*ret_description = {};
+	guarded(nullptr, 0, [=] {
+		fill_identity(*camera->camera, &ret_description->identity);
+		for (const libcamera_format &format : camera->formats)
+			ret_description->formats[ret_description->format_count++] = format;
+		describe_controls(*camera, ret_description);
+		return 0;
+	});
+}
+
+/* --- configuration ------------------------------------------------------------------------------------------ */
+
+namespace
+{
+
+/* NULL: nothing like it is possible. */
+std::unique_ptr<lc::CameraConfiguration> attempt(lc::Camera &camera, const libcamera_wish &wish,
+						 const lc::PixelFormat &pixels, bool full_range, unsigned depth)
+{
+	std::unique_ptr<lc::CameraConfiguration> configuration = generate(camera, wish.raw);
+
+	if (!configuration)
+		return nullptr;
+	lc::StreamConfiguration &stream = configuration->at(0);
+	stream.pixelFormat = pixels;
+	stream.size = { wish.width, wish.height };
+	if (wish.buffer_count > 0)
+		stream.bufferCount = wish.buffer_count;
+	if (full_range)
+		stream.colorSpace = lc::ColorSpace::Sycc;
+#if AT_LEAST(0, 2, 0)
+	if (depth > 0) {
+		lc::SensorConfiguration sensor;
+
+		sensor.bitDepth = depth;
+		sensor.outputSize = { wish.sensor_width, wish.sensor_height };
+		configuration->sensorConfig = sensor;
+	}
+#else
+	static_cast<void>(depth);
+#endif
+	return configuration->validate() == lc::CameraConfiguration::Invalid ? nullptr : std::move(configuration);
+}
+
+void fill_configuration(const lc::StreamConfiguration &stream, struct libcamera_configuration *ret_configuration)
+{
+	copy_text(ret_configuration->format, stream.pixelFormat.toString());
+	ret_configuration->width = stream.size.width;
+	ret_configuration->height = stream.size.height;
+	ret_configuration->stride = stream.stride;
+	ret_configuration->frame_bytes = stream.frameSize;
+	ret_configuration->buffer_count = stream.bufferCount;
+	ret_configuration->luma_range = luma_range(stream);
+}
+
+} /* namespace */
+
+int libcamera_camera::settle(const libcamera_wish &wish, std::unique_ptr<lc::CameraConfiguration> *ret_configuration,
+			     char *text, size_t text_bytes) const
+{
+	const lc::PixelFormat pixels = lc::PixelFormat::fromString(std::string(wish.format));
+	const bool full_range = wish.full_range && find_yuv(pixels);
+	std::vector<unsigned> depths{ wish.sensor_depth };
+
+	if (gone.load(std::memory_order_acquire)) { /* G1 */
+		say(text, text_bytes, "camera \"%s\" is gone", camera->id().c_str());
+		return -ENODEV;
+	}
+	if (!pixels.isValid()) {
+		say(text, text_bytes, "libcamera %s knows no pixel format \"%s\"", libcamera_version(), wish.format);
+		return -EINVAL;
+	}
+	if (wish.sensor_width == 0 || wish.sensor_height == 0)
+		depths = { 0 };
+	else if (!AT_LEAST(0, 2, 0))
+		return say(text, text_bytes, "libcamera %s cannot choose a mode of the sensor; 0.2 and later can",
+			   libcamera_version()),
+		       -ENOTSUP;
+	else if (wish.sensor_depth == 0)
+		depths.assign(sensor_depths.begin(), sensor_depths.end());
+	for (unsigned depth : depths) {
+		*ret_configuration = attempt(*camera, wish, pixels, full_range, depth);
+		/* A pipeline may refuse a colour space instead of adjusting it. */
+		if (!*ret_configuration && full_range)
+			*ret_configuration = attempt(*camera, wish, pixels, false, depth);
+		if (*ret_configuration)
+			return 0;
+	}
+	if (depths[0] > 0)
+		say(text, text_bytes, "camera \"%s\" has no %s of %ux%u with a sensor mode of %ux%u",
+		    camera->id().c_str(), wish.format, wish.width, wish.height, wish.sensor_width, wish.sensor_height);
+	else
+		say(text, text_bytes, "camera \"%s\" has no %s of %ux%u", camera->id().c_str(), wish.format, wish.width,
+		    wish.height);
+	return -EINVAL;
+}
+
+int libcamera_validate(const struct libcamera_camera *camera, const struct libcamera_wish *wish,
+		       struct libcamera_configuration *ret_configuration, char *text, size_t text_bytes)
+{
+	return guarded(text, text_bytes, [=] {
+		std::unique_ptr<lc::CameraConfiguration> configuration;
+		int r = camera->settle(*wish, &configuration, text, text_bytes);
+
+		if (r == 0)
+			fill_configuration(configuration->at(0), ret_configuration);
+		return r;
+	});
+}
+
+int libcamera_configure(struct libcamera_camera *camera, const struct libcamera_wish *wish,
+			struct libcamera_configuration *ret_configuration, char *text, size_t text_bytes)
+{
+	return guarded(text, text_bytes, [=] {
+		std::unique_ptr<lc::CameraConfiguration> configuration;
+		int r = camera->settle(*wish, &configuration, text, text_bytes);
+
+		if (r < 0)
+			return r;
+		camera->forget();
+		camera->stream = nullptr;
+		r = camera->camera->configure(configuration.get());
+		if (r < 0) {
+			say(text, text_bytes, "camera \"%s\" cannot be configured to %s of %ux%u: %s",
+			    camera->camera->id().c_str(), wish->format, wish->width, wish->height, strerror(-r));
+			return r;
+		}
+		camera->configuration = std::move(configuration);
+		camera->stream = camera->configuration->at(0).stream();
+		camera->look();
+		fill_configuration(camera->configuration->at(0), ret_configuration);
+		return 0;
+	});
+}
+
+/* --- buffers ------------------------------------------------------------------------------------------------ */
+
+namespace
+{
+
+/*
+ * One plane of libcamera for each plane of colour, one behind the other without a gap, the last up to the end. The
+ * `virtual` pipeline (0.7.1) writes each through its own, and reads none beyond. Pipelines on V4L2 hand the driver one
+ * piece: libcamera adds up planes that lie in one buffer from offset 0 on without a gap, and the sum is frame_bytes, so
+ * that a driver may place colour elsewhere (padding of rows) without harm. V4L2 itself knows no offset: memory with one
+ * is for pipelines without a driver.
+ */
+std::vector<lc::FrameBuffer::Plane> lay_out(const lc::StreamConfiguration &stream, const libcamera_memory &memory)
+{
+	const yuv_format *yuv = find_yuv(stream.pixelFormat);
+	const uint64_t luma_bytes = uint64_t(stream.stride) * stream.size.height;
+	std::vector<lc::FrameBuffer::Plane> planes(1);
+	uint64_t chroma_bytes = 0, used = luma_bytes;
+
+	if (yuv && yuv->planes > 0)
+		chroma_bytes = uint64_t(stream.stride) * yuv->numerator / yuv->denominator *
+			       ((stream.size.height + yuv->divisor - 1) / yuv->divisor);
+	planes[0].fd = lc::SharedFD(memory.fd);
+	planes[0].offset = static_cast<unsigned>(memory.offset);
+	planes[0].length = stream.frameSize;
+	if (chroma_bytes == 0 || luma_bytes + yuv->planes * chroma_bytes > stream.frameSize)
+		return planes;
+	planes[0].length = static_cast<unsigned>(luma_bytes);
+	for (unsigned i = 1; i <= yuv->planes; i++) {
+		lc::FrameBuffer::Plane plane = planes[0];
+
+		plane.offset = static_cast<unsigned>(memory.offset + used);
+		plane.length = static_cast<unsigned>(i < yuv->planes ? chroma_bytes : stream.frameSize - used);
+		planes.push_back(plane);
+		used += chroma_bytes;
+	}
+	return planes;
+}
+
+/* Descriptors of one buffer have different numbers when they were duplicated. */
+bool is_same_buffer(int a, int b) noexcept
+{
+	struct stat one, other;
+
+	return a == b || (fstat(a, &one) == 0 && fstat(b, &other) == 0 && one.st_dev == other.st_dev &&
+			  one.st_ino == other.st_ino);
+}
+
+/* Luma first, then what lies in the same buffer; colour in another one is nobody's concern. */
+libcamera_memory measure(const lc::FrameBuffer &buffer)
+{
+	const auto &planes = buffer.planes();
+	libcamera_memory memory = { planes[0].fd.get(), planes[0].offset, planes[0].length };
+	size_t end = memory.offset + memory.bytes;
+
+	for (const auto &plane : planes) {
+		if (!is_same_buffer(memory.fd, plane.fd.get()))
+			return memory;
+		end = std::max<size_t>(end, size_t(plane.offset) + plane.length);
+	}
+	memory.bytes = end - memory.offset;
+	return memory;
+}
+
+} /* namespace */
+
+int libcamera_camera::make_request(lc::FrameBuffer *buffer)
+{
+	std::unique_ptr<lc::Request> request = camera->createRequest(requests.size());
+	int r = request ? request->addBuffer(stream, buffer) : gone.load(std::memory_order_acquire) ? -ENODEV : -ENOMEM;
+
+	if (r == 0)
+		requests.push_back(std::move(request));
+	return r;
+}
+
+void libcamera_camera::forget() noexcept
+{
+	requests.clear();
+	imported.clear();
+	allocator.reset();
+}
+
+int libcamera_import(struct libcamera_camera *camera, const struct libcamera_memory *memories, unsigned count,
+		     char *text, size_t text_bytes)
+{
+	camera->forget();
+	int r = guarded(text, text_bytes, [=] {
+		const lc::StreamConfiguration &stream = camera->configuration->at(0);
+
+		for (unsigned i = 0; i < count; i++) {
+			if (memories[i].bytes < stream.frameSize || memories[i].offset > UINT32_MAX - stream.frameSize)
+				return say(text, text_bytes, "a buffer of %zu bytes is too small for a frame of %u",
+					   memories[i].bytes, stream.frameSize),
+				       -EINVAL;
+			std::vector<lc::FrameBuffer::Plane> planes = lay_out(stream, memories[i]);
+			if (!planes[0].fd.isValid())
+				return say(text, text_bytes, "no descriptor left for a buffer"), -EMFILE;
+			camera->imported.push_back(std::make_unique<lc::FrameBuffer>(planes));
+			int made = camera->make_request(camera->imported.back().get());
+			if (made < 0)
+				return say(text, text_bytes, "libcamera takes no buffer: %s", strerror(-made)), made;
+		}
+		return 0;
+	});
+
+	if (r < 0)
+		camera->forget();
+	return r;
+}
+
+int libcamera_export(struct libcamera_camera *camera, struct libcamera_memory *ret_memories, unsigned max,
+		     unsigned *ret_count, char *text, size_t text_bytes)
+{
+	camera->forget();
+	int r = guarded(text, text_bytes, [=] {
+		camera->allocator = std::make_unique<lc::FrameBufferAllocator>(camera->camera);
+		int got = camera->allocator->allocate(camera->stream);
+
+		if (got < 0)
+			return say(text, text_bytes, "the driver has no buffers for us: %s", strerror(-got)), got;
+		const auto &buffers = camera->allocator->buffers(camera->stream);
+		for (unsigned i = 0; i < max && i < buffers.size(); i++) {
+			ret_memories[i] = measure(*buffers[i]);
+			got = camera->make_request(buffers[i].get());
+			if (got < 0)
+				return say(text, text_bytes, "libcamera takes no buffer: %s", strerror(-got)), got;
+		}
+		*ret_count = static_cast<unsigned>(camera->requests.size());
+		return 0;
+	});
+
+	if (r < 0)
+		camera->forget();
+	return r;
+}
+
+void libcamera_forget(struct libcamera_camera *camera)
+{
+	camera->forget();
+}
+
+/* --- capture ------------------------------------------------------------------------------------------------ */
+
+/*
+ * Since 0.5 exposure and gain each are automatic or not, and a value counts only where it is not; AeEnable stands for
+ * both. Before, a value fixes its quantity by itself, and for pipelines with an ISP zero gives it back.
+ */
+void libcamera_camera::apply_exposure(const struct source_controls &wanted, uint32_t given, lc::ControlList &list)
+{
+	const int64_t *values = wanted.values;
+	const bool is_told = given & SOURCE_BIT(SOURCE_AUTO_EXPOSURE);
+	const bool automatic = is_told && values[SOURCE_AUTO_EXPOSURE];
+	const bool exposure = !automatic && (given & SOURCE_BIT(SOURCE_EXPOSURE_US));
+	const bool gain = !automatic && (given & SOURCE_BIT(SOURCE_ANALOGUE_GAIN_MILLI));
+
+#if AT_LEAST(0, 5, 0)
+	if (has_exposure_mode && (is_told || exposure))
+		list.set(controls::ExposureTimeMode,
+			 automatic ? controls::ExposureTimeModeAuto : controls::ExposureTimeModeManual);
+	if (has_gain_mode && (is_told || gain))
+		list.set(controls::AnalogueGainMode,
+			 automatic ? controls::AnalogueGainModeAuto : controls::AnalogueGainModeManual);
+#endif
+	if (is_told && !has_exposure_mode)
+		list.set(controls::AeEnable, automatic);
+	if (automatic && exposure_touched && !has_exposure_mode && (has & crop_bits)) {
+		list.set(controls::ExposureTime, 0);
+		list.set(controls::AnalogueGain, 0.0f);
+	}
+	if (exposure)
+		list.set(controls::ExposureTime,
+			 static_cast<int32_t>(std::clamp<int64_t>(values[SOURCE_EXPOSURE_US], 0, INT32_MAX)));
+	if (gain)
+		list.set(controls::AnalogueGain, static_cast<float>(values[SOURCE_ANALOGUE_GAIN_MILLI]) / 1000.0f);
+	exposure_touched = !automatic && (exposure_touched || exposure || gain);
+}
+
+void libcamera_camera::apply_rate(const libcamera_change &change, lc::ControlList &list)
+{
+	if (change.frame_duration_min_ns > 0)
+		rate_us[0] = std::max<int64_t>(1, static_cast<int64_t>((change.frame_duration_min_ns + 500) / 1000));
+	if (change.frame_duration_max_ns > 0)
+		rate_us[1] = std::max<int64_t>(1, static_cast<int64_t>((change.frame_duration_max_ns + 500) / 1000));
+	if (has_rate)
+		list.set(controls::FrameDurationLimits,
+			 lc::Span<const int64_t, 2>({ rate_us[0], std::max(rate_us[0], rate_us[1]) }));
+	if (noise_normal == controls::draft::NoiseReductionModeOff || change.frame_duration_min_ns == 0)
+		return;
+	if (change.frame_duration_min_ns < noise_limit_ns)
+		list.set(controls::draft::NoiseReductionMode, controls::draft::NoiseReductionModeOff);
+	else if (noise_touched)
+		list.set(controls::draft::NoiseReductionMode, noise_normal);
+	noise_touched = noise_touched || change.frame_duration_min_ns < noise_limit_ns;
+}
+
+void libcamera_camera::apply(const libcamera_change &change, lc::ControlList &list)
+{
+	const struct source_controls &wanted = change.controls;
+	const uint32_t given = wanted.given & has;
+
+	if (change.frame_duration_min_ns > 0 || change.frame_duration_max_ns > 0)
+		apply_rate(change, list);
+	apply_exposure(wanted, given, list);
+	for (const number_control &row : number_controls)
+		if (row.control >= SOURCE_EXPOSURE_VALUE_MILLI && (given & SOURCE_BIT(row.control)))
+			list.set(row.id->id(), lc::ControlValue(static_cast<float>(
+						       static_cast<double>(wanted.values[row.control]) / row.scale)));
+	if (!(given & crop_bits))
+		return;
+	if (given & SOURCE_BIT(SOURCE_SCALER_CROP_X))
+		crop.x = static_cast<int>(wanted.values[SOURCE_SCALER_CROP_X]);
+	if (given & SOURCE_BIT(SOURCE_SCALER_CROP_Y))
+		crop.y = static_cast<int>(wanted.values[SOURCE_SCALER_CROP_Y]);
+	if (given & SOURCE_BIT(SOURCE_SCALER_CROP_WIDTH))
+		crop.width = static_cast<unsigned>(wanted.values[SOURCE_SCALER_CROP_WIDTH]);
+	if (given & SOURCE_BIT(SOURCE_SCALER_CROP_HEIGHT))
+		crop.height = static_cast<unsigned>(wanted.values[SOURCE_SCALER_CROP_HEIGHT]);
+	list.set(controls::ScalerCrop, crop);
+}
+
+int libcamera_start(struct libcamera_camera *camera, const struct libcamera_change *change, char *text,
+		    size_t text_bytes)
+{
+	return guarded(text, text_bytes, [=] {
+		lc::ControlList list(camera->camera->controls());
+		int r;
+
+		camera->apply(*change, list);
+		r = camera->camera->start(&list);
+		if (r < 0)
+			say(text, text_bytes, "camera \"%s\" cannot start: %s", camera->camera->id().c_str(),
+			    strerror(-r));
+		else
+			camera->running.store(true, std::memory_order_release); /* Q2 */
+		return r < 0 ? r : 0;
+	});
+}
+
+int libcamera_stop(struct libcamera_camera *camera)
+{
+	if (!camera->running.exchange(false, std::memory_order_acq_rel)) /* Q2 */
+		return 0;
+	return guarded(nullptr, 0, [camera] { return camera->camera->stop(); });
+}
+
+int libcamera_queue(struct libcamera_camera *camera, unsigned buffer, const struct libcamera_change *change)
+{
+	if (camera->gone.load(std::memory_order_acquire)) /* G1 */
+		return -ENODEV;
+	if (!camera->running.load(std::memory_order_acquire)) /* Q1 */
+		return -EACCES;
+	return guarded(nullptr, 0, [=] {
+		lc::Request *request = buffer < camera->requests.size() ? camera->requests[buffer].get() : nullptr;
+
+		if (!request)
+			return -EINVAL;
+		request->reuse(lc::Request::ReuseBuffers);
+		if (change)
+			camera->apply(*change, request->controls());
+		return camera->camera->queueRequest(request);
+	});
+}
