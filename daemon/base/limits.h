@@ -49,5 +49,6 @@
 #define LIMIT_FRAMERATE 10000.0                /* frames per second of a paced stand-in source */
 #define LIMIT_ROW_BYTES (1u << 20)             /* that --row-bytes takes */
 #define LIMIT_FRAME_BYTES (UINT64_C(4) << 30)  /* that --frame-bytes takes */
+#define LIMIT_POOL_BYTES (UINT64_C(2) << 30)   /* all capture buffers of a source */
 
 #endif

@@ -30,9 +30,6 @@
 /* Events that fit the queue, a power of two: every buffer, and as much again for what happens between frames. */
 #define FEEDER_EVENTS (2u * SOURCE_BUFFERS_MAX)
 
-/* All capture buffers of one source. */
-#define FEEDER_POOL_BYTES_MAX (UINT64_C(2) << 30)
-
 /* Time between frames of a paced source: LIMIT_FRAMERATE, and one frame an hour. */
 #define FEEDER_PERIOD_MIN_NS ((uint64_t)(1e9 / LIMIT_FRAMERATE))
 #define FEEDER_PERIOD_MAX_NS (3600 * NS_PER_SECOND)
@@ -120,7 +117,7 @@ struct feeder_picture {
 	enum lumaring_luma_range luma_range;
 };
 
-/* Any side. -EFBIG, and one sentence that begins with `where`: the buffers take more than FEEDER_POOL_BYTES_MAX. */
+/* Any side. -EFBIG, and one sentence that begins with `where`: the buffers take more than LIMIT_POOL_BYTES. */
 int feeder_check_pool(const struct feeder *feeder, const char *where, const struct feeder_picture *picture, char *text,
 		      size_t text_bytes);
 

@@ -233,13 +233,13 @@ int feeder_check_pool(const struct feeder *feeder, const char *where, const stru
 {
 	uint64_t bytes = feeder_stride(picture) * picture->height * feeder->buffer_count;
 
-	if (bytes <= FEEDER_POOL_BYTES_MAX)
+	if (bytes <= LIMIT_POOL_BYTES)
 		return 0;
 	snprintf(text, text_bytes,
 		 "%s: %u capture buffers for %ux%u pixels take %llu bytes and at most %llu are allowed; use a smaller "
 		 "image",
 		 where, feeder->buffer_count, picture->width, picture->height, (unsigned long long)bytes,
-		 (unsigned long long)FEEDER_POOL_BYTES_MAX);
+		 (unsigned long long)LIMIT_POOL_BYTES);
 	return -EFBIG;
 }
 

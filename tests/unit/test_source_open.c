@@ -69,7 +69,7 @@ static void test_pool_limit(void **state)
 
 	(void)state;
 	assert_int_equal((uint64_t)FEEDER_STRIDE(config.settings.width) * config.settings.height,
-			 FEEDER_POOL_BYTES_MAX);
+			 LIMIT_POOL_BYTES);
 	open_and_close(&config);
 	config.settings.height++;
 	expect_refusal(
