@@ -60,11 +60,23 @@ static int allocate(int heap_fd, size_t bytes, int *ret_fd, char *text, size_t t
 	return r;
 }
 
+static int map(int fd, size_t bytes, const uint8_t **ret_pixels)
+{
+	void *pixels = mmap(NULL, bytes, PROT_READ, MAP_SHARED, fd, 0);
+
+	if (pixels == MAP_FAILED)
+		return -errno;
+	/* A core file is no place for images, nor is it worth the time to read them past the caches. */
+	(void)madvise(pixels, bytes, MADV_DONTDUMP);
+	*ret_pixels = pixels;
+	return 0;
+}
+
 int dmabuf_init(int heap_fd, size_t bytes, const char *name, struct dmabuf *ret_buffer, char *text, size_t text_bytes)
 {
 	size_t page_bytes = (size_t)sysconf(_SC_PAGESIZE);
 	char short_name[DMABUF_NAME_MAX + 1];
-	void *pixels;
+	const uint8_t *pixels = NULL;
 	int fd, r;
 
 	if (bytes == 0 || bytes > DMABUF_BYTES_MAX) {
@@ -76,9 +88,8 @@ int dmabuf_init(int heap_fd, size_t bytes, const char *name, struct dmabuf *ret_
 	r = allocate(heap_fd, bytes, &fd, text, text_bytes);
 	if (r < 0)
 		return r;
-	pixels = mmap(NULL, bytes, PROT_READ, MAP_SHARED, fd, 0);
-	if (pixels == MAP_FAILED) {
-		r = -errno;
+	r = map(fd, bytes, &pixels);
+	if (r < 0) {
 		snprintf(text, text_bytes, "cannot map a buffer of the heap: %s", strerror(-r));
 		close(fd);
 		return r;
@@ -87,6 +98,21 @@ int dmabuf_init(int heap_fd, size_t bytes, const char *name, struct dmabuf *ret_
 	/* Kernels before 5.8 have no names, and nothing depends on them. */
 	(void)ioctl(fd, DMA_BUF_SET_NAME_B, (uint64_t)(uintptr_t)short_name);
 	*ret_buffer = (struct dmabuf){ .fd = fd, .bytes = bytes, .pixels = pixels };
+	return 0;
+}
+
+int dmabuf_adopt(int fd, size_t bytes, struct dmabuf *ret_buffer, char *text, size_t text_bytes)
+{
+	struct dmabuf buffer = { .fd = fcntl(fd, F_DUPFD_CLOEXEC, 0), .bytes = bytes };
+	int r = buffer.fd < 0 ? -errno : map(buffer.fd, bytes, &buffer.pixels);
+
+	if (r < 0) {
+		snprintf(text, text_bytes, "cannot map a buffer of the driver's: %s", strerror(-r));
+		if (buffer.fd >= 0)
+			close(buffer.fd);
+		return r;
+	}
+	*ret_buffer = buffer;
 	return 0;
 }
 

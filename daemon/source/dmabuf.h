@@ -31,7 +31,7 @@ extern const char *const dmabuf_heaps[];
 struct dmabuf {
 	int fd;                /* for the driver to import, which may write through it; close-on-exec */
 	size_t bytes;          /* as asked for, rounded up to whole pages */
-	const uint8_t *pixels; /* mapped for reading, all of it; NULL: there is no buffer */
+	const uint8_t *pixels; /* mapped for reading, all of it, and left out of core files; NULL: there is no buffer */
 };
 
 /*
@@ -46,6 +46,12 @@ int dmabuf_heap_open(const char *directory, const char *heap, int *ret_fd, char 
  * as the kernel says, -ENOMEM above all. *ret_buffer is untouched on failure.
  */
 int dmabuf_init(int heap_fd, size_t bytes, const char *name, struct dmabuf *ret_buffer, char *text, size_t text_bytes);
+
+/*
+ * Map so many bytes, from the first one, of memory that a driver has allocated. Its descriptor is duplicated: the
+ * memory stays when the driver is done with it. As mmap(2) and fcntl(2) fail; *ret_buffer is untouched then.
+ */
+int dmabuf_adopt(int fd, size_t bytes, struct dmabuf *ret_buffer, char *text, size_t text_bytes);
 
 /* Zeroed memory is allowed, and what is left is zeroed memory. A driver that imported it keeps it alive. */
 void dmabuf_finish(struct dmabuf *buffer);

@@ -230,6 +230,64 @@ static void test_not_mappable(void **state)
 	close(fd);
 }
 
+/* The flags of a mapping, as the kernel lists them. */
+static bool is_left_out_of_core_files(const void *pixels)
+{
+	FILE *file = fopen("/proc/self/smaps", "r");
+	char line[512], begin[32];
+	bool here = false, found = false;
+
+	assert_non_null(file);
+	snprintf(begin, sizeof(begin), "%lx-", (unsigned long)(uintptr_t)pixels);
+	while (!found && fgets(line, sizeof(line), file)) {
+		if (strncmp(line, begin, strlen(begin)) == 0)
+			here = true;
+		else if (here && strncmp(line, "VmFlags:", 8) == 0)
+			break;
+	}
+	found = here && strstr(line, " dd") != NULL;
+	fclose(file);
+	return found;
+}
+
+static void test_core_files(void **state)
+{
+	struct dmabuf buffer = make(4096);
+	void *other = mmap(NULL, 4096, PROT_READ, MAP_SHARED, buffer.fd, 0);
+
+	(void)state;
+	assert_true(is_left_out_of_core_files(buffer.pixels));
+	assert_false(is_left_out_of_core_files(other));
+	munmap(other, 4096);
+	dmabuf_finish(&buffer);
+}
+
+static void test_adopt(void **state)
+{
+	struct dmabuf buffer = { .fd = -7 };
+	int fd = memfd_create("driver", 0), null_fd = open("/dev/null", O_WRONLY);
+
+	(void)state;
+	assert_int_equal(ftruncate(fd, 8192), 0);
+	assert_int_equal(pwrite(fd, "pixels", 6, 4096), 6);
+	assert_int_equal(dmabuf_adopt(fd, 8192, &buffer, text, sizeof(text)), 0);
+	close(fd);
+	assert_memory_equal(buffer.pixels + 4096, "pixels", 6);
+	assert_int_equal(buffer.bytes, 8192);
+	assert_true(fcntl(buffer.fd, F_GETFD) & FD_CLOEXEC);
+	assert_true(is_left_out_of_core_files(buffer.pixels));
+	dmabuf_finish(&buffer);
+	buffer.fd = -7;
+	assert_int_equal(dmabuf_adopt(-1, 8192, &buffer, text, sizeof(text)), -EBADF);
+	assert_string_equal(text, "cannot map a buffer of the driver's: Bad file descriptor");
+	fd = dup(null_fd);
+	close(fd);
+	assert_int_equal(dmabuf_adopt(null_fd, 8192, &buffer, text, sizeof(text)), -EACCES);
+	assert_int_equal(fcntl(fd, F_GETFD), -1); /* the duplicate is closed */
+	assert_int_equal(buffer.fd, -7);
+	close(null_fd);
+}
+
 static void test_brackets(void **state)
 {
 	struct dmabuf buffer = make(4096);
@@ -276,6 +334,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_sizes, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_for_a_driver, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_not_mappable, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_core_files, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_adopt, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_brackets, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_again, setup, teardown),
 	};
