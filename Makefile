@@ -88,6 +88,10 @@ CLI_SRC := $(wildcard client-lib/cli/*.c)
 EXAMPLE_SRC := $(wildcard client-lib/examples/*.c)
 UNIT_SRC := $(wildcard tests/unit/test_*.c)
 TOOL_SRC := $(wildcard tests/tools/*.c)
+ifeq ($(LIBCAMERA),no)
+UNIT_SRC := $(filter-out tests/unit/test_libcamera.c,$(UNIT_SRC))
+TOOL_SRC := $(filter-out tests/tools/libcamera_probe.c,$(TOOL_SRC))
+endif
 CHECKASM_SRC := $(wildcard tests/checkasm/*.c)
 
 obj = $(patsubst %,$(BUILD)/obj/%.o,$(basename $(1)))

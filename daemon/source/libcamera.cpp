@@ -6,7 +6,9 @@
  * connected to, and is used again when the same is acquired again: nobody may disconnect a handler while libcamera's
  * thread, which copies the list of them, could just be calling it. So handlers stay, and find no listener.
  */
+extern "C" { /* what it includes is C's alone */
 #include "source/libcamera.h"
+}
 
 #include <sys/eventfd.h>
 #include <sys/stat.h>
@@ -89,8 +91,8 @@ template <size_t bytes> bool copy_text(char (&ret_text)[bytes], const std::strin
 
 /* --- log ---------------------------------------------------------------------------------------------------- */
 
-/* Errors of this thread are expected just now: a role that a pipeline lacks is told as one. */
-thread_local bool log_expects_errors;
+/* Errors are expected just now: a role that a pipeline lacks is told as one. */
+std::atomic<bool> log_expects_errors{ false };
 
 /* libcamera writes a message, one line or more, in one piece, from any of its threads. */
 class log_buffer : public std::streambuf
@@ -104,7 +106,7 @@ class log_buffer : public std::streambuf
 		used_ = 0;
 	}
 
-      protected:
+      private:
 	std::streamsize xsputn(const char *text, std::streamsize count) override
 	{
 		std::lock_guard<std::mutex> lock(mutex_);
@@ -114,16 +116,6 @@ class log_buffer : public std::streambuf
 		return count;
 	}
 
-	int_type overflow(int_type character) override
-	{
-		std::lock_guard<std::mutex> lock(mutex_);
-
-		if (!traits_type::eq_int_type(character, traits_type::eof()))
-			put(traits_type::to_char_type(character));
-		return traits_type::not_eof(character);
-	}
-
-      private:
 	/* A line that is too long loses its end. */
 	void put(char character)
 	{
@@ -164,7 +156,8 @@ class log_buffer : public std::streambuf
 			text += strlen(level.name);
 			break;
 		}
-		line_(log_expects_errors ? LOG_LEVEL_INFO : level_, text);
+		/* L1 pairs with L2 in look(): libcamera speaks before it returns. */
+		line_(log_expects_errors.load(std::memory_order_relaxed) ? LOG_LEVEL_INFO : level_, text);
 	}
 
 	std::mutex mutex_;
@@ -176,25 +169,12 @@ class log_buffer : public std::streambuf
 
 /* --- formats ------------------------------------------------------------------------------------------------ */
 
-/* Formats with luma and colour. Planes of colour each have stride * numerator / denominator and height / divisor. */
-const struct yuv_format {
-	lc::PixelFormat format;
-	unsigned planes, numerator, denominator, divisor;
-} yuv_formats[] = {
-	{ lc::formats::NV12, 1, 1, 1, 2 },   { lc::formats::NV21, 1, 1, 1, 2 },   { lc::formats::NV16, 1, 1, 1, 1 },
-	{ lc::formats::NV61, 1, 1, 1, 1 },   { lc::formats::NV24, 1, 2, 1, 1 },   { lc::formats::NV42, 1, 2, 1, 1 },
-	{ lc::formats::YUV420, 2, 1, 2, 2 }, { lc::formats::YVU420, 2, 1, 2, 2 }, { lc::formats::YUV422, 2, 1, 2, 1 },
-	{ lc::formats::YVU422, 2, 1, 2, 1 }, { lc::formats::YUV444, 2, 1, 1, 1 }, { lc::formats::YVU444, 2, 1, 1, 1 },
-	{ lc::formats::YUYV, 0, 0, 1, 1 },   { lc::formats::YVYU, 0, 0, 1, 1 },   { lc::formats::UYVY, 0, 0, 1, 1 },
-	{ lc::formats::VYUY, 0, 0, 1, 1 },
-};
-
-const yuv_format *find_yuv(const lc::PixelFormat &format) noexcept
+/* Those with luma and colour have the same names here and in pixels.h. */
+bool find_yuv(const lc::PixelFormat &format, struct pixels_layout *ret_layout)
 {
-	for (const yuv_format &row : yuv_formats)
-		if (row.format == format)
-			return &row;
-	return nullptr;
+	return pixels_find_layout(format.toString().c_str(), ret_layout) &&
+	       (ret_layout->chroma != PIXELS_CHROMA_NONE ||
+		(ret_layout->pixels >= PIXELS_YUYV && ret_layout->pixels <= PIXELS_VYUY));
 }
 
 /* NULL: the pipeline has nothing for this role. */
@@ -238,9 +218,11 @@ bool fill_format(const lc::StreamFormats &formats, const lc::PixelFormat &pixels
 	return true;
 }
 
-enum lumaring_luma_range luma_range(const lc::StreamConfiguration &stream) noexcept
+enum lumaring_luma_range luma_range(const lc::StreamConfiguration &stream)
 {
-	if (!find_yuv(stream.pixelFormat))
+	struct pixels_layout layout;
+
+	if (!find_yuv(stream.pixelFormat, &layout))
 		return LUMARING_RANGE_FULL;
 	if (!stream.colorSpace)
 		return LUMARING_RANGE_UNKNOWN;
@@ -290,34 +272,27 @@ const lc::ControlInfo *find_info(const lc::Camera &camera, const lc::ControlId &
 	return found == camera.controls().end() ? nullptr : &found->second;
 }
 
-/* Pipelines are free in what type they give for limits, and may give none. */
-template <typename Type> bool read_value(const lc::ControlValue &value, double *ret_number)
-{
-	if (value.isArray()) {
-		auto all = value.get<lc::Span<const Type>>();
-
-		if (all.size() == 0)
-			return false;
-		*ret_number = static_cast<double>(all[0]);
-	} else {
-		*ret_number = static_cast<double>(value.get<Type>());
-	}
-	return std::isfinite(*ret_number);
-}
-
+/* Pipelines are free in what type they give for limits, and may give none. Of several the first counts. */
 bool read_number(const lc::ControlValue &value, double *ret_number)
 {
+	const void *data = value.data().data();
+
+	if (value.numElements() == 0)
+		return false;
 	switch (value.type()) {
 	case lc::ControlTypeBool:
-		return read_value<bool>(value, ret_number);
 	case lc::ControlTypeByte:
-		return read_value<uint8_t>(value, ret_number);
+		*ret_number = *static_cast<const uint8_t *>(data);
+		return true;
 	case lc::ControlTypeInteger32:
-		return read_value<int32_t>(value, ret_number);
+		*ret_number = *static_cast<const int32_t *>(data);
+		return true;
 	case lc::ControlTypeInteger64:
-		return read_value<int64_t>(value, ret_number);
+		*ret_number = static_cast<double>(*static_cast<const int64_t *>(data));
+		return true;
 	case lc::ControlTypeFloat:
-		return read_value<float>(value, ret_number);
+		*ret_number = *static_cast<const float *>(data);
+		return std::isfinite(*ret_number);
 	default:
 		return false;
 	}
@@ -326,7 +301,9 @@ bool read_number(const lc::ControlValue &value, double *ret_number)
 /* Numbers far out mean "no limit", and must not overflow what is computed with them. */
 int64_t scaled(double number, double scale) noexcept
 {
-	return std::llround(std::clamp(number * scale, -1e15, 1e15));
+	const double whole = std::clamp(number * scale, -1e15, 1e15);
+
+	return static_cast<int64_t>(whole < 0 ? whole - 0.5 : whole + 0.5);
 }
 
 bool read_range(const lc::ControlInfo &info, double scale, double initial, struct source_range *ret_range)
@@ -341,25 +318,36 @@ bool read_range(const lc::ControlInfo &info, double scale, double initial, struc
 	return true;
 }
 
-/* Limits of the rectangle: the largest one, and how small it may get. */
-bool read_crop(const lc::ControlInfo &info, lc::Rectangle *ret_most, lc::Size *ret_least, lc::Rectangle *ret_initial)
+const lc::Rectangle *rectangle(const lc::ControlValue &value, lc::Rectangle *ret_rectangle)
 {
-	if (info.max().type() != lc::ControlTypeRectangle || info.max().isArray())
-		return false;
-	*ret_most = info.max().get<lc::Rectangle>();
-	*ret_initial = *ret_most;
-	*ret_least = { 1, 1 };
-	if (info.min().type() == lc::ControlTypeRectangle && !info.min().isArray())
-		*ret_least = info.min().get<lc::Rectangle>().size();
-	if (info.def().type() == lc::ControlTypeRectangle && !info.def().isArray())
-		*ret_initial = info.def().get<lc::Rectangle>();
-	ret_least->expandTo({ 1, 1 }).boundTo(ret_most->size());
-	return !ret_most->isNull() && !ret_initial->isNull();
+	if (value.type() != lc::ControlTypeRectangle || value.isArray())
+		return nullptr;
+	*ret_rectangle = value.get<lc::Rectangle>();
+	return ret_rectangle->isNull() ? nullptr : ret_rectangle;
 }
 
 struct source_range clamped(int64_t minimum, int64_t maximum, int64_t initial) noexcept
 {
 	return { minimum, maximum, std::clamp(initial, minimum, maximum) };
+}
+
+/* A rectangle's limits are the largest one and, by its size, the smallest. */
+bool read_crop(const lc::ControlInfo &info, struct source_range *ranges, lc::Rectangle *ret_initial)
+{
+	lc::Rectangle least(0, 0, 1, 1), most;
+
+	if (!rectangle(info.max(), &most))
+		return false;
+	rectangle(info.min(), &least);
+	if (!rectangle(info.def(), ret_initial))
+		*ret_initial = most;
+	const int64_t width = std::clamp(least.width, 1u, most.width),
+		      height = std::clamp(least.height, 1u, most.height);
+	ranges[SOURCE_SCALER_CROP_X] = clamped(most.x, most.x + most.width - width, ret_initial->x);
+	ranges[SOURCE_SCALER_CROP_Y] = clamped(most.y, most.y + most.height - height, ret_initial->y);
+	ranges[SOURCE_SCALER_CROP_WIDTH] = clamped(width, most.width, ret_initial->width);
+	ranges[SOURCE_SCALER_CROP_HEIGHT] = clamped(height, most.height, ret_initial->height);
+	return true;
 }
 
 constexpr uint32_t crop_bits = SOURCE_BIT(SOURCE_SCALER_CROP_X) | SOURCE_BIT(SOURCE_SCALER_CROP_Y) |
@@ -399,8 +387,9 @@ struct libcamera_camera {
 	void on_disconnected() noexcept;
 	void note_time(uint64_t began_ns) noexcept;
 
-	void look();
-	void fill_formats();
+	void look(lc::Camera &its_camera);
+	void add_formats(lc::Camera &its_camera, bool raw);
+	void look_at_controls(const lc::Camera &its_camera);
 	int make_request(lc::FrameBuffer *buffer);
 	void forget() noexcept;
 	int settle(const libcamera_wish &wish, std::unique_ptr<lc::CameraConfiguration> *ret_configuration, char *text,
@@ -412,7 +401,6 @@ struct libcamera_camera {
 	const libcamera_library *const library;
 	std::weak_ptr<lc::Camera> connected; /* whose handlers these are */
 	std::shared_ptr<lc::Camera> camera;  /* while acquired */
-	std::vector<libcamera_format> formats;
 
 	/* libcamera's thread has it for the time of a handler, release() to take the listener away. */
 	std::mutex telling;
@@ -421,7 +409,7 @@ struct libcamera_camera {
 	std::atomic<bool> gone{ false };       /* G1: set once; what it hints at, libcamera refuses by itself */
 
 	/* What the camera has, in the configuration in force; constant while it runs. */
-	uint32_t has = 0;
+	libcamera_description description{};
 	bool has_rate = false, has_exposure_mode = false, has_gain_mode = false;
 	int noise_normal = 0; /* off: leave it alone */
 	/* What was set last. Start, or the capture thread while it runs. */
@@ -478,7 +466,7 @@ void fill_metadata(const lc::ControlList &metadata, libcamera_completion *comple
 	if (exposure)
 		completion->exposure_us = unsigned_of(*exposure);
 	if (gain)
-		completion->analogue_gain_milli = unsigned_of(std::round(*gain * 1000.0));
+		completion->analogue_gain_milli = unsigned_of(static_cast<double>(*gain) * 1000.0 + 0.5);
 }
 
 } /* namespace */
@@ -528,21 +516,18 @@ void libcamera_camera::on_disconnected() noexcept
 
 const char *libcamera_version(void)
 {
-	static char text[24];
-	static std::once_flag once;
+	/* "v0.7.1+..." */
+	static const auto text = []() noexcept {
+		std::array<char, 24> number{};
+		const char *version = lc::CameraManager::version().c_str();
 
-	guarded(nullptr, 0, [] {
-		std::call_once(once, [] {
-			std::string version = lc::CameraManager::version();
-			size_t first = version.find_first_of("0123456789");
+		version += strcspn(version, "0123456789");
+		snprintf(number.data(), number.size(), "%.*s", static_cast<int>(strspn(version, "0123456789.")),
+			 version);
+		return number;
+	}();
 
-			if (first != std::string::npos)
-				copy_text(text, version.substr(first, version.find_first_not_of("0123456789.", first) -
-									      first));
-		});
-		return 0;
-	});
-	return text;
+	return text.data();
 }
 
 void libcamera_set_log(void (*line)(enum log_level level, const char *text))
@@ -606,68 +591,102 @@ unsigned libcamera_list(const struct libcamera_library *library, struct source_i
 
 /* --- a camera ----------------------------------------------------------------------------------------------- */
 
-/* A mono sensor's formats are of the role Raw, as are all that no ISP has touched. */
-void libcamera_camera::fill_formats()
+/* A pipeline without roles offers the same again for another. */
+void libcamera_camera::add_formats(lc::Camera &its_camera, bool raw)
 {
-	formats.clear();
-	for (bool raw : { false, true }) {
-		log_expects_errors = raw;
-		std::unique_ptr<lc::CameraConfiguration> offer = generate(*camera, raw);
-		log_expects_errors = false;
+	const std::unique_ptr<lc::CameraConfiguration> offer = generate(its_camera, raw);
+	libcamera_format format;
 
-		if (!offer)
-			continue;
-		for (const lc::PixelFormat &pixels : offer->at(0).formats().pixelformats()) {
-			libcamera_format format;
-			bool known = !fill_format(offer->at(0).formats(), pixels, raw, &format) ||
-				     formats.size() >= LIBCAMERA_FORMATS_MAX;
+	if (!offer)
+		return;
+	for (const lc::PixelFormat &pixels : offer->at(0).formats().pixelformats()) {
+		unsigned &count = description.format_count;
+		bool is_new =
+			fill_format(offer->at(0).formats(), pixels, raw, &format) && count < LIBCAMERA_FORMATS_MAX;
 
-			/* Pipelines without roles offer the same again. */
-			for (const libcamera_format &other : formats)
-				known = known || strcmp(other.name, format.name) == 0;
-			if (!known)
-				formats.push_back(format);
-		}
+		for (unsigned i = 0; is_new && i < count; i++)
+			is_new = strcmp(description.formats[i].name, format.name) != 0;
+		if (is_new)
+			description.formats[count++] = format;
 	}
 }
 
-/* Which controls there are. A pipeline may have others in another configuration. */
-void libcamera_camera::look()
+/* Of NoiseReductionMode: what it is by itself. Some call "off" their default because it comes first: then the least. */
+static int find_noise_normal(const lc::ControlInfo *info)
 {
-	const lc::ControlInfo *info;
-	struct source_range range;
-	lc::Rectangle most;
-	lc::Size least;
+	double number;
+	int normal = controls::draft::NoiseReductionModeOff;
 
-	has = 0;
-	for (const number_control &row : number_controls)
-		if ((info = find_info(*camera, *row.id)) && read_range(*info, row.scale, row.initial, &range))
-			has |= SOURCE_BIT(row.control);
-#if AT_LEAST(0, 5, 0)
-	has_exposure_mode = find_info(*camera, controls::ExposureTimeMode);
-	has_gain_mode = find_info(*camera, controls::AnalogueGainMode);
-	if (has_exposure_mode)
-		has |= SOURCE_BIT(SOURCE_AUTO_EXPOSURE);
-#endif
-	info = find_info(*camera, controls::ScalerCrop);
-	if (info && read_crop(*info, &most, &least, &crop))
-		has |= crop_bits;
-	info = find_info(*camera, controls::FrameDurationLimits);
-	has_rate = info && read_range(*info, 1, 0, &range) && range.maximum > 0;
-	rate_us[0] = has_rate ? std::max<int64_t>(range.minimum, 1) : 0;
-	rate_us[1] = has_rate ? range.maximum : 0;
-	info = find_info(*camera, controls::draft::NoiseReductionMode);
-	noise_normal = controls::draft::NoiseReductionModeOff;
 	if (!info)
-		return;
-	/* What it is by itself. Some call "off" their default because it comes first: then the least there is. */
-	for (const lc::ControlValue &value : info->values())
-		if (value.type() == lc::ControlTypeInteger32 &&
-		    (value.get<int32_t>() == controls::draft::NoiseReductionModeMinimal ||
-		     (value.get<int32_t>() == controls::draft::NoiseReductionModeFast && !noise_normal)))
-			noise_normal = value.get<int32_t>();
-	if (info->def().type() == lc::ControlTypeInteger32 && info->def().get<int32_t>())
-		noise_normal = info->def().get<int32_t>();
+		return normal;
+	if (read_number(info->def(), &number) && static_cast<int>(number) != normal)
+		return static_cast<int>(number);
+	for (const lc::ControlValue &value : info->values()) {
+		const int mode = read_number(value, &number) ? static_cast<int>(number) : normal;
+
+		if (mode == controls::draft::NoiseReductionModeMinimal)
+			return mode;
+		if (mode == controls::draft::NoiseReductionModeFast)
+			normal = mode;
+	}
+	return normal;
+}
+
+/* A pipeline may have others, or other ranges, in another configuration. */
+void libcamera_camera::look_at_controls(const lc::Camera &its_camera)
+{
+	struct source_range *ranges = description.ranges, rate = {};
+	const lc::ControlInfo *info;
+
+	description.controls = 0;
+#if AT_LEAST(0, 5, 0)
+	has_exposure_mode = find_info(its_camera, controls::ExposureTimeMode);
+	has_gain_mode = find_info(its_camera, controls::AnalogueGainMode);
+#endif
+	if (has_exposure_mode) {
+		ranges[SOURCE_AUTO_EXPOSURE] = { 0, 1, 1 };
+		description.controls |= SOURCE_BIT(SOURCE_AUTO_EXPOSURE);
+	}
+	for (const number_control &row : number_controls)
+		if ((info = find_info(its_camera, *row.id)) &&
+		    read_range(*info, row.scale, row.initial, &ranges[row.control]))
+			description.controls |= SOURCE_BIT(row.control);
+	info = find_info(its_camera, controls::ScalerCrop);
+	if (info && read_crop(*info, ranges, &crop))
+		description.controls |= crop_bits;
+	info = find_info(its_camera, controls::FrameDurationLimits);
+	has_rate = info && read_range(*info, 1, 0, &rate) && rate.maximum > 0;
+	rate_us[0] = has_rate ? std::max<int64_t>(rate.minimum, 1) : 0;
+	rate_us[1] = has_rate ? rate.maximum : 0;
+	description.frame_duration_min_ns = static_cast<uint64_t>(rate_us[0]) * 1000u;
+	description.frame_duration_max_ns = static_cast<uint64_t>(rate_us[1]) * 1000u;
+	noise_normal = find_noise_normal(find_info(its_camera, controls::draft::NoiseReductionMode));
+}
+
+void libcamera_camera::look(lc::Camera &its_camera)
+{
+	description = {};
+	fill_identity(its_camera, &description.identity);
+	add_formats(its_camera, false);
+	log_expects_errors.store(true, std::memory_order_relaxed); /* L2 */
+	add_formats(its_camera, true);
+	log_expects_errors.store(false, std::memory_order_relaxed); /* L2 */
+	look_at_controls(its_camera);
+}
+
+/* Where a camera is acquired: its own place from the time before, or a new one. */
+static libcamera_camera &find_place(libcamera_library &library, const std::shared_ptr<lc::Camera> &camera)
+{
+	library.places.remove_if([](const auto &place) { return !place->camera && place->connected.expired(); });
+	for (const auto &place : library.places)
+		if (place->connected.lock() == camera)
+			return *place;
+	library.places.push_back(std::make_unique<libcamera_camera>(&library));
+	libcamera_camera &place = *library.places.back();
+	camera->requestCompleted.connect(&place, &libcamera_camera::on_completed);
+	camera->disconnected.connect(&place, &libcamera_camera::on_disconnected);
+	place.connected = camera;
+	return place;
 }
 
 int libcamera_acquire(struct libcamera_library *library, const char *id, const struct libcamera_listener *listener,
@@ -675,43 +694,24 @@ int libcamera_acquire(struct libcamera_library *library, const char *id, const s
 {
 	return guarded(text, text_bytes, [=] {
 		std::shared_ptr<lc::Camera> camera = library->manager.get(std::string(id));
-		libcamera_camera *place = nullptr;
-		int r = camera ? camera->acquire() : -ENODEV;
+		if (!camera)
+			return say(text, text_bytes, "there is no camera \"%s\"", id), -ENODEV;
 
-		if (r == -ENODEV)
-			say(text, text_bytes, "there is no camera \"%s\"", id);
-		else if (r == -EBUSY)
+		libcamera_camera &place = find_place(*library, camera);
+		place.look(*camera);
+		int r = camera->acquire();
+		if (r == -EBUSY)
 			say(text, text_bytes, "camera \"%s\" is in use by another program", id);
 		else if (r < 0)
 			say(text, text_bytes, "camera \"%s\" cannot be had: %s", id, strerror(-r));
 		if (r < 0)
 			return r;
-		library->places.remove_if([](const auto &p) { return !p->camera && p->connected.expired(); });
-		for (const auto &old : library->places)
-			if (old->connected.lock() == camera)
-				place = old.get();
-		try {
-			if (!place) {
-				library->places.push_back(std::make_unique<libcamera_camera>(library));
-				place = library->places.back().get();
-				camera->requestCompleted.connect(place, &libcamera_camera::on_completed);
-				camera->disconnected.connect(place, &libcamera_camera::on_disconnected);
-				place->connected = camera;
-			}
-			place->camera = camera;
-			place->fill_formats();
-			place->look();
-		} catch (...) {
-			if (place)
-				place->camera.reset();
-			camera->release();
-			throw;
-		}
-		place->noise_touched = place->exposure_touched = false;
-		place->longest_ns.store(0, std::memory_order_relaxed);
-		std::lock_guard<std::mutex> lock(place->telling);
-		place->listener = *listener;
-		*ret_camera = place;
+		place.camera = std::move(camera);
+		place.noise_touched = place.exposure_touched = false;
+		place.longest_ns.store(0, std::memory_order_relaxed); /* T1 */
+		std::lock_guard<std::mutex> lock(place.telling);
+		place.listener = *listener;
+		*ret_camera = &place;
 		return 0;
 	});
 }
@@ -744,44 +744,21 @@ uint64_t libcamera_longest_ns(const struct libcamera_camera *camera)
 	return camera->longest_ns.load(std::memory_order_relaxed); /* T1 */
 }
 
-static void describe_controls(const libcamera_camera &camera, libcamera_description *description)
-{
-	struct source_range *ranges = description->ranges;
-	const lc::ControlInfo *info;
-	lc::Rectangle most, initial;
-	lc::Size least;
-
-	description->controls = camera.has;
-	if (camera.has & SOURCE_BIT(SOURCE_AUTO_EXPOSURE))
-		ranges[SOURCE_AUTO_EXPOSURE] = { 0, 1, 1 };
-	for (const number_control &row : number_controls)
-		if ((info = find_info(*camera.camera, *row.id)))
-			read_range(*info, row.scale, row.initial, &ranges[row.control]);
-	info = find_info(*camera.camera, controls::ScalerCrop);
-	if (info && read_crop(*info, &most, &least, &initial)) {
-		const int64_t right = int64_t(most.x) + most.width, bottom = int64_t(most.y) + most.height;
-
-		ranges[SOURCE_SCALER_CROP_X] = clamped(most.x, right - least.width, initial.x);
-		ranges[SOURCE_SCALER_CROP_Y] = clamped(most.y, bottom - least.height, initial.y);
-		ranges[SOURCE_SCALER_CROP_WIDTH] = clamped(least.width, most.width, initial.width);
-		ranges[SOURCE_SCALER_CROP_HEIGHT] = clamped(least.height, most.height, initial.height);
-	}
-	info = find_info(*camera.camera, controls::FrameDurationLimits);
-	struct source_range limits;
-	if (info && camera.has_rate && read_range(*info, 1, 0, &limits)) {
-		description->frame_duration_min_ns = uint64_t(std::max<int64_t>(limits.minimum, 1)) * 1000u;
-		description->frame_duration_max_ns = uint64_t(limits.maximum) * 1000u;
-	}
-}
-
 void libcamera_describe(const struct libcamera_camera *camera, struct libcamera_description *ret_description)
 {
-	*ret_description = {};
-	guarded(nullptr, 0, [=] {
-		fill_identity(*camera->camera, &ret_description->identity);
-		for (const libcamera_format &format : camera->formats)
-			ret_description->formats[ret_description->format_count++] = format;
-		describe_controls(*camera, ret_description);
+	*ret_description = camera->description;
+}
+
+int libcamera_look_at(struct libcamera_library *library, const char *id, struct libcamera_description *ret_description)
+{
+	return guarded(nullptr, 0, [=] {
+		const std::shared_ptr<lc::Camera> camera = library->manager.get(std::string(id));
+
+		if (!camera)
+			return -ENODEV;
+		libcamera_camera visitor(library);
+		visitor.look(*camera);
+		*ret_description = visitor.description;
 		return 0;
 	});
 }
@@ -837,7 +814,8 @@ int libcamera_camera::settle(const libcamera_wish &wish, std::unique_ptr<lc::Cam
 			     char *text, size_t text_bytes) const
 {
 	const lc::PixelFormat pixels = lc::PixelFormat::fromString(std::string(wish.format));
-	const bool full_range = wish.full_range && find_yuv(pixels);
+	struct pixels_layout layout;
+	const bool full_range = wish.full_range && find_yuv(pixels, &layout);
 	std::vector<unsigned> depths{ wish.sensor_depth };
 
 	if (gone.load(std::memory_order_acquire)) { /* G1 */
@@ -905,7 +883,7 @@ int libcamera_configure(struct libcamera_camera *camera, const struct libcamera_
 		}
 		camera->configuration = std::move(configuration);
 		camera->stream = camera->configuration->at(0).stream();
-		camera->look();
+		camera->look_at_controls(*camera->camera);
 		fill_configuration(camera->configuration->at(0), ret_configuration);
 		return 0;
 	});
@@ -925,27 +903,30 @@ namespace
  */
 std::vector<lc::FrameBuffer::Plane> lay_out(const lc::StreamConfiguration &stream, const libcamera_memory &memory)
 {
-	const yuv_format *yuv = find_yuv(stream.pixelFormat);
 	const uint64_t luma_bytes = uint64_t(stream.stride) * stream.size.height;
 	std::vector<lc::FrameBuffer::Plane> planes(1);
-	uint64_t chroma_bytes = 0, used = luma_bytes;
+	struct pixels_layout layout;
+	uint64_t sizes[3] = { stream.frameSize, 0, 0 }, used = 0;
+	size_t count = 1;
 
-	if (yuv && yuv->planes > 0)
-		chroma_bytes = uint64_t(stream.stride) * yuv->numerator / yuv->denominator *
-			       ((stream.size.height + yuv->divisor - 1) / yuv->divisor);
-	planes[0].fd = lc::SharedFD(memory.fd);
-	planes[0].offset = static_cast<unsigned>(memory.offset);
-	planes[0].length = stream.frameSize;
-	if (chroma_bytes == 0 || luma_bytes + yuv->planes * chroma_bytes > stream.frameSize)
-		return planes;
-	planes[0].length = static_cast<unsigned>(luma_bytes);
-	for (unsigned i = 1; i <= yuv->planes; i++) {
-		lc::FrameBuffer::Plane plane = planes[0];
+	if (find_yuv(stream.pixelFormat, &layout) && layout.chroma != PIXELS_CHROMA_NONE) {
+		/* Rows of one of the two samples of colour, half as long as luma's but for 4:4:4. */
+		const unsigned stride = layout.chroma == PIXELS_CHROMA_444 ? stream.stride : stream.stride / 2;
+		const unsigned rows = (stream.size.height + (layout.chroma == PIXELS_CHROMA_420)) >>
+				      (layout.chroma == PIXELS_CHROMA_420);
 
-		plane.offset = static_cast<unsigned>(memory.offset + used);
-		plane.length = static_cast<unsigned>(i < yuv->planes ? chroma_bytes : stream.frameSize - used);
-		planes.push_back(plane);
-		used += chroma_bytes;
+		if (luma_bytes + 2 * uint64_t(stride) * rows <= stream.frameSize)
+			count = layout.name[0] == 'N' ? 2 : 3;
+		if (count > 1)
+			sizes[0] = luma_bytes;
+		sizes[1] = uint64_t(stride) * rows;
+	}
+	planes.resize(count);
+	for (size_t i = 0; i < count; i++) {
+		planes[i].fd = i == 0 ? lc::SharedFD(memory.fd) : planes[0].fd;
+		planes[i].offset = static_cast<unsigned>(memory.offset + used);
+		planes[i].length = static_cast<unsigned>(i + 1 < count ? sizes[i] : stream.frameSize - used);
+		used += planes[i].length;
 	}
 	return planes;
 }
@@ -1065,6 +1046,7 @@ void libcamera_camera::apply_exposure(const struct source_controls &wanted, uint
 	const bool is_told = given & SOURCE_BIT(SOURCE_AUTO_EXPOSURE);
 	const bool automatic = is_told && values[SOURCE_AUTO_EXPOSURE];
 	const bool exposure = !automatic && (given & SOURCE_BIT(SOURCE_EXPOSURE_US));
+	const bool has_isp = description.controls & crop_bits;
 	const bool gain = !automatic && (given & SOURCE_BIT(SOURCE_ANALOGUE_GAIN_MILLI));
 
 #if AT_LEAST(0, 5, 0)
@@ -1075,9 +1057,11 @@ void libcamera_camera::apply_exposure(const struct source_controls &wanted, uint
 		list.set(controls::AnalogueGainMode,
 			 automatic ? controls::AnalogueGainModeAuto : controls::AnalogueGainModeManual);
 #endif
-	if (is_told && !has_exposure_mode)
+	/* A driver of V4L2 takes no exposure while that is automatic. */
+	if (!has_exposure_mode &&
+	    (is_told || (exposure && !has_isp && (description.controls & SOURCE_BIT(SOURCE_AUTO_EXPOSURE)))))
 		list.set(controls::AeEnable, automatic);
-	if (automatic && exposure_touched && !has_exposure_mode && (has & crop_bits)) {
+	if (automatic && exposure_touched && !has_exposure_mode && has_isp) {
 		list.set(controls::ExposureTime, 0);
 		list.set(controls::AnalogueGain, 0.0f);
 	}
@@ -1110,7 +1094,7 @@ void libcamera_camera::apply_rate(const libcamera_change &change, lc::ControlLis
 void libcamera_camera::apply(const libcamera_change &change, lc::ControlList &list)
 {
 	const struct source_controls &wanted = change.controls;
-	const uint32_t given = wanted.given & has;
+	const uint32_t given = wanted.given & description.controls;
 
 	if (change.frame_duration_min_ns > 0 || change.frame_duration_max_ns > 0)
 		apply_rate(change, list);

@@ -116,6 +116,9 @@ struct libcamera_description {
 /* What it can do. Ranges are those of the configuration in force: ask again after libcamera_configure(). */
 void libcamera_describe(const struct libcamera_camera *camera, struct libcamera_description *ret_description);
 
+/* The same of one that nobody needs to acquire, and that another process may have. */
+int libcamera_look_at(struct libcamera_library *library, const char *id, struct libcamera_description *ret_description);
+
 /* --- configuration ------------------------------------------------------------------------------------------ */
 
 struct libcamera_wish {
