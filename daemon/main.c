@@ -23,6 +23,7 @@
 #include "exit.h"
 #include "loop/loop.h"
 #include "service.h"
+#include "source/source.h"
 
 struct daemon {
 	struct config config;
@@ -186,6 +187,18 @@ static enum exit_code run_benchmark(const struct config *config, const char *dev
 	return r < 0 ? EXIT_SYSTEM : EXIT_OK;
 }
 
+static enum exit_code list_cameras(void)
+{
+	char text[512];
+	int r = source_list_cameras(stdout, text, sizeof(text));
+
+	if (r < 0)
+		fprintf(stderr, "lumaringd: %s\n", text);
+	else if (fflush(stdout) != 0)
+		return log_error("cannot print the cameras: %s", strerror(errno)), EXIT_SYSTEM;
+	return r < 0 ? EXIT_SOURCE : EXIT_OK;
+}
+
 /* To people who check it as FILE:LINE:COLUMN: ..., which editors understand; else to the log. */
 static void tell_faults(const struct config_faults *faults, enum options_action action)
 {
@@ -236,6 +249,8 @@ int main(int argc, char **argv)
 		code = print_config(&daemon.config);
 	else if (options.action == OPTIONS_BENCH)
 		code = run_benchmark(&daemon.config, options.device);
+	else if (options.action == OPTIONS_LIST)
+		code = list_cameras();
 	else
 		code = run(&daemon);
 	config_clear(&daemon.config);

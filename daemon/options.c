@@ -12,7 +12,7 @@
 
 #include "config_load.h"
 
-#define OPTIONS_OWN 6
+#define OPTIONS_OWN 7
 
 /* Beyond all characters, which getopt_long() has a meaning for. */
 enum {
@@ -20,6 +20,7 @@ enum {
 	OPTION_CONFIG_DIR,
 	OPTION_CHECK,
 	OPTION_BENCH,
+	OPTION_LIST,
 	OPTION_VERSION,
 	OPTION_HELP,
 	OPTION_SETTING, /* and its index */
@@ -51,6 +52,7 @@ static void print_help(void)
 	printf("  --check-config             print all that is wrong, or else the settings that are in force, and "
 	       "stop\n"
 	       "  --bench-camera[=DEVICE]    measure copies out of the buffers of this board's cameras, and stop\n"
+	       "  --list-cameras             print the cameras that libcamera finds, and stop\n"
 	       "  --version, --help\n\n"
 	       "Exit codes: 0 stopped as asked, 1 the system refused something, 2 usage or configuration, 3 another\n"
 	       "daemon serves this camera, 4 the source could not be opened or failed, 5 no room in shared memory.\n");
@@ -63,6 +65,7 @@ static void fill_table(struct option table[CONFIG_SETTINGS_MAX + OPTIONS_OWN + 1
 		{ "config-dir", required_argument, NULL, OPTION_CONFIG_DIR },
 		{ "check-config", no_argument, NULL, OPTION_CHECK },
 		{ "bench-camera", optional_argument, NULL, OPTION_BENCH },
+		{ "list-cameras", no_argument, NULL, OPTION_LIST },
 		{ "version", no_argument, NULL, OPTION_VERSION },
 		{ "help", no_argument, NULL, OPTION_HELP },
 	};
@@ -95,6 +98,9 @@ static void scan_own(int option, struct options *options)
 	case OPTION_BENCH:
 		options->action = OPTIONS_BENCH;
 		options->device = optarg;
+		break;
+	case OPTION_LIST:
+		options->action = OPTIONS_LIST;
 		break;
 	case OPTION_VERSION:
 		printf("lumaringd %s\n", LUMARING_BUILD_VERSION);

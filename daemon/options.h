@@ -9,6 +9,7 @@ enum options_action {
 	OPTIONS_RUN,
 	OPTIONS_CHECK, /* --check-config */
 	OPTIONS_BENCH, /* --bench-camera */
+	OPTIONS_LIST,  /* --list-cameras */
 	OPTIONS_STOP,  /* --help or --version was printed */
 };
 

@@ -20,6 +20,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include <lumaring/layout.h>
 
@@ -269,6 +270,12 @@ struct source {
  * open(). `text` says it in one sentence.
  */
 int source_open(const struct source_config *config, struct source **ret_source, char *text, size_t text_bytes);
+
+/*
+ * Write to `out`, for people, all cameras that libcamera finds now and what they deliver; no source is open. -ENODEV:
+ * there is none; -ENOTSUP: this build lacks libcamera; each with a sentence in `text`.
+ */
+int source_list_cameras(FILE *out, char *text, size_t text_bytes);
 
 void source_get_capabilities(const struct source *source, struct source_capabilities *ret_capabilities);
 
