@@ -1,0 +1,440 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * device_camera.c - see device_private.h: what is done to the camera. Everything here is the owner's, under the lock.
+ */
+#include "source/device_private.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "source/holders.h"
+
+/* How long the one frame of a trial may take; a camera whose frames take longer still has as long as two of them. */
+#define TRIAL_MS 1000u
+
+const char *device_name(const struct device *device)
+{
+	if (device->has_description)
+		return device->description.identity.id;
+	return device->which[0] ? device->which : "of this machine";
+}
+
+static void set_mode(struct device *device, enum device_mode mode)
+{
+	/* M2 (release) pairs with M1 in device_completed(). */
+	__atomic_store_n(&device->mode, (uint32_t)mode, __ATOMIC_RELEASE);
+}
+
+/* --- rate ----------------------------------------------------------------------------------------------------- */
+
+uint64_t device_longest_frame_ns(const struct device *device)
+{
+	/* Relaxed: see note_newest(). */
+	uint64_t newest_ns = __atomic_load_n(&device->duration_us, __ATOMIC_RELAXED) * NS_PER_US, exposure_ns;
+	struct source_controls controls;
+
+	if (!device_rate_is_own(device))
+		return device->settings.frame_duration_max_ns;
+	device_controls(device, &controls);
+	exposure_ns = (uint64_t)controls.values[SOURCE_EXPOSURE_US] * NS_PER_US;
+	return newest_ns > exposure_ns ? newest_ns : exposure_ns;
+}
+
+static uint32_t fixed_duration_us(const struct source_settings *settings)
+{
+	if (settings->frame_duration_min_ns != settings->frame_duration_max_ns)
+		return 0;
+	return (uint32_t)((settings->frame_duration_min_ns + NS_PER_US / 2) / NS_PER_US);
+}
+
+/* --- one capture, to find out what memory the driver takes ----------------------------------------------------- */
+
+static int await_trial(struct device *device)
+{
+	uint64_t patience_ms = 2 * device->description.frame_duration_min_ns / NS_PER_MS;
+	struct pollfd fd = { .fd = device->trial_fd, .events = POLLIN };
+	int n;
+
+	do
+		n = poll(&fd, 1, (int)(patience_ms > TRIAL_MS ? patience_ms : TRIAL_MS));
+	while (n < 0 && errno == EINTR);
+	if (n <= 0)
+		return libcamera_is_gone(device->camera) ? -ENODEV : -ETIMEDOUT;
+	device_clear(device->trial_fd);
+	/* T2 (acquire) pairs with T1 in device_completed(). */
+	return __atomic_load_n(&device->trial, __ATOMIC_ACQUIRE) == LIBCAMERA_CANCELLED ? -EIO : 0;
+}
+
+int device_try_capture(void *owner)
+{
+	struct device *device = owner;
+	int rc;
+
+	set_mode(device, DEVICE_TRIES);
+	rc = libcamera_start(device->camera, NULL, NULL, 0);
+	if (rc == 0)
+		rc = libcamera_queue(device->camera, 0, NULL);
+	if (rc == 0)
+		rc = await_trial(device);
+	libcamera_stop(device->camera);
+	set_mode(device, DEVICE_STOPS);
+	device_clear(device->trial_fd);
+	return rc;
+}
+
+/* --- configuration -------------------------------------------------------------------------------------------- */
+
+static uint64_t numbers_in_use(const struct device *device)
+{
+	uint64_t mine = 0;
+
+	for (unsigned i = 0; i < device->camera_buffers; i++)
+		mine |= device_bit(device->numbers[i]);
+	return mine;
+}
+
+void device_release_stale(struct device *device)
+{
+	uint64_t returned = device->stale & ~device_held(device);
+
+	device->stale &= ~returned;
+	if (returned)
+		buffers_release_held(device->buffers, returned);
+}
+
+/* The gate is shut. */
+static void take_numbers(struct device *device, const unsigned numbers[SOURCE_BUFFERS_MAX], unsigned count)
+{
+	device->camera_buffers = count;
+	for (unsigned number = 0; number < SOURCE_BUFFERS_MAX; number++)
+		device->indices[number] = -1;
+	for (unsigned i = 0; i < count; i++) {
+		device->numbers[i] = numbers[i];
+		device->indices[numbers[i]] = (int)i;
+	}
+	device->stale = (device->stale | device_held(device)) & ~numbers_in_use(device);
+}
+
+static int prepare_buffers(struct device *device, const struct libcamera_configuration *configuration,
+			   struct source_format *format, char *text, size_t text_bytes)
+{
+	unsigned numbers[SOURCE_BUFFERS_MAX];
+	int rc;
+
+	if (configuration->buffer_count > SOURCE_BUFFERS_MAX)
+		return snprintf(text, text_bytes, "the camera wants %u capture buffers, at most %u are possible",
+				configuration->buffer_count, SOURCE_BUFFERS_MAX),
+		       -EINVAL;
+	device_release_stale(device);
+	rc = buffers_prepare(device->buffers, device->camera, configuration, format, device_held(device), numbers,
+			     &format->uncached, text, text_bytes);
+	if (rc == 0)
+		take_numbers(device, numbers, configuration->buffer_count);
+	return rc;
+}
+
+static struct source_format format_of(const struct libcamera_configuration *configuration,
+				      const struct pixels_layout *layout)
+{
+	return (struct source_format){
+		.width = configuration->width,
+		.height = configuration->height,
+		.pixels = layout->pixels,
+		.stride = configuration->stride,
+		.luma_range = configuration->luma_range,
+		.sensor_clock = LUMARING_CLOCK_UNKNOWN, /* the reader knows */
+	};
+}
+
+int device_make_wish(const struct device *device, const struct source_settings *settings,
+		     struct libcamera_wish *ret_wish, struct pixels_layout *ret_layout, struct source_fault *ret_fault)
+{
+	int rc = choice_make(&device->description, settings, ret_wish, ret_layout, ret_fault);
+
+	if (rc)
+		return rc;
+	ret_wish->buffer_count = device->buffer_count;
+	ret_wish->sensor_width = device->sensor_width;
+	ret_wish->sensor_height = device->sensor_height;
+	ret_wish->sensor_depth = device->sensor_depth;
+	return 0;
+}
+
+/* Make a wish of the settings and have the camera configured. */
+static int configure_pipeline(struct device *device, struct libcamera_configuration *ret_configuration,
+			      struct pixels_layout *ret_layout, enum device_trouble *ret_trouble, char *text,
+			      size_t text_bytes)
+{
+	struct libcamera_wish wish;
+	struct source_fault fault;
+	int rc = device_make_wish(device, &device->settings, &wish, ret_layout, &fault);
+
+	*ret_trouble = DEVICE_UNFIT;
+	if (rc)
+		return snprintf(text, text_bytes, "%s", fault.text), rc;
+	*ret_trouble = DEVICE_NOT_CONFIGURED;
+	rc = libcamera_configure(device->camera, &wish, ret_configuration, text, text_bytes);
+	if (rc == 0 && !choice_layout(ret_configuration->format, ret_layout))
+		return snprintf(text, text_bytes, "the camera makes %s of it, which luma cannot be taken from",
+				ret_configuration->format),
+		       -ENOTSUP;
+	return rc;
+}
+
+/* Ranges are those of the configuration in force. */
+static void describe(struct device *device)
+{
+	bool own = device_rate_is_own(device);
+
+	libcamera_describe(device->camera, &device->description);
+	device->has_description = true;
+	if (own)
+		device->settings.frame_duration_min_ns = device->settings.frame_duration_max_ns = 0;
+	device_fit_rate(device, &device->settings);
+}
+
+int device_configure(struct device *device, enum device_trouble *ret_trouble, char *text, size_t text_bytes)
+{
+	struct libcamera_configuration configuration;
+	struct pixels_layout layout;
+	struct source_format format;
+	int rc = configure_pipeline(device, &configuration, &layout, ret_trouble, text, text_bytes);
+
+	if (rc)
+		return rc;
+	*ret_trouble = DEVICE_NO_BUFFERS;
+	format = format_of(&configuration, &layout);
+	rc = prepare_buffers(device, &configuration, &format, text, text_bytes);
+	if (rc)
+		return rc;
+	device->configuration = configuration;
+	describe(device);
+	format.frame_duration_us = fixed_duration_us(&device->settings);
+	device->format = format;
+	*ret_trouble = DEVICE_NO_TROUBLE;
+	return 0;
+}
+
+/* --- notes ---------------------------------------------------------------------------------------------------- */
+
+/* How long a frame takes, and by which clock it is stamped, each frame tells itself. */
+static bool same_format(const struct source_format *one, const struct source_format *other)
+{
+	return one->width == other->width && one->height == other->height && one->pixels == other->pixels &&
+	       one->stride == other->stride && one->uncached == other->uncached && one->luma_range == other->luma_range;
+}
+
+static void announce(struct device *device)
+{
+	if (device->announced && same_format(&device->announced_format, &device->format))
+		return;
+	device_post(device, (struct device_note){
+				    .kind = DEVICE_NOTE_EVENT,
+				    .event = { .kind = SOURCE_FORMAT, .format = device->format },
+			    });
+	device->announced = true;
+	device->announced_format = device->format;
+}
+
+void device_post_lost(struct device *device)
+{
+	if (device->lost_told && device->lost_frames == device_frames(device))
+		return;
+	device_post(device, (struct device_note){ .kind = DEVICE_NOTE_EVENT, .event = { .kind = SOURCE_LOST } });
+	device->lost_told = true;
+	device->lost_frames = device_frames(device);
+}
+
+/* --- there and gone ------------------------------------------------------------------------------------------- */
+
+static bool find_id(const struct device *device, const char *id, unsigned *ret_index)
+{
+	for (unsigned i = 0; i < device->camera_count; i++)
+		if (strcmp(device->cameras[i].id, id) == 0) {
+			*ret_index = i;
+			return true;
+		}
+	return false;
+}
+
+/* The one that was there before; or of its model and meant, at another place. */
+static int find_camera(struct device *device, unsigned *ret_index, char *text, size_t text_bytes)
+{
+	const struct source_identity *before = &device->description.identity;
+	int rc;
+
+	device->camera_count = libcamera_list(device->library, device->cameras, SOURCE_CAMERAS_MAX);
+	if (device->has_description && find_id(device, before->id, ret_index))
+		return 0;
+	rc = choice_find_camera(device->cameras, device->camera_count, device->which, ret_index, text, text_bytes);
+	if (rc == 0 && device->has_description && strcmp(device->cameras[*ret_index].model, before->model) != 0)
+		return snprintf(text, text_bytes, "it is not there"), -ENODEV;
+	return rc;
+}
+
+static enum device_trouble why_not_acquired(int rc, char *text, size_t text_bytes)
+{
+	char holders[160];
+
+	if (rc == -ENODEV)
+		return DEVICE_NO_CAMERA;
+	if (rc != -EBUSY)
+		return DEVICE_NOT_ACQUIRED;
+	if (holders_find(NULL, holders, sizeof(holders)))
+		snprintf(text, text_bytes, "another process has it; who has a camera open: %s", holders);
+	else
+		snprintf(text, text_bytes, "another process has it");
+	return DEVICE_BUSY;
+}
+
+static void release_camera(struct device *device)
+{
+	struct libcamera_camera *camera = device->camera;
+
+	device->longest_ns = libcamera_longest_ns(camera);
+	libcamera_stop(camera);
+	buffers_detach(device->buffers, device_held(device));
+	libcamera_release(camera);
+	device->camera = NULL;
+	take_numbers(device, NULL, 0);
+}
+
+static int make_ready(struct device *device, const char *id, enum device_trouble *ret_trouble, char *text,
+		      size_t text_bytes)
+{
+	const struct libcamera_listener listener = { .owner = device, .completed = device_completed };
+	int rc = libcamera_acquire(device->library, id, &listener, &device->camera, text, text_bytes);
+
+	if (rc)
+		return *ret_trouble = why_not_acquired(rc, text, text_bytes), rc;
+	describe(device);
+	rc = device_configure(device, ret_trouble, text, text_bytes);
+	if (rc) {
+		if (libcamera_is_gone(device->camera))
+			*ret_trouble = DEVICE_NO_CAMERA;
+		release_camera(device);
+		return rc;
+	}
+	device_fit_controls(device);
+	device_set_state(device, DEVICE_READY, "");
+	if (!device->announced)
+		announce(device);
+	return 0;
+}
+
+int device_acquire(struct device *device, enum device_trouble *ret_trouble, char *text, size_t text_bytes)
+{
+	unsigned index;
+	int rc;
+
+	if (!device_has_room(device, DEVICE_NOTES_OF_A_RUN))
+		return snprintf(text, text_bytes, "the capture thread has not caught up"), -EAGAIN;
+	rc = find_camera(device, &index, text, text_bytes);
+	*ret_trouble = rc == -EINVAL ? DEVICE_UNCLEAR : DEVICE_NO_CAMERA;
+	if (rc)
+		return rc;
+	return make_ready(device, device->cameras[index].id, ret_trouble, text, text_bytes);
+}
+
+void device_lose(struct device *device, const char *reason)
+{
+	bool ran = device->state == DEVICE_RUNNING || device->state == DEVICE_STUCK;
+
+	if (ran) {
+		device_shut_gate(device);
+		set_mode(device, DEVICE_STOPS);
+	}
+	device->losses += ran || libcamera_is_gone(device->camera);
+	release_camera(device);
+	device_post_lost(device);
+	device->retry_at_ns = clock_monotonic_ns() + device->times.retry_ns;
+	device_set_state(device, DEVICE_ABSENT, reason);
+}
+
+/* --- start and stop ------------------------------------------------------------------------------------------- */
+
+/* The camera is stopped, the gate shut. */
+static int begin_capture(struct device *device, char *text, size_t text_bytes)
+{
+	struct libcamera_change change;
+	int rc;
+
+	device_send_wish(device);
+	change = (struct libcamera_change){
+		.controls = device->wishes.wished.controls,
+		.frame_duration_min_ns = device->wishes.wished.frame_duration_min_ns,
+		.frame_duration_max_ns = device->wishes.wished.frame_duration_max_ns,
+	};
+	set_mode(device, DEVICE_LISTENS);
+	rc = libcamera_start(device->camera, &change, text, text_bytes);
+	if (rc) {
+		set_mode(device, DEVICE_STOPS);
+		return rc;
+	}
+	device->frames_started = device->frames_seen = device_frames(device);
+	device->quiet_since_ns = clock_monotonic_ns();
+	device_open_gate(device, true);
+	return 0;
+}
+
+int device_start(struct device *device, char *text, size_t text_bytes)
+{
+	int rc;
+
+	if (!device_has_room(device, DEVICE_NOTES_OF_A_RUN))
+		return snprintf(text, text_bytes, "the capture thread has not caught up"), -EAGAIN;
+	device->rate_changed = false;
+	announce(device);
+	device_post(device, (struct device_note){
+				    .kind = DEVICE_NOTE_RESTART,
+				    .min_ns = device->settings.frame_duration_min_ns,
+				    .max_ns = device->settings.frame_duration_max_ns,
+			    });
+	rc = begin_capture(device, text, text_bytes);
+	if (rc)
+		return rc;
+	device->restarts_in_row = 0;
+	device_set_state(device, DEVICE_RUNNING, "");
+	return 0;
+}
+
+static int end_capture(struct device *device, char *text, size_t text_bytes)
+{
+	int rc;
+
+	device_shut_gate(device);
+	set_mode(device, DEVICE_STOPS);
+	rc = libcamera_stop(device->camera);
+	if (rc == 0 || libcamera_is_gone(device->camera))
+		return 0;
+	set_mode(device, DEVICE_LISTENS);
+	device_open_gate(device, false);
+	return snprintf(text, text_bytes, "the camera cannot be stopped: %s", strerror(-rc)), rc;
+}
+
+int device_stop(struct device *device, char *text, size_t text_bytes)
+{
+	int rc = end_capture(device, text, text_bytes);
+
+	if (rc == 0)
+		device_set_state(device, DEVICE_READY, "");
+	return rc;
+}
+
+int device_restart(struct device *device, char *text, size_t text_bytes)
+{
+	int rc;
+
+	if (!device_has_room(device, DEVICE_NOTES_OF_A_RUN))
+		return snprintf(text, text_bytes, "the capture thread has not caught up"), -EAGAIN;
+	rc = end_capture(device, text, text_bytes);
+	if (rc)
+		return rc;
+	device->restarts++;
+	device->restarts_in_row++;
+	device_post(device, (struct device_note){ .kind = DEVICE_NOTE_STOOD_STILL, .now_ns = clock_monotonic_ns() });
+	device_post_lost(device);
+	return begin_capture(device, text, text_bytes);
+}

@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * device_life.c - the keeper: a thread that looks after the camera. It opens one that is missing or busy anew, finds
+ * out that one is gone or stands still, starts what was to run, frees what the reader gave back, and writes down what
+ * libcamera says.
+ *
+ * It has the lock for all of that, but not while a CameraManager is made, which takes up to seconds: the main thread
+ * never waits for that. `library` is its own, so nobody misses it meanwhile.
+ */
+#include "source/device_private.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+/* How often a running camera is looked at, of the time that it may stand still. */
+#define LOOKS_PER_WAIT 4u
+
+struct device_times device_times = {
+	.retry_ns = 2 * NS_PER_SECOND,
+	.stuck_ns = NS_PER_SECOND,
+	.first_frame_ns = 3 * NS_PER_SECOND,
+};
+
+/* --- state ---------------------------------------------------------------------------------------------------- */
+
+const char *device_state_name(enum device_state state)
+{
+	static const char *const names[] = { "absent", "ready", "running", "stuck" };
+
+	return names[state];
+}
+
+void device_set_state(struct device *device, enum device_state state, const char *reason)
+{
+	enum device_state before = device->state;
+
+	device->state = state;
+	snprintf(device->reason, sizeof(device->reason), "%s", reason);
+	if (state != DEVICE_ABSENT)
+		device->trouble = DEVICE_NO_TROUBLE;
+	if (before != state)
+		log_line(reason[0] ? LOG_LEVEL_WARNING : LOG_LEVEL_INFO, "camera %s: %s%s%s", device_name(device),
+			 device_state_name(state), reason[0] ? ": " : "", reason);
+}
+
+/* It stays absent: say why, once. */
+static void note_trouble(struct device *device, enum device_trouble trouble, const char *text)
+{
+	snprintf(device->reason, sizeof(device->reason), "%s", text);
+	if (device->trouble != trouble)
+		log_warning("camera %s: %s, retrying every %llu s", device_name(device), text,
+			    (unsigned long long)(device->times.retry_ns / NS_PER_SECOND));
+	device->trouble = trouble;
+}
+
+/* --- a camera that is there ----------------------------------------------------------------------------------- */
+
+static void start_wanted(struct device *device)
+{
+	char text[256] = "";
+	int rc = device_start(device, text, sizeof(text));
+
+	if (rc == 0 || rc == -EAGAIN) /* the reader rings when it has fetched */
+		return;
+	device_lose(device, text);
+	note_trouble(device, DEVICE_NOT_STARTED, text);
+}
+
+static uint64_t patience_ns(const struct device *device)
+{
+	uint64_t long_ns = DEVICE_STUCK_FRAMES * device_longest_frame_ns(device);
+	uint64_t least_ns =
+		device_frames(device) == device->frames_started ? device->times.first_frame_ns : device->times.stuck_ns;
+
+	return long_ns > least_ns ? long_ns : least_ns;
+}
+
+/* All buffers are held: the camera has nothing to fill. */
+static bool has_no_request(const struct device *device)
+{
+	uint64_t mine = 0;
+
+	for (unsigned i = 0; i < device->camera_buffers; i++)
+		mine |= device_bit(device->numbers[i]);
+	return !(mine & ~device_held(device));
+}
+
+static void restart(struct device *device, uint64_t quiet_ns)
+{
+	char reason[128], text[256] = "";
+	int rc;
+
+	snprintf(reason, sizeof(reason), "no frame came for %llu ms", (unsigned long long)(quiet_ns / NS_PER_MS));
+	if (device->restarts_in_row == DEVICE_RESTARTS_MAX) {
+		device_lose(device, reason);
+		return;
+	}
+	rc = device_restart(device, text, sizeof(text));
+	if (rc == -EAGAIN)
+		return;
+	if (rc)
+		device_lose(device, text);
+	else
+		device_set_state(device, DEVICE_STUCK, reason);
+}
+
+static void watch(struct device *device)
+{
+	uint64_t now_ns = clock_monotonic_ns(), frames = device_frames(device);
+
+	if (frames != device->frames_seen) {
+		device->frames_seen = frames;
+		device->quiet_since_ns = now_ns;
+		device->restarts_in_row = 0;
+		if (device->state == DEVICE_STUCK)
+			device_set_state(device, DEVICE_RUNNING, "");
+	}
+	if (has_no_request(device))
+		device->quiet_since_ns = now_ns;
+	else if (now_ns - device->quiet_since_ns >= patience_ns(device))
+		restart(device, now_ns - device->quiet_since_ns);
+}
+
+static void look_after(struct device *device)
+{
+	device_release_stale(device);
+	if (device->state == DEVICE_ABSENT)
+		return;
+	if (libcamera_is_gone(device->camera))
+		device_lose(device, "it was unplugged");
+	else if (device->state == DEVICE_READY && device->wanted)
+		start_wanted(device);
+	else if (device->state != DEVICE_READY)
+		watch(device);
+}
+
+/* --- a camera that is not there ------------------------------------------------------------------------------- */
+
+static bool is_finishing(const struct device *device)
+{
+	/* F1 (acquire) pairs with F2 in device_finish(). */
+	return __atomic_load_n(&device->finishing, __ATOMIC_ACQUIRE);
+}
+
+/* Not under the lock. */
+static int open_library(struct device *device, char *text, size_t text_bytes)
+{
+	libcamera_close(device->library);
+	device->library = NULL;
+	return libcamera_open(device->life_fd, &device->library, text, text_bytes);
+}
+
+static void try_camera(struct device *device)
+{
+	enum device_trouble trouble;
+	char text[256] = "";
+	int rc = device_acquire(device, &trouble, text, sizeof(text));
+
+	if (rc == 0 && device->wanted)
+		start_wanted(device);
+	else if (rc && rc != -EAGAIN)
+		note_trouble(device, trouble, text);
+}
+
+/* Under the lock, which is left meanwhile. A camera that is missing may be one that this CameraManager was not told of,
+ * so it is made anew; one that is busy is not missing. */
+static void look_for(struct device *device, bool told)
+{
+	bool due = clock_monotonic_ns() >= device->retry_at_ns;
+	char text[256] = "";
+	int rc = 0;
+
+	if (!told && !due)
+		return;
+	if (!device->library || (due && device->trouble != DEVICE_BUSY)) {
+		pthread_mutex_unlock(&device->lock);
+		rc = open_library(device, text, sizeof(text));
+		pthread_mutex_lock(&device->lock);
+	}
+	if (rc)
+		note_trouble(device, DEVICE_NO_LIBRARY, text);
+	else if (!is_finishing(device))
+		try_camera(device);
+	device->retry_at_ns = clock_monotonic_ns() + device->times.retry_ns;
+}
+
+/* --- the thread ----------------------------------------------------------------------------------------------- */
+
+static int timeout_ms(const struct device *device)
+{
+	uint64_t now_ns = clock_monotonic_ns(), wait_ns = 0;
+
+	switch (device->state) {
+	case DEVICE_ABSENT:
+		wait_ns = device->retry_at_ns > now_ns ? device->retry_at_ns - now_ns : 0;
+		break;
+	case DEVICE_READY:
+		return -1;
+	case DEVICE_RUNNING:
+	case DEVICE_STUCK:
+		wait_ns = patience_ns(device) / LOOKS_PER_WAIT;
+		break;
+	}
+	return (int)(wait_ns / NS_PER_MS + 1);
+}
+
+static void *keep(void *argument)
+{
+	struct device *device = argument;
+	struct pollfd fds[] = {
+		{ .fd = device->bell_fd, .events = POLLIN },
+		{ .fd = device->life_fd, .events = POLLIN },
+	};
+
+	while (!is_finishing(device)) {
+		int wait_ms;
+		bool told;
+
+		pthread_mutex_lock(&device->lock);
+		wait_ms = timeout_ms(device);
+		pthread_mutex_unlock(&device->lock);
+		poll(fds, 2, wait_ms);
+		device_clear(device->bell_fd);
+		told = device_clear(device->life_fd);
+		pthread_mutex_lock(&device->lock);
+		look_after(device);
+		if (device->state == DEVICE_ABSENT && !is_finishing(device))
+			look_for(device, told);
+		else if (told && device->library)
+			device->camera_count = libcamera_list(device->library, device->cameras, SOURCE_CAMERAS_MAX);
+		pthread_mutex_unlock(&device->lock);
+		device_log_drain();
+	}
+	return NULL;
+}
+
+int device_launch(struct device *device)
+{
+	sigset_t all, before;
+	int rc;
+
+	/* The thread inherits the mask, so no signal can reach it, not even while it begins. */
+	sigfillset(&all);
+	pthread_sigmask(SIG_BLOCK, &all, &before);
+	rc = pthread_create(&device->keeper, NULL, keep, device);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	if (rc)
+		return -rc;
+	device->launched = true;
+	pthread_setname_np(device->keeper, "camera");
+	return 0;
+}
+
+void device_finish(struct device *device)
+{
+	if (!device->launched)
+		return;
+	/* F2 (release) pairs with F1 in is_finishing(). */
+	__atomic_store_n(&device->finishing, true, __ATOMIC_RELEASE);
+	device_ring(device->bell_fd);
+	pthread_join(device->keeper, NULL);
+	device->launched = false;
+}

@@ -1,0 +1,402 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * device_owner.c - see device_private.h: the operations of the main thread. While there is no camera they change what
+ * will be, and return at once.
+ */
+#include "source/device_private.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+
+static struct device *device_of(struct source *source)
+{
+	return (struct device *)source;
+}
+
+/* To look at a device that others change, its lock has to change as well. */
+static struct device *lock(const struct source *source)
+{
+	struct device *device = (struct device *)(uintptr_t)source;
+
+	pthread_mutex_lock(&device->lock);
+	return device;
+}
+
+static int unlock(struct device *device, int rc)
+{
+	pthread_mutex_unlock(&device->lock);
+	return rc;
+}
+
+/* --- looking -------------------------------------------------------------------------------------------------- */
+
+static void owner_capabilities(const struct source *source, struct source_capabilities *ret_capabilities)
+{
+	struct device *device = lock(source);
+
+	if (device->has_description)
+		choice_capabilities(&device->description, ret_capabilities);
+	else
+		snprintf(ret_capabilities->id, sizeof(ret_capabilities->id), "%s", device->which);
+	ret_capabilities->resizes = true;
+	ret_capabilities->paces = device->description.frame_duration_min_ns > 0;
+	unlock(device, 0);
+}
+
+static void owner_controls(const struct source *source, struct source_controls *ret_controls)
+{
+	struct device *device = lock(source);
+
+	device_controls(device, ret_controls);
+	unlock(device, 0);
+}
+
+static unsigned owner_cameras(const struct source *source, struct source_identity *ret_cameras, unsigned max)
+{
+	struct device *device = lock(source);
+	unsigned count = device->camera_count < max ? device->camera_count : max;
+
+	memcpy(ret_cameras, device->cameras, count * sizeof(*ret_cameras));
+	unlock(device, 0);
+	return count;
+}
+
+static void owner_report(const struct source *source, struct source_report *ret_report)
+{
+	struct device *device = lock(source);
+
+	buffers_report(device->buffers, ret_report);
+	snprintf(ret_report->library, sizeof(ret_report->library), "libcamera %s", libcamera_version());
+	if (device->has_description)
+		snprintf(ret_report->camera, sizeof(ret_report->camera), "%s", device->description.identity.id);
+	snprintf(ret_report->state, sizeof(ret_report->state), "%s", device_state_name(device->state));
+	snprintf(ret_report->state_reason, sizeof(ret_report->state_reason), "%s", device->reason);
+	snprintf(ret_report->format, sizeof(ret_report->format), "%s", device->configuration.format);
+	/* Relaxed: counts, and a word, that stand alone. */
+	ret_report->completed = __atomic_load_n(&device->head, __ATOMIC_RELAXED);
+	ret_report->sensor_clock = __atomic_load_n(&device->sensor_clock, __ATOMIC_RELAXED);
+	ret_report->restarts = device->restarts;
+	ret_report->losses = device->losses;
+	ret_report->callback_longest_ns = device->longest_ns;
+	if (device->camera && libcamera_longest_ns(device->camera) > device->longest_ns)
+		ret_report->callback_longest_ns = libcamera_longest_ns(device->camera);
+	unlock(device, 0);
+}
+
+static bool owner_is_live(const struct source *source)
+{
+	(void)source;
+	return true;
+}
+
+/* --- settings ------------------------------------------------------------------------------------------------- */
+
+/* What the camera that is there would make of it. */
+static int validate(const struct device *device, const struct libcamera_wish *wish, struct source_settings *settings,
+		    struct source_fault *ret_fault)
+{
+	struct libcamera_configuration configuration;
+	char text[256] = "";
+	int rc = libcamera_validate(device->camera, wish, &configuration, text, sizeof(text));
+
+	if (rc == -ENODEV)
+		return 0; /* gone meanwhile: as far as is known */
+	if (rc)
+		return source_refuse(ret_fault, rc, "", "%s", text);
+	settings->width = configuration.width;
+	settings->height = configuration.height;
+	if (!choice_layout(configuration.format, &settings->layout))
+		return source_refuse(ret_fault, -ENOTSUP, "pixel_format",
+				     "the camera makes %s of it, which luma cannot be taken from",
+				     configuration.format);
+	return 0;
+}
+
+static int check_settings(const struct device *device, const struct source_settings *wanted,
+			  struct source_settings *ret_settings, struct source_fault *ret_fault)
+{
+	uint64_t min_ns = wanted->frame_duration_min_ns, max_ns = wanted->frame_duration_max_ns;
+	struct source_settings settings = *wanted;
+	struct libcamera_wish wish;
+	int rc = 0;
+
+	if (min_ns && max_ns && min_ns > max_ns)
+		return source_refuse(
+			ret_fault, -EINVAL, "frame_duration_us.minimum",
+			"the shortest time from frame to frame, %llu us, is more than the longest, %llu us",
+			(unsigned long long)(min_ns / NS_PER_US), (unsigned long long)(max_ns / NS_PER_US));
+	if (device->has_description) {
+		rc = device_make_wish(device, wanted, &wish, &settings.layout, ret_fault);
+		if (rc)
+			return rc;
+		settings.width = wish.width;
+		settings.height = wish.height;
+		device_fit_rate(device, &settings);
+		if (device->camera)
+			rc = validate(device, &wish, &settings, ret_fault);
+	}
+	if (rc == 0)
+		*ret_settings = settings;
+	return rc;
+}
+
+static int owner_check(const struct source *source, const struct source_settings *wanted,
+		       struct source_settings *ret_settings, struct source_fault *ret_fault)
+{
+	struct device *device = lock(source);
+
+	return unlock(device, check_settings(device, wanted, ret_settings, ret_fault));
+}
+
+static int owner_set_rate(struct source *source, uint64_t frame_duration_min_ns, uint64_t frame_duration_max_ns,
+			  char *text, size_t text_bytes)
+{
+	struct device *device = lock(source);
+
+	if (device->has_description && !device->description.frame_duration_min_ns &&
+	    (frame_duration_min_ns || frame_duration_max_ns))
+		return snprintf(text, text_bytes, "the camera %s has a rate of its own, which cannot be set",
+				device_name(device)),
+		       unlock(device, -ENOTSUP);
+	device->settings.frame_duration_min_ns = frame_duration_min_ns;
+	device->settings.frame_duration_max_ns = frame_duration_max_ns;
+	device_fit_rate(device, &device->settings);
+	device->rate_changed = true;
+	device_send_wish(device);
+	return unlock(device, 0);
+}
+
+static int owner_set_controls(struct source *source, const struct source_controls *wanted,
+			      struct source_controls *ret_controls, struct source_fault *ret_fault)
+{
+	struct device *device = lock(source);
+	int rc = device_take_controls(device, wanted, ret_fault);
+
+	if (rc == 0) {
+		device_send_wish(device);
+		device_controls(device, ret_controls);
+	}
+	return unlock(device, rc);
+}
+
+/* --- stop, configure, start ----------------------------------------------------------------------------------- */
+
+static int owner_stop(struct source *source, char *text, size_t text_bytes)
+{
+	struct device *device = lock(source);
+	int rc = 0;
+
+	if (device->state == DEVICE_RUNNING || device->state == DEVICE_STUCK)
+		rc = device_stop(device, text, text_bytes);
+	if (rc == 0)
+		device->wanted = false;
+	return unlock(device, rc);
+}
+
+/* Settings that failed have left the camera half configured: as it was, or away until the keeper has another look. */
+static void restore(struct device *device, const struct source_settings *before)
+{
+	enum device_trouble trouble;
+	char text[256] = "";
+
+	device->settings = *before;
+	if (device_configure(device, &trouble, text, sizeof(text)))
+		device_lose(device, text);
+}
+
+static int owner_configure(struct source *source, const struct source_settings *wanted, char *text, size_t text_bytes)
+{
+	struct device *device = lock(source);
+	const struct source_settings before = device->settings;
+	enum device_trouble trouble;
+	int rc = 0;
+
+	device->settings = *wanted;
+	if (device->state == DEVICE_READY)
+		rc = device_configure(device, &trouble, text, text_bytes);
+	if (rc == -ENODEV || (rc && libcamera_is_gone(device->camera))) {
+		device_lose(device, "it was unplugged"); /* when it is there again */
+		rc = 0;
+	}
+	if (rc)
+		restore(device, &before);
+	device_send_wish(device);
+	device_ring(device->bell_fd);
+	return unlock(device, rc);
+}
+
+static int owner_start(struct source *source)
+{
+	struct device *device = lock(source);
+	char text[256] = "";
+	int rc = 0;
+
+	device->wanted = true;
+	if (device->state == DEVICE_READY)
+		rc = device_start(device, text, sizeof(text));
+	if (rc == -EAGAIN || rc == -ENODEV)
+		rc = 0; /* the keeper goes on */
+	if (rc) {
+		device->wanted = false;
+		log_error("camera %s: it cannot be started: %s", device_name(device), text);
+	}
+	device_ring(device->bell_fd);
+	return unlock(device, rc);
+}
+
+/* --- making and unmaking -------------------------------------------------------------------------------------- */
+
+static void owner_destroy(struct source *source)
+{
+	struct device *device = device_of(source);
+	int fds[] = { device->ready_fd, device->life_fd, device->bell_fd, device->trial_fd };
+
+	device_finish(device);
+	if (device->state == DEVICE_RUNNING || device->state == DEVICE_STUCK)
+		device_shut_gate(device);
+	libcamera_release(device->camera);
+	libcamera_close(device->library);
+	device_log_listen(-1);
+	device_log_drain();
+	buffers_destroy(device->buffers);
+	for (unsigned i = 0; i < sizeof(fds) / sizeof(fds[0]); i++)
+		if (fds[i] >= 0)
+			close(fds[i]);
+	pthread_mutex_destroy(&device->lock);
+	free(device);
+}
+
+static void take_config(struct device *device, const struct source_config *config)
+{
+	device->source.operations = &device_operations;
+	snprintf(device->which, sizeof(device->which), "%s", config->path ? config->path : "");
+	device->buffer_count = config->buffer_count ? config->buffer_count : SOURCE_BUFFERS;
+	device->sensor_width = config->sensor_width;
+	device->sensor_height = config->sensor_height;
+	device->sensor_depth = config->sensor_depth;
+	device->settings = config->settings;
+	device->times = device_times;
+	for (unsigned number = 0; number < SOURCE_BUFFERS_MAX; number++)
+		device->indices[number] = -1;
+}
+
+static int open_descriptors(struct device *device, char *text, size_t text_bytes)
+{
+	int *const fds[] = { &device->ready_fd, &device->life_fd, &device->bell_fd, &device->trial_fd };
+
+	for (unsigned i = 0; i < sizeof(fds) / sizeof(fds[0]); i++) {
+		*fds[i] = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+		if (*fds[i] < 0)
+			return snprintf(text, text_bytes, "no descriptors for the camera: %s", strerror(errno)), -errno;
+	}
+	return 0;
+}
+
+static int make_buffers(struct device *device, const struct source_config *config, char *text, size_t text_bytes)
+{
+	const struct buffers_config buffers = {
+		.memory = config->memory,
+		.copy_ns = config->copy_ns,
+		.copy_owner = config->copy_owner,
+		.try_capture = device_try_capture,
+		.try_owner = device,
+	};
+	int rc = buffers_create(&buffers, &device->buffers);
+
+	if (rc)
+		snprintf(text, text_bytes, "no memory for the camera");
+	return rc;
+}
+
+/* A camera that is not there yet, or that somebody else has, is no error. */
+static int try_once(struct device *device, char *text, size_t text_bytes)
+{
+	enum device_trouble trouble;
+	int rc = libcamera_open(device->life_fd, &device->library, text, text_bytes);
+
+	if (rc)
+		return rc;
+	rc = device_acquire(device, &trouble, text, text_bytes);
+	if (rc == 0)
+		return 0;
+	if (trouble != DEVICE_NO_CAMERA && trouble != DEVICE_BUSY)
+		return rc;
+	device->trouble = trouble;
+	snprintf(device->reason, sizeof(device->reason), "%s", text);
+	log_warning("camera %s: %s, waiting for it", device_name(device), text);
+	device->retry_at_ns = clock_monotonic_ns() + device->times.retry_ns;
+	device_post_lost(device);
+	return 0;
+}
+
+static int prepare(struct device *device, const struct source_config *config, char *text, size_t text_bytes)
+{
+	struct source_settings settings;
+	struct source_fault fault;
+	int rc = open_descriptors(device, text, text_bytes);
+
+	if (rc)
+		return rc;
+	if (device->buffer_count > SOURCE_BUFFERS_MAX)
+		return snprintf(text, text_bytes, "%u capture buffers were asked for, 1..%u are possible",
+				device->buffer_count, SOURCE_BUFFERS_MAX),
+		       -EINVAL;
+	rc = check_settings(device, &device->settings, &settings, &fault);
+	if (rc)
+		return snprintf(text, text_bytes, "%s", fault.text), rc;
+	wish_init(&device->wishes, &(struct wish){ 0 });
+	device_log_listen(device->bell_fd);
+	rc = make_buffers(device, config, text, text_bytes);
+	if (rc == 0)
+		rc = try_once(device, text, text_bytes);
+	device_log_drain();
+	if (rc)
+		return rc;
+	rc = device_launch(device);
+	if (rc)
+		snprintf(text, text_bytes, "cannot begin the camera's thread: %s", strerror(-rc));
+	return rc;
+}
+
+static int owner_open(const struct source_config *config, struct source **ret_source, char *text, size_t text_bytes)
+{
+	struct device *device = calloc(1, sizeof(*device));
+	int rc;
+
+	if (!device)
+		return snprintf(text, text_bytes, "no memory for the camera"), -ENOMEM;
+	device->ready_fd = device->life_fd = device->bell_fd = device->trial_fd = -1;
+	pthread_mutex_init(&device->lock, NULL);
+	take_config(device, config);
+	rc = prepare(device, config, text, text_bytes);
+	if (rc) {
+		owner_destroy(&device->source);
+		return rc;
+	}
+	*ret_source = &device->source;
+	return 0;
+}
+
+const struct source_operations device_operations = {
+	.name = "libcamera",
+	.open = owner_open,
+	.capabilities = owner_capabilities,
+	.check = owner_check,
+	.set_rate = owner_set_rate,
+	.set_controls = owner_set_controls,
+	.controls = owner_controls,
+	.start = owner_start,
+	.stop = owner_stop,
+	.configure = owner_configure,
+	.fd = device_fd,
+	.fetch = device_fetch,
+	.begin_read = device_begin_read,
+	.release = device_release,
+	.is_live = owner_is_live,
+	.report = owner_report,
+	.cameras = owner_cameras,
+	.destroy = owner_destroy,
+};
