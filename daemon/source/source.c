@@ -12,15 +12,22 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "source/device.h"
 #include "source/raw.h"
 #include "source/replay.h"
 #include "source/synthetic.h"
+
+#ifdef LUMARING_NO_LIBCAMERA
+#define LIBCAMERA_OPERATIONS NULL
+#else
+#define LIBCAMERA_OPERATIONS (&device_operations)
+#endif
 
 static const struct {
 	const char *name;
 	const struct source_operations *operations; /* NULL: not in this build */
 } source_table[] = {
-	{ "libcamera", NULL },
+	{ "libcamera", LIBCAMERA_OPERATIONS },
 	{ "replay", &replay_operations },
 	{ "raw", &raw_operations },
 	{ "synthetic", &synthetic_operations },

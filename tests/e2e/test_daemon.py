@@ -128,11 +128,6 @@ def test_wrong_options():
         assert (code, out) == (2, "") and error.count("\n") == 1 and sentence in error, (arguments, code, error)
 
 
-def test_what_this_build_lacks():
-    with Daemon() as daemon:
-        refused(daemon, 4, "this build of lumaringd has no libcamera source; use --source replay:FILE, raw:FILE or")
-
-
 def test_closed_descriptors():
     """Standard input that is closed holds nothing; what the log is written to is nothing else that was opened."""
     closed = ["sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh"]

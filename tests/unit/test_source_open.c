@@ -5,9 +5,11 @@
 static void test_names(void **state)
 {
 	(void)state;
+#ifdef LUMARING_NO_LIBCAMERA
 	expect_refusal(
 		&(struct source_config){ .name = "libcamera" }, -ENOTSUP,
 		"this build of lumaringd has no libcamera source; use --source replay:FILE, raw:FILE or synthetic");
+#endif
 	expect_refusal(&(struct source_config){ .name = "webcam" }, -ENOENT,
 		       "there is no source \"webcam\"; the sources are libcamera, replay:FILE, raw:FILE and synthetic");
 	expect_refusal(&(struct source_config){ .name = "" }, -ENOENT, "there is no source \"\"");
