@@ -69,11 +69,12 @@ static int await_trial(struct device *device)
 
 int device_try_capture(void *owner)
 {
+	const struct libcamera_change as_it_is = { 0 };
 	struct device *device = owner;
 	int rc;
 
 	set_mode(device, DEVICE_TRIES);
-	rc = libcamera_start(device->camera, NULL, NULL, 0);
+	rc = libcamera_start(device->camera, &as_it_is, NULL, 0);
 	if (rc == 0)
 		rc = libcamera_queue(device->camera, 0, NULL);
 	if (rc == 0)

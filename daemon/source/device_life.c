@@ -217,7 +217,7 @@ static void *keep(void *argument)
 
 	while (!is_finishing(device)) {
 		int wait_ms;
-		bool told;
+		bool told, absent;
 
 		pthread_mutex_lock(&device->lock);
 		wait_ms = timeout_ms(device);
@@ -231,8 +231,9 @@ static void *keep(void *argument)
 			look_for(device, told);
 		else if (told && device->library)
 			device->camera_count = libcamera_list(device->library, device->cameras, SOURCE_CAMERAS_MAX);
+		absent = device->state == DEVICE_ABSENT;
 		pthread_mutex_unlock(&device->lock);
-		device_log_drain();
+		device_log_drain(absent);
 	}
 	return NULL;
 }

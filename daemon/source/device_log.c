@@ -10,6 +10,9 @@
 #define LINES 64u
 #define LINE_BYTES 256u
 
+/* Lines that are told apart while each is written once. */
+#define ONCE_MAX 64u
+
 static struct {
 	pthread_mutex_t lock; /* held for one copy of a line */
 	int bell_fd;          /* -1: nobody listens */
@@ -19,6 +22,11 @@ static struct {
 		char text[LINE_BYTES];
 	} lines[LINES];
 } log_ring = { .lock = PTHREAD_MUTEX_INITIALIZER, .bell_fd = -1 };
+
+static struct {
+	unsigned count;
+	uint64_t hashes[ONCE_MAX];
+} once;
 
 static void on_line(enum log_level level, const char *text)
 {
@@ -38,6 +46,7 @@ static void on_line(enum log_level level, const char *text)
 
 void device_log_listen(int bell_fd)
 {
+	once.count = 0;
 	pthread_mutex_lock(&log_ring.lock);
 	log_ring.bell_fd = bell_fd;
 	pthread_mutex_unlock(&log_ring.lock);
@@ -63,15 +72,33 @@ static bool take_line(enum log_level *ret_level, char text[LINE_BYTES], unsigned
 	return any;
 }
 
-void device_log_drain(void)
+/* Was it written before? Lines are told apart by a hash (FNV-1a); of too many different ones some come again. */
+static bool came_before(const char *text)
+{
+	uint64_t hash = UINT64_C(0xcbf29ce484222325);
+
+	for (; *text; text++)
+		hash = (hash ^ (uint8_t)*text) * UINT64_C(0x100000001b3);
+	for (unsigned i = 0; i < once.count; i++)
+		if (once.hashes[i] == hash)
+			return true;
+	if (once.count < ONCE_MAX)
+		once.hashes[once.count++] = hash;
+	return false;
+}
+
+void device_log_drain(bool only_once)
 {
 	enum log_level level;
 	char text[LINE_BYTES];
 	unsigned dropped, all_dropped = 0;
 
+	if (!only_once)
+		once.count = 0;
 	for (unsigned i = 0; i < LINES && take_line(&level, text, &dropped); i++) {
 		all_dropped += dropped;
-		log_line(level, "libcamera: %s", text);
+		if (!only_once || !came_before(text))
+			log_line(level, "libcamera: %s", text);
 	}
 	if (all_dropped)
 		log_warning("libcamera: %u more lines, which came too fast", all_dropped);

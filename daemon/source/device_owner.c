@@ -260,7 +260,7 @@ static void owner_destroy(struct source *source)
 	libcamera_release(device->camera);
 	libcamera_close(device->library);
 	device_log_listen(-1);
-	device_log_drain();
+	device_log_drain(device->state == DEVICE_ABSENT);
 	buffers_destroy(device->buffers);
 	for (unsigned i = 0; i < sizeof(fds) / sizeof(fds[0]); i++)
 		if (fds[i] >= 0)
@@ -352,7 +352,7 @@ static int prepare(struct device *device, const struct source_config *config, ch
 	rc = make_buffers(device, config, text, text_bytes);
 	if (rc == 0)
 		rc = try_once(device, text, text_bytes);
-	device_log_drain();
+	device_log_drain(true);
 	if (rc)
 		return rc;
 	rc = device_launch(device);

@@ -305,7 +305,8 @@ void device_finish(struct device *device); /* the keeper has ended */
 /* Take libcamera's log, and ring this eventfd with each line; -1: let it go. One device at a time. */
 void device_log_listen(int bell_fd);
 
-/* Write down the lines that came. Any thread of ours. */
-void device_log_drain(void);
+/* Write down the lines that came; with `only_once` those alone that did not come before, since the last call without: a
+ * camera that is looked for says the same every time. One thread at a time. */
+void device_log_drain(bool only_once);
 
 #endif

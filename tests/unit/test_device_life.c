@@ -433,8 +433,18 @@ static void test_log(void **state)
 	fake_await(FAKE_ACQUIRE, 3);
 	assert_int_equal(count_logged("another process has it"), 1);
 	assert_int_equal(count_logged("retrying every"), 1);
-	fake_log(LOG_LEVEL_WARNING, "Camera camera.cpp:1 hello");
-	while (!count_logged("4 libcamera: Camera camera.cpp:1 hello"))
+	/* As long as there is none, the same line once. */
+	for (unsigned i = 0; i < 3; i++)
+		fake_log(LOG_LEVEL_WARNING, "Camera camera.cpp:1 hello");
+	fake_log(LOG_LEVEL_INFO, "the last");
+	while (!count_logged("6 libcamera: the last"))
+		usleep(200);
+	assert_int_equal(count_logged("4 libcamera: Camera camera.cpp:1 hello"), 1);
+	fake_fail(FAKE_ACQUIRE, 0, 0);
+	await_state(source, "ready");
+	for (unsigned i = 0; i < 3; i++)
+		fake_log(LOG_LEVEL_ERROR, "Camera camera.cpp:2 again");
+	while (count_logged("3 libcamera: Camera camera.cpp:2 again") < 3)
 		usleep(200);
 	destroy_device(source);
 	log_set_sink(NULL);
