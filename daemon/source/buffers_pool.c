@@ -128,32 +128,41 @@ static void list_numbers(struct task *task, uint64_t numbers)
 			task->numbers[count++] = i;
 }
 
-int pool_get(struct task *task, const char *heap, unsigned count, bool held_too)
+/* Allocate what is missing of so many to `numbers`. */
+static int get_more(struct task *task, const char *heap, unsigned count, uint64_t *numbers)
 {
-	const char *directory = task->buffers->config.heap_directory;
-	uint64_t numbers;
 	bool gave_up = false;
 	int heap_fd, r;
 
-	bound_bytes(task, heap);
-	numbers = find_fitting(task, heap, count, held_too);
-	r = dmabuf_heap_open(directory, heap, &heap_fd, task->text, task->text_bytes);
+	r = dmabuf_heap_open(task->buffers->config.heap_directory, heap, &heap_fd, task->text, task->text_bytes);
 	if (r < 0)
 		return r;
-	while (r >= 0 && (unsigned)__builtin_popcountll(numbers) < count) {
+	while (r >= 0 && (unsigned)__builtin_popcountll(*numbers) < count) {
 		r = allocate(task, heap_fd, heap, task->bytes, -1);
 		if (r >= 0) {
 			task->fresh |= BUFFERS_BIT(r);
-			numbers |= BUFFERS_BIT(r);
+			*numbers |= BUFFERS_BIT(r);
 		} else if (r == -ENOMEM && !gave_up) {
 			gave_up = true;
 			r = give_up_others(task, heap) ? 0 : r;
 		}
 	}
 	close(heap_fd);
-	if (r >= 0)
-		list_numbers(task, numbers);
 	return r < 0 ? r : 0;
+}
+
+int pool_get(struct task *task, const char *heap, unsigned count, bool held_too)
+{
+	uint64_t numbers;
+	int r = 0;
+
+	bound_bytes(task, heap);
+	numbers = find_fitting(task, heap, count, held_too);
+	if ((unsigned)__builtin_popcountll(numbers) < count)
+		r = get_more(task, heap, count, &numbers);
+	if (r == 0)
+		list_numbers(task, numbers);
+	return r;
 }
 
 int pool_adopt(struct task *task, const struct libcamera_memory *memories, unsigned count, bool synchronised)

@@ -27,7 +27,7 @@
 
 #include "base/limits.h"
 #include "fake_libcamera.h"
-#include "source/buffers.h"
+#include "source/buffers_private.h"
 
 #define ID "/base/camera"
 #define OTHER_ID "/base/other"
@@ -48,6 +48,9 @@ static struct source_report report;
 static unsigned numbers[SOURCE_BUFFERS_MAX];
 static bool uncached;
 static int life_fd;
+static unsigned descriptors; /* that are open at the beginning of a test */
+static unsigned more_count;  /* buffers, than the driver gives */
+static unsigned wider;       /* times the camera's stride */
 
 static struct {
 	const char *cancels, *refuses, *not_a_heap, *no_sync; /* names of heaps */
@@ -61,6 +64,7 @@ static struct {
 static struct {
 	uint64_t heap_ns, own_ns, own_uncached_ns, ordinary_ns;
 	unsigned calls;
+	size_t heap_bytes; /* that there were when the driver's own memory was read last */
 } copies;
 
 static struct {
@@ -128,6 +132,25 @@ static size_t memory_of(const char *heap, unsigned *ret_count)
 	return bytes;
 }
 
+static unsigned count_descriptors(void)
+{
+	unsigned count = 0;
+
+	for (int fd = 0; fd < 600; fd++)
+		count += fcntl(fd, F_GETFD) >= 0;
+	return count;
+}
+
+/* Of the driver's own memory, the fake camera's included. */
+static unsigned count_own_descriptors(void)
+{
+	unsigned count = 0;
+
+	for (int fd = 0; fd < 600; fd++)
+		count += is_of(fd, "fake camera");
+	return count;
+}
+
 static int refuse(int error)
 {
 	errno = error;
@@ -165,7 +188,7 @@ static int fake_sync(int fd, uint64_t flags)
 		__atomic_fetch_add(&kernel.own_syncs, 1, __ATOMIC_RELAXED);
 	if (own && !kernel.own_sync)
 		return refuse(ENOTTY);
-	if (is_of(fd, kernel.no_sync))
+	if (is_of(fd, kernel.no_sync) && !(flags & DMA_BUF_SYNC_END))
 		return refuse(EINVAL);
 	__atomic_fetch_add(flags & DMA_BUF_SYNC_END ? &kernel.ends : &kernel.begins, 1, __ATOMIC_RELAXED);
 	return 0;
@@ -248,6 +271,7 @@ static uint64_t copy_ns(const void *owner, const uint8_t *image, const struct so
 		return how->uncached ? UINT64_MAX / 4 : copies.heap_ns;
 	if (image[AT] == 0x55)
 		return copies.ordinary_ns;
+	copies.heap_bytes = memory_of(NULL, NULL);
 	return how->uncached ? copies.own_uncached_ns : copies.own_ns;
 }
 
@@ -283,7 +307,9 @@ static int setup(void **state)
 	memset(&copies, 0, sizeof(copies));
 	memset(&tries, 0, sizeof(tries));
 	memset(&report, 0, sizeof(report));
-	line_count = 0;
+	line_count = more_count = 0;
+	wider = 1;
+	descriptors = count_descriptors();
 	log_set_sink(note_line);
 	snprintf(directory, sizeof(directory), "/tmp/lumaring-heaps.XXXXXX");
 	assert_non_null(mkdtemp(directory));
@@ -317,7 +343,6 @@ static void create(enum source_memory memory, bool measured)
 static int teardown(void **state)
 {
 	char command[96];
-	unsigned count;
 
 	(void)state;
 	libcamera_release(camera);
@@ -326,8 +351,7 @@ static int teardown(void **state)
 	buffers_destroy(buffers);
 	buffers = NULL;
 	log_set_sink(NULL);
-	memory_of(NULL, &count);
-	assert_int_equal(count, 0);
+	assert_int_equal(count_descriptors(), descriptors);
 	snprintf(command, sizeof(command), "rm -r %s", directory);
 	return system(command);
 }
@@ -337,7 +361,8 @@ static int prepare(uint32_t width, uint32_t height, unsigned count, uint64_t hel
 	struct libcamera_wish wish = { .format = "YUV420", .width = width, .height = height, .buffer_count = count };
 
 	assert_int_equal(libcamera_configure(camera, &wish, &configuration, text, sizeof(text)), 0);
-	format = (struct source_format){ .width = width, .height = height, .stride = configuration.stride };
+	configuration.buffer_count += more_count;
+	format = (struct source_format){ .width = width, .height = height, .stride = wider * configuration.stride };
 	memset(text, 'x', sizeof(text) - 1);
 	return buffers_prepare(buffers, camera, &configuration, &format, held, numbers, &uncached, text, sizeof(text));
 }
@@ -474,6 +499,17 @@ static void test_too_little(void **state)
 	assert_int_equal(tries.count, 2);
 }
 
+/* What was refused is given back before the next is tried: there is room for one. */
+static void test_refused_is_freed(void **state)
+{
+	(void)state;
+	kernel.cancels = "reserved";
+	kernel.room_bytes = LARGE_BYTES;
+	expect_prepared(640, 480, 1, 0);
+	assert_string_equal(report.memory, "dma-heap system");
+	expect_frames(1);
+}
+
 static void test_first_is_best(void **state)
 {
 	(void)state;
@@ -539,6 +575,8 @@ static void test_remembered(void **state)
 	assert_int_equal(tries.count, 3);
 	expect_kind("dma-heap reserved", "");
 	assert_null(strstr(report.memory_reason, "cannot capture"));
+	assert_int_equal(memory_of("reserved", NULL), 4 * LARGE_BYTES);
+	assert_int_equal(memory_of("system", NULL), 0);
 }
 
 /* A frame that is held is not what another camera is tried with. */
@@ -590,8 +628,36 @@ static void test_own_not_enough(void **state)
 	assert_string_equal(text, "the fake says no");
 	fake_fail(FAKE_EXPORT, -EPERM, 1);
 	assert_int_equal(prepare(640, 480, 4, 0), -EIO);
+	more_count = 1;
+	assert_int_equal(prepare(640, 480, 4, 0), -ENOMEM);
+	assert_string_equal(text, "the driver has memory for 4 of 5 capture buffers only");
+	more_count = 0;
+	wider = 2;
+	assert_int_equal(prepare(640, 480, 4, 0), -EIO);
+	assert_string_equal(text, "the driver's buffers of 507904 bytes are too small for the image");
+	wider = 1;
+	assert_int_equal(count_own_descriptors(), 0);
 	expect_prepared(640, 480, 4, 0);
 	expect_frames(4);
+}
+
+/* The driver may put more than one buffer, or something else before it, into a piece of memory. */
+static void test_own_offset(void **state)
+{
+	struct task task = { .format = &format, .text = text, .text_bytes = sizeof(text) };
+	struct libcamera_memory memory = { .fd = memfd_create("driver", MFD_CLOEXEC), .offset = 4096, .bytes = 4096 };
+
+	(void)state;
+	create(SOURCE_MEMORY_UNCACHED, false);
+	task.buffers = buffers;
+	format = (struct source_format){ .width = 64, .height = 64, .stride = 64 };
+	assert_int_equal(ftruncate(memory.fd, 8192), 0);
+	assert_int_equal(pwrite(memory.fd, "pixels", 6, 4096 + 4090), 6);
+	assert_int_equal(pool_adopt(&task, &memory, 1, false), 0);
+	assert_memory_equal(buffers_pixels(buffers, task.numbers[0]) + 4090, "pixels", 6);
+	memory.offset = SIZE_MAX;
+	assert_int_equal(pool_adopt(&task, &memory, 1, false), -EIO);
+	close(memory.fd);
 }
 
 static void test_uncached_asked_for(void **state)
@@ -607,6 +673,10 @@ static void test_uncached_asked_for(void **state)
 	assert_int_equal(kernel.allocations, 0);
 	assert_int_equal(tries.count, 0);
 	assert_false(report.memory_chosen_by_measurement);
+	kernel.own_sync = true;
+	kernel.own_syncs = 0;
+	expect_frames(4);
+	assert_int_equal(kernel.own_syncs, 0);
 }
 
 static void test_cached_only(void **state)
@@ -655,8 +725,11 @@ static void expect_choice(uint64_t heap_ns, uint64_t own_ns, uint64_t own_uncach
 
 static void test_measured(void **state)
 {
+	const char *figures;
+
 	(void)state;
 	make_heap("system");
+	kernel.own_sync = true;
 	expect_choice(2 * SECOND_NS, 40 * SECOND_NS, 20 * SECOND_NS, "dma-heap system");
 	assert_true(report.memory_chosen_by_measurement);
 	assert_true(report.cached_copy_ns >= 2 * SECOND_NS && report.cached_copy_ns < 3 * SECOND_NS);
@@ -669,6 +742,9 @@ static void test_measured(void **state)
 	assert_true(report.memory_chosen_by_measurement);
 	assert_true(uncached);
 	assert_int_equal(memory_of("system", NULL), 0);
+	figures = strstr(report.memory_reason, "a frame is read");
+	assert_non_null(figures);
+	assert_null(strstr(figures + 1, "a frame is read")); /* measured once */
 	kernel.own_syncs = 0;
 	expect_frames(4);
 	assert_int_equal(kernel.own_syncs, 0);
@@ -700,6 +776,7 @@ static void test_own_is_cached(void **state)
 	create(SOURCE_MEMORY_AUTO, true);
 	expect_prepared(640, 480, 4, 0);
 	assert_false(uncached);
+	assert_int_equal(copies.heap_bytes, 0); /* what was refused is not in the driver's way */
 	expect_kind("the driver's", "a frame is read in 100");
 	expect_kind("the driver's", "the driver's memory is cached here");
 	assert_false(report.memory_chosen_by_measurement);
@@ -718,6 +795,16 @@ static void test_not_measured(void **state)
 	expect_choice(9 * SECOND_NS, SECOND_NS, SECOND_NS, "dma-heap system");
 	expect_kind("dma-heap system", "how fast it is read could not be compared: the fake says no");
 	assert_int_equal(report.uncached_copy_ns, 0);
+	assert_false(report.memory_chosen_by_measurement);
+	/* It was faster, but there was not enough of it. */
+	kernel.room_bytes = 3 * LARGE_BYTES;
+	buffers_destroy(buffers);
+	create(SOURCE_MEMORY_AUTO, true);
+	copies.heap_ns = SECOND_NS;
+	copies.own_uncached_ns = 9 * SECOND_NS;
+	copies.own_ns = 9 * SECOND_NS;
+	expect_prepared(640, 480, 4, 0);
+	expect_kind("the driver's", "dma-heap system: the heap gives no 507904 bytes");
 	assert_false(report.memory_chosen_by_measurement);
 }
 
@@ -750,6 +837,22 @@ static void test_reused(void **state)
 		expect_frames(4);
 	}
 	assert_int_equal(kernel.allocations, 4);
+}
+
+/* For what there is nobody is asked. */
+static void test_heap_vanishes(void **state)
+{
+	char path[128];
+
+	(void)state;
+	expect_prepared(640, 480, 4, 0);
+	snprintf(path, sizeof(path), "%s/system", directory);
+	assert_int_equal(unlink(path), 0);
+	expect_prepared(320, 240, 4, 0);
+	expect_frames(4);
+	assert_int_equal(prepare(320, 240, 5, 0), -EIO);
+	assert_non_null(strstr(text, "there is no "));
+	expect_prepared(640, 480, 4, 0);
 }
 
 static void test_more_and_fewer(void **state)
@@ -798,14 +901,17 @@ static void test_held_while_growing(void **state)
 	expect_prepared(320, 240, 4, 0x4);
 	for (unsigned i = 0; i < 4; i++)
 		assert_true(numbers[i] >= 4);
+	expect_prepared(320, 240, 5, 0x4);
+	for (unsigned i = 0; i < 5; i++)
+		assert_true(numbers[i] != 2);
 	buffers_end_read(buffers, 2);
 	buffers_release_held(buffers, 0x4);
 	memory_of(NULL, &count);
-	assert_int_equal(count, 4);
+	assert_int_equal(count, 5);
 	buffers_release_held(buffers, UINT64_MAX); /* those in use stay */
 	memory_of(NULL, &count);
-	assert_int_equal(count, 4);
-	expect_frames(4);
+	assert_int_equal(count, 5);
+	expect_frames(5);
 }
 
 /* No room for both: those of before go, but for those that are held. */
@@ -848,6 +954,17 @@ static void test_no_room(void **state)
 		assert_int_equal(numbers[i], i);
 	expect_frames(4);
 	assert_string_equal(report.memory, "dma-heap system");
+	/* The same where the lowest numbers are not in use. */
+	kernel.room_bytes = 0;
+	expect_prepared(400, 240, 4, 0xf);
+	buffers_release_held(buffers, 0xf);
+	for (unsigned i = 0; i < 4; i++)
+		assert_int_equal(numbers[i], 4 + i);
+	kernel.room_bytes = 4 * LARGE_BYTES;
+	assert_int_equal(prepare(800, 600, 4, 0), -ENOMEM);
+	expect_prepared(400, 240, 4, 0);
+	for (unsigned i = 0; i < 4; i++)
+		assert_int_equal(numbers[i], 4 + i);
 }
 
 static void test_no_way_back(void **state)
@@ -929,6 +1046,19 @@ static void test_counts(void **state)
 	expect_prepared(640, 480, SOURCE_BUFFERS_MAX - 1, 0x1);
 	buffers_release_held(buffers, 0x1);
 	expect_prepared(640, 480, SOURCE_BUFFERS_MAX, 0);
+}
+
+static void test_own_counts(void **state)
+{
+	(void)state;
+	buffers_destroy(buffers);
+	create(SOURCE_MEMORY_UNCACHED, false);
+	expect_prepared(320, 240, SOURCE_BUFFERS_MAX, 0);
+	assert_int_equal(prepare(320, 240, SOURCE_BUFFERS_MAX, 0x1), -ENOMEM);
+	assert_string_equal(text, "all 64 numbers of capture buffers are in use");
+	assert_int_equal(count_own_descriptors(), 1);
+	expect_prepared(320, 240, SOURCE_BUFFERS_MAX - 1, 0x1);
+	expect_frames(SOURCE_BUFFERS_MAX - 1);
 }
 
 /* Sparse memory: it is never written to. */
@@ -1018,6 +1148,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_not_a_heap, setup_two, teardown),
 		cmocka_unit_test_setup_teardown(test_not_synchronised, setup_two, teardown),
 		cmocka_unit_test_setup_teardown(test_too_little, setup_two, teardown),
+		cmocka_unit_test_setup_teardown(test_refused_is_freed, setup_two, teardown),
 		cmocka_unit_test_setup_teardown(test_first_is_best, setup_two, teardown),
 		cmocka_unit_test_setup_teardown(test_no_frame_came, setup_two, teardown),
 		cmocka_unit_test_setup_teardown(test_camera_gone, setup_two, teardown),
@@ -1025,12 +1156,14 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_held_is_not_tried, setup_two, teardown),
 		cmocka_unit_test_setup_teardown(test_own, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_own_not_enough, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_own_offset, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_uncached_asked_for, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_cached_only, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_measured, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_own_is_cached, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_not_measured, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_reused, setup_one, teardown),
+		cmocka_unit_test_setup_teardown(test_heap_vanishes, setup_one, teardown),
 		cmocka_unit_test_setup_teardown(test_more_and_fewer, setup_one, teardown),
 		cmocka_unit_test_setup_teardown(test_held_while_growing, setup_one, teardown),
 		cmocka_unit_test_setup_teardown(test_room_by_giving_up, setup_one, teardown),
@@ -1039,6 +1172,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_import_fails, setup_one, teardown),
 		cmocka_unit_test_setup_teardown(test_own_held, setup_one, teardown),
 		cmocka_unit_test_setup_teardown(test_counts, setup_one, teardown),
+		cmocka_unit_test_setup_teardown(test_own_counts, setup_one, teardown),
 		cmocka_unit_test_setup_teardown(test_bytes, setup_one, teardown),
 		cmocka_unit_test_setup_teardown(test_nothing_yet, setup_one, teardown),
 		cmocka_unit_test_setup_teardown(test_reads_meanwhile, setup_one, teardown),
