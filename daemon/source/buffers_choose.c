@@ -255,6 +255,15 @@ static int choose_own(struct task *task)
 	return 0;
 }
 
+/* After what is wrong with the driver's own memory: why it is needed. */
+static void append_reason(struct task *task)
+{
+	size_t used = strlen(task->text);
+
+	if (task->buffers->reason[0])
+		snprintf(task->text + used, task->text_bytes - used, "; %s", task->buffers->reason);
+}
+
 int choose_memory(struct task *task)
 {
 	struct buffers *buffers = task->buffers;
@@ -272,11 +281,13 @@ int choose_memory(struct task *task)
 		r = choose_heap(task, &heap);
 	if (r == 0 && !heap && buffers->config.memory == SOURCE_MEMORY_CACHED)
 		return task_fail(task, -EIO,
-				 "no dma-heap can be used for capture buffers, and only cached ones are allowed; give "
-				 "lumaringd access to a dma-heap, or allow any memory (auto): %s",
+				 "no dma-heap can be used, and only cached capture buffers are allowed; give lumaringd "
+				 "access to a dma-heap, or use --buffers auto: %s",
 				 buffers->reason);
 	if (r == 0 && !heap)
 		r = choose_own(task);
+	if (r < 0 && r != -ENODEV)
+		append_reason(task);
 	if (r < 0)
 		return r;
 	buffers->heap = heap;

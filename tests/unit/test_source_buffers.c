@@ -625,16 +625,18 @@ static void test_own_not_enough(void **state)
 	create(SOURCE_MEMORY_UNCACHED, false);
 	fake_fail(FAKE_EXPORT, -ENOMEM, 1);
 	assert_int_equal(prepare(640, 480, 4, 0), -ENOMEM);
-	assert_string_equal(text, "the fake says no");
+	assert_string_equal(text, "the fake says no; uncached memory was asked for");
 	fake_fail(FAKE_EXPORT, -EPERM, 1);
 	assert_int_equal(prepare(640, 480, 4, 0), -EIO);
 	more_count = 1;
 	assert_int_equal(prepare(640, 480, 4, 0), -ENOMEM);
-	assert_string_equal(text, "the driver has memory for 4 of 5 capture buffers only");
+	assert_string_equal(text,
+			    "the driver has memory for 4 of 5 capture buffers only; uncached memory was asked for");
 	more_count = 0;
 	wider = 2;
 	assert_int_equal(prepare(640, 480, 4, 0), -EIO);
-	assert_string_equal(text, "the driver's buffers of 507904 bytes are too small for the image");
+	assert_string_equal(text, "the driver's buffers of 507904 bytes are too small for the image; uncached memory "
+				  "was asked for");
 	wider = 1;
 	assert_int_equal(count_own_descriptors(), 0);
 	expect_prepared(640, 480, 4, 0);
@@ -689,8 +691,8 @@ static void test_cached_only(void **state)
 	kernel.not_a_heap = "system";
 	for (unsigned i = 0; i < 3; i++) {
 		assert_int_equal(prepare(640, 480, 4, 0), -EIO);
-		assert_non_null(strstr(text, "no dma-heap can be used for capture buffers, and only cached ones are "
-					     "allowed; give lumaringd access to a dma-heap, or allow any memory"));
+		assert_non_null(strstr(text, "no dma-heap can be used, and only cached capture buffers are allowed; "
+					     "give lumaringd access to a dma-heap, or use --buffers auto: there is "));
 		assert_non_null(strstr(text, "dma-heap reserved: the driver cannot capture into its memory"));
 	}
 	assert_int_equal(line_count, 2); /* not again each time */
