@@ -117,10 +117,11 @@ static void on_source_failed(void *owner)
 
 /* --- what others ask --- */
 
-/* What clients and people are told of the format follows the rate. */
-static void refresh_rate(struct camera *camera)
+/* What clients and people are told of the format follows the frames. */
+static void refresh_format(struct camera *camera)
 {
 	camera->format.frame_duration_us = capture_frame_duration_us(camera->capture);
+	camera->format.sensor_clock = capture_sensor_clock(camera->capture);
 }
 
 static void on_view(void *owner, struct status_view *ret_view)
@@ -128,7 +129,7 @@ static void on_view(void *owner, struct status_view *ret_view)
 	struct camera *camera = owner;
 	const struct loop *loop = camera->loop, *capture = capture_loop(camera->capture);
 
-	refresh_rate(camera);
+	refresh_format(camera);
 	commands_get_stats(camera->commands, &camera->control_stats);
 	*ret_view = (struct status_view){
 		.config = camera->config,
@@ -294,7 +295,7 @@ static void on_doorbell(struct loop_op *op, int result)
 		return;
 	}
 	capture_read_report(camera->capture, &camera->report);
-	refresh_rate(camera);
+	refresh_format(camera);
 	if (camera->plan && camera->plan->number == camera->report.acknowledged)
 		settle_plan(camera);
 	if (camera->report.format_serial != camera->format_serial && !attach_is_replacing(&camera->attach))

@@ -36,6 +36,7 @@ struct capture {
 	uint32_t framed_serial; /* atomic */
 	uint32_t state;         /* atomic: enum capture_state */
 	uint32_t duration_us;   /* atomic: of the newest frame; until there is one, of the format */
+	uint32_t sensor_clock;  /* atomic: enum lumaring_clock, likewise */
 	struct source_format format;
 	uint64_t before_ns, after_ns; /* stored before framed_serial, and not again before the next format's plan */
 	char text[320];
@@ -73,6 +74,12 @@ static void show_state(const struct capture *capture, enum capture_state state)
 		ring_set_state(capture->plan->streams[i].ring, ring_state_for(state));
 }
 
+static void show_clock(const struct capture *capture, uint32_t sensor_clock)
+{
+	for (unsigned i = 0; i < capture->plan->stream_count; i++)
+		ring_set_clock(capture->plan->streams[i].ring, (enum lumaring_clock)sensor_clock);
+}
+
 static void set_state(struct capture *capture, enum capture_state state)
 {
 	if (capture->state == state)
@@ -100,6 +107,8 @@ static bool is_over(const struct capture *capture)
 /* A newer frame waits already: because copying is slow, or because nothing was fetched while the format changed. */
 static unsigned cause_of(const struct capture *capture, const struct source_frame *frame)
 {
+	if (frame->damaged)
+		return LUMARING_LOST_ERROR;
 	if (!frame->behind || !source_is_live(capture->source))
 		return DELIVER_IT;
 	return frame->ready_ns < capture->resumed_ns ? LUMARING_LOST_RECONFIGURE : LUMARING_LOST_COPY_LATE;
@@ -122,10 +131,21 @@ static void note_frame(struct capture *capture, const struct source_frame *frame
 		__atomic_store_n(&capture->duration_us, frame->frame_duration_us, __ATOMIC_RELAXED);
 }
 
+/* The rings first: whoever gets the frame finds the clock of its time there. */
+static void note_clock(struct capture *capture, uint32_t sensor_clock)
+{
+	if (sensor_clock == capture->sensor_clock)
+		return;
+	show_clock(capture, sensor_clock);
+	__atomic_store_n(&capture->sensor_clock, sensor_clock, __ATOMIC_RELAXED); /* as in note_frame() */
+	loop_wake(capture->main_doorbell);
+}
+
 static void take_frame(struct capture *capture, const struct source_frame *frame)
 {
 	uint64_t sequence = capture->stats.captured + 1;
 
+	note_clock(capture, frame->sensor_clock);
 	stats_captured(&capture->stats, sequence, frame->ready_ns);
 	set_state(capture, CAPTURE_LIVE);
 	deliver_copy(&capture->deliver, capture->plan, frame, sequence, cause_of(capture, frame));
@@ -145,7 +165,9 @@ static bool plan_is_current(const struct capture *capture)
 static void take_format(struct capture *capture, const struct source_format *format)
 {
 	capture->format = *format;
-	__atomic_store_n(&capture->duration_us, format->frame_duration_us, __ATOMIC_RELAXED); /* as in note_frame() */
+	/* As in note_frame(). */
+	__atomic_store_n(&capture->duration_us, format->frame_duration_us, __ATOMIC_RELAXED);
+	__atomic_store_n(&capture->sensor_clock, format->sensor_clock, __ATOMIC_RELAXED);
 	/* C3 pairs with C3 in capture_read_report(): the format before its number. */
 	__atomic_store_n(&capture->format_serial, capture->format_serial + 1, __ATOMIC_RELEASE);
 	loop_wake(capture->main_doorbell);
@@ -230,6 +252,7 @@ static void adopt_plan(struct capture *capture, struct plan *plan)
 		ring_begin(s->ring, capture->stats.captured + 1);
 	}
 	show_state(capture, (enum capture_state)capture->state);
+	show_clock(capture, capture->sensor_clock);
 	/* C2 pairs with C2 in capture_read_report(): the last use of the old plan before the number of the new one. */
 	__atomic_store_n(&capture->acknowledged, plan->number, __ATOMIC_RELEASE);
 	loop_wake(capture->main_doorbell);
@@ -289,6 +312,7 @@ int capture_create(struct source *source, enum loop_backend backend, const struc
 	if (!capture)
 		return snprintf(text, text_bytes, "no memory for the capture thread"), -ENOMEM;
 	capture->source = source;
+	capture->deliver.source = source;
 	capture->main_doorbell = doorbell;
 	capture->doorbell = (struct loop_op){ .done = on_doorbell, .owner = capture };
 	capture->readable = (struct loop_op){ .done = on_readable, .owner = capture };
@@ -362,6 +386,11 @@ void capture_read_report(struct capture *capture, struct capture_report *report)
 uint32_t capture_frame_duration_us(const struct capture *capture)
 {
 	return __atomic_load_n(&capture->duration_us, __ATOMIC_RELAXED); /* as in note_frame() */
+}
+
+uint32_t capture_sensor_clock(const struct capture *capture)
+{
+	return __atomic_load_n(&capture->sensor_clock, __ATOMIC_RELAXED); /* as in note_frame() */
 }
 
 const struct camera_stats *capture_stats(const struct capture *capture)

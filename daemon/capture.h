@@ -72,6 +72,9 @@ void capture_read_report(struct capture *capture, struct capture_report *report)
 /* The time from frame to frame as the newest one says it: a change of rate comes without a format. 0: unpaced. */
 uint32_t capture_frame_duration_us(const struct capture *capture);
 
+/* enum lumaring_clock of the newest frame: it may become known while frames come. */
+uint32_t capture_sensor_clock(const struct capture *capture);
+
 /* What it noted so far; valid as long as `capture`, and written to all the time: see stats_load(). */
 const struct camera_stats *capture_stats(const struct capture *capture);
 

@@ -196,10 +196,21 @@ static void tell(struct deliver *deliver, struct plan *plan, bool early)
 	publish_notify_flush(teller);
 }
 
+static bool is_wanted(const struct plan *plan)
+{
+	for (unsigned i = 0; i < plan->stream_count; i++)
+		if (plan->streams[i].wanted)
+			return true;
+	return false;
+}
+
 void deliver_copy(struct deliver *deliver, struct plan *plan, const struct source_frame *frame, uint64_t sequence,
 		  unsigned cause)
 {
 	publish_notify_frame(&deliver->teller);
+	/* Before a slot is taken: it would have to be published. */
+	if (cause == DELIVER_IT && is_wanted(plan) && source_begin_read(deliver->source, frame->buffer) < 0)
+		cause = LUMARING_LOST_ERROR;
 	for (unsigned i = 0; i < plan->stream_count; i++)
 		take_slot(plan, &plan->streams[i], frame, sequence, cause);
 	if (choose_early(plan)) {

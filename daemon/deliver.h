@@ -22,6 +22,7 @@
 #define DELIVER_EARLY_PART 16u
 
 struct deliver {
+	struct source *source; /* whose frames these are */
 	struct publish_teller teller;
 	struct copy_pool *pool;
 	struct tuner tuner; /* any thread may look: tuner_view() */
@@ -32,8 +33,8 @@ struct deliver {
 
 /*
  * Copy a frame into a slot of each stream's ring, publish it, and tell the clients of the small ones; or only count it
- * under `cause`, if that is not DELIVER_IT: it has been overtaken by a newer one. When this returns the frame's pixels
- * are not needed any more.
+ * under `cause`, if that is not DELIVER_IT: it is damaged, or has been overtaken by a newer one. The source is told
+ * that its pixels are read if they are. When this returns they are not needed any more.
  */
 void deliver_copy(struct deliver *deliver, struct plan *plan, const struct source_frame *frame, uint64_t sequence,
 		  unsigned cause);

@@ -368,6 +368,12 @@ void ring_set_source(struct ring *ring, enum lumaring_luma_range range, enum lum
 {
 	/* Facts about the frames from the next generation of the source on, for people: relaxed. */
 	__atomic_store_n(&ring->header->luma_range, (uint32_t)range, __ATOMIC_RELAXED);
+	ring_set_clock(ring, clock);
+}
+
+void ring_set_clock(struct ring *ring, enum lumaring_clock clock)
+{
+	/* As ring_set_source(): relaxed. */
 	__atomic_store_n(&ring->header->sensor_clock, (uint32_t)clock, __ATOMIC_RELAXED);
 }
 

@@ -109,6 +109,7 @@ void ring_set_state(struct ring *ring, enum lumaring_ring_state state);
 enum lumaring_ring_state ring_state(const struct ring *ring);
 uint32_t ring_generation(const struct ring *ring); /* any thread */
 void ring_set_source(struct ring *ring, enum lumaring_luma_range range, enum lumaring_clock clock);
+void ring_set_clock(struct ring *ring, enum lumaring_clock clock); /* any thread */
 
 /*
  * Unlink the names of this camera's rings that no living daemon stands behind (left by a crash, or squatted); each is

@@ -343,6 +343,7 @@ int feeder_deliver(struct feeder *feeder, unsigned buffer, struct source_frame f
 	event.frame.image = feeder->buffers[buffer].pixels;
 	event.frame.buffer = buffer;
 	event.frame.frame_duration_us = feeder_us(feeder->frame_period_ns);
+	event.frame.sensor_clock = LUMARING_CLOCK_MONOTONIC;
 	rc = feeder_push(feeder, &event);
 	if (rc)
 		feeder_put_back(feeder, buffer);

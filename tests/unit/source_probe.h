@@ -303,6 +303,7 @@ static inline void expect_clip_frame(struct source *source, uint32_t width, uint
 	struct source_event event = expect_event(source, SOURCE_FRAME);
 
 	check_pixels(&event.frame, width, height, number, frame);
+	assert_int_equal(event.frame.sensor_clock, LUMARING_CLOCK_MONOTONIC);
 	assert_true(event.frame.ready_ns >= event.frame.sensor_ns);
 	assert_true(event.frame.sensor_ns > 0);
 	source_release(source, event.frame.buffer);

@@ -3,6 +3,7 @@
  * test_deliver.c - daemon/deliver: what a stream gets of a frame, in which order, and what is counted when it gets
  * none. Streams and plans are the real ones; the frame is made by hand, and nobody listens.
  */
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -23,6 +24,23 @@ static const struct source_format format = {
 	.width = WIDTH, .height = HEIGHT, .pixels = PIXELS_R10, .stride = STRIDE, .luma_range = LUMARING_RANGE_FULL
 };
 static uint8_t image[STRIDE * HEIGHT] __attribute__((aligned(4096)));
+
+/* A source whose buffers have to be made ready to be read. */
+static struct {
+	struct source source;
+	unsigned begun, buffer;
+	int error;
+} readable;
+
+static int begin_read(struct source *source, unsigned buffer)
+{
+	assert_ptr_equal(source, &readable.source);
+	readable.begun++;
+	readable.buffer = buffer;
+	return readable.error;
+}
+
+static const struct source_operations readable_operations = { .name = "readable", .begin_read = begin_read };
 
 static struct {
 	char camera[LUMARING_NAME_MAX];
@@ -49,6 +67,9 @@ static int set_up(void **state)
 	snprintf(world.camera, sizeof(world.camera), "deliver-%d", (int)getpid());
 	assert_int_equal(loop_create(LOOP_EPOLL, &world.loop, text, sizeof(text)), 0);
 	world.deliver.teller.loop = world.loop;
+	memset(&readable, 0, sizeof(readable));
+	readable.source.operations = &readable_operations;
+	world.deliver.source = &readable.source;
 	assert_int_equal(copy_pool_create(&config, &world.deliver.pool, text, sizeof(text)), 0);
 	tuner_init(&world.deliver.tuner, 1, 1, TUNER_BUDGET_PERCENT);
 	for (uint32_t y = 0; y < HEIGHT; y++)
@@ -114,6 +135,7 @@ static void attach_clients(struct plan_stream *stream, unsigned count)
 static struct source_frame frame_of(uint64_t sequence)
 {
 	return (struct source_frame){ .image = image,
+				      .buffer = 3,
 				      .ready_ns = 1,
 				      .camera_sequence = sequence + 100,
 				      .frame_duration_us = 10000,
@@ -290,6 +312,60 @@ static void test_late(void **state)
 	assert_int_equal(ring_published(s[1].ring), 0);
 }
 
+/* Once a frame, and only of a frame that somebody is given. */
+static void test_begin_read(void **state)
+{
+	struct plan_stream *s;
+
+	(void)state;
+	add_stream((struct region){ 0 }, 0, 0, true);
+	add_stream((struct region){ 0, 0, 64, 64 }, 0, 0, true);
+	s = make_plan();
+	deliver(DELIVER_IT);
+	deliver_tell(&world.deliver, world.plan);
+	assert_int_equal(readable.begun, 1);
+	assert_int_equal(readable.buffer, 3);
+	deliver(LUMARING_LOST_COPY_LATE);
+	deliver(LUMARING_LOST_ERROR);
+	assert_int_equal(readable.begun, 1);
+	s[0].wanted = false;
+	deliver(DELIVER_IT);
+	deliver_tell(&world.deliver, world.plan);
+	assert_int_equal(readable.begun, 2);
+	s[1].wanted = false;
+	deliver(DELIVER_IT);
+	assert_int_equal(readable.begun, 2);
+	assert_int_equal(ring_published(s[1].ring), 2);
+}
+
+/* Nothing of it may be read: nothing is published, and it is counted where somebody reads. */
+static void test_what_cannot_be_read(void **state)
+{
+	struct plan_stream *s;
+
+	(void)state;
+	add_stream((struct region){ 0 }, 0, 0, true);
+	add_stream((struct region){ 0, 0, 64, 64 }, 0, 0, true);
+	add_stream((struct region){ 0 }, 0, 0, false);
+	s = make_plan();
+	readable.error = -EIO;
+	deliver(DELIVER_IT);
+	deliver_tell(&world.deliver, world.plan);
+	readable.error = 0;
+	deliver(LUMARING_LOST_ERROR); /* damaged */
+	deliver_tell(&world.deliver, world.plan);
+	for (unsigned i = 0; i < 2; i++) {
+		assert_int_equal(ring_lost(s[i].ring, LUMARING_LOST_ERROR), 2);
+		assert_int_equal(ring_published(s[i].ring), 0);
+	}
+	assert_int_equal(ring_lost(s[2].ring, LUMARING_LOST_UNREAD), 2);
+	assert_int_equal(ring_lost(s[2].ring, LUMARING_LOST_ERROR), 0);
+	deliver(DELIVER_IT); /* they took a sequence */
+	assert_int_equal(ring_published(s[0].ring), 1);
+	assert_int_equal(s[0].picture.descriptor.lost[LUMARING_LOST_ERROR], 2);
+	check_pixels(&s[0]);
+}
+
 /* A frame may not say how long it took: that is no source without a pace. */
 static void test_unknown_duration(void **state)
 {
@@ -321,6 +397,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_small_together_first, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_alone, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_late, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_begin_read, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_what_cannot_be_read, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_unknown_duration, set_up, tear_down),
 	};
 
