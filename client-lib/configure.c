@@ -46,6 +46,10 @@ static const struct {
 	{ "brightness_milli", offsetof(struct lumaring_controls, brightness_milli) },
 	{ "contrast_milli", offsetof(struct lumaring_controls, contrast_milli) },
 	{ "sharpness_milli", offsetof(struct lumaring_controls, sharpness_milli) },
+	{ "scaler_crop_x", offsetof(struct lumaring_controls, scaler_crop_x) },
+	{ "scaler_crop_y", offsetof(struct lumaring_controls, scaler_crop_y) },
+	{ "scaler_crop_width", offsetof(struct lumaring_controls, scaler_crop_width) },
+	{ "scaler_crop_height", offsetof(struct lumaring_controls, scaler_crop_height) },
 };
 
 #define CONTROL_ROWS (sizeof(control_rows) / sizeof(control_rows[0]))

@@ -271,9 +271,10 @@ int commands_read_configuration(struct control_call *call, const char *where, co
 
 struct controls_parameters {
 	int64_t exposure_us, analogue_gain_milli, exposure_value_milli, brightness_milli, contrast_milli,
-		sharpness_milli;
+		sharpness_milli, scaler_crop_x, scaler_crop_y, scaler_crop_width, scaler_crop_height;
 	bool auto_exposure, has_exposure_us, has_analogue_gain_milli, has_auto_exposure, has_exposure_value_milli,
-		has_brightness_milli, has_contrast_milli, has_sharpness_milli;
+		has_brightness_milli, has_contrast_milli, has_sharpness_milli, has_scaler_crop_x, has_scaler_crop_y,
+		has_scaler_crop_width, has_scaler_crop_height;
 };
 
 #define CONTROL_PARAMETER(control)                                                                                     \
@@ -298,6 +299,10 @@ int commands_read_controls(struct control_call *call, const char *where, const s
 		CONTROL_PARAMETER(brightness_milli),
 		CONTROL_PARAMETER(contrast_milli),
 		CONTROL_PARAMETER(sharpness_milli),
+		CONTROL_PARAMETER(scaler_crop_x),
+		CONTROL_PARAMETER(scaler_crop_y),
+		CONTROL_PARAMETER(scaler_crop_width),
+		CONTROL_PARAMETER(scaler_crop_height),
 	};
 	struct controls_parameters p = { 0 };
 	int r = parameters_read(call, where, node, table, COUNT(table), &p);
@@ -310,5 +315,9 @@ int commands_read_controls(struct control_call *call, const char *where, const s
 	take(ret_controls, p.has_brightness_milli, SOURCE_BRIGHTNESS_MILLI, p.brightness_milli);
 	take(ret_controls, p.has_contrast_milli, SOURCE_CONTRAST_MILLI, p.contrast_milli);
 	take(ret_controls, p.has_sharpness_milli, SOURCE_SHARPNESS_MILLI, p.sharpness_milli);
+	take(ret_controls, p.has_scaler_crop_x, SOURCE_SCALER_CROP_X, p.scaler_crop_x);
+	take(ret_controls, p.has_scaler_crop_y, SOURCE_SCALER_CROP_Y, p.scaler_crop_y);
+	take(ret_controls, p.has_scaler_crop_width, SOURCE_SCALER_CROP_WIDTH, p.scaler_crop_width);
+	take(ret_controls, p.has_scaler_crop_height, SOURCE_SCALER_CROP_HEIGHT, p.scaler_crop_height);
 	return r;
 }

@@ -174,18 +174,24 @@ static void check_raw(const struct config *config, struct config_faults *faults)
 /* What belongs to one source and not to another. */
 static void check_source(const struct config *config, struct config_faults *faults)
 {
-	static const char alone[] = "this is for the source raw alone, not for %s";
+	const struct {
+		const char *source, *keys;
+		bool said;
+	} owned[] = {
+		{ "raw", "row_bytes source", config->row_bytes },
+		{ "raw", "frame_bytes source", config->frame_bytes },
+		{ "raw", "luma_range source", config->luma_range },
+		{ "libcamera", "buffers source", config->memory != SOURCE_MEMORY_AUTO },
+		{ "libcamera", "buffer_count source", config->buffer_count },
+		{ "libcamera", "sensor_mode source", config->sensor_width },
+	};
 
-	if (!strcmp(config->source, "raw")) {
+	for (unsigned i = 0; i < sizeof(owned) / sizeof(owned[0]); i++)
+		if (owned[i].said && strcmp(config->source, owned[i].source))
+			rule(config, faults, owned[i].keys, "this is for the source %s alone, not for %s",
+			     owned[i].source, config->source);
+	if (!strcmp(config->source, "raw"))
 		check_raw(config, faults);
-		return;
-	}
-	if (config->row_bytes)
-		rule(config, faults, "row_bytes source", alone, config->source);
-	if (config->frame_bytes)
-		rule(config, faults, "frame_bytes source", alone, config->source);
-	if (config->luma_range)
-		rule(config, faults, "luma_range source", alone, config->source);
 }
 
 /* Regions, where the size of the image is certain before the source is open; else camera.c finds out. */

@@ -41,12 +41,15 @@ struct config_place {
 struct config {
 	char camera[LUMARING_NAME_MAX + 1];
 	char source[16];                     /* name, see source.h */
-	char source_path[PATHS_BYTES];       /* replay, raw: the file; libcamera: an id, or an index in order of ids */
+	char source_path[PATHS_BYTES];       /* replay, raw: the file; libcamera: id, index, model or location */
 	uint32_t width, height;              /* 0: the source's own */
 	struct pixels_layout layout;         /* name NULL: the source's own */
 	uint32_t row_bytes;                  /* raw; 0: as many as its pixels take */
 	uint64_t frame_bytes;                /* raw; 0: rows and colour */
 	enum lumaring_luma_range luma_range; /* raw; unknown: its default */
+	enum source_memory memory;           /* libcamera */
+	uint32_t buffer_count;               /* libcamera; 0: the default */
+	uint32_t sensor_width, sensor_height, sensor_depth; /* libcamera: mode of the sensor, 0: its choice */
 	char framerate[FRAMERATE_BYTES];     /* as it was written; "": not at all */
 	uint64_t frame_duration_min_ns, frame_duration_max_ns; /* equal for one rate; 0: the source's own */
 	bool unpaced, loop;

@@ -144,7 +144,7 @@ static int set_source(SET_PARAMETERS)
 		return 0;
 	}
 	return snprintf(error, error_bytes,
-			"%s: \"%.64s\" is not libcamera, libcamera:ID, synthetic, replay:FILE or raw:FILE", what,
+			"%s: \"%.64s\" is not libcamera, libcamera:CAMERA, synthetic, replay:FILE or raw:FILE", what,
 			value),
 	       -EINVAL;
 }
@@ -212,6 +212,64 @@ static void print_luma_range(PRINT_PARAMETERS)
 	(void)setting;
 	if (config->luma_range)
 		json_string(json, name, config->luma_range == LUMARING_RANGE_FULL ? "full" : "limited");
+	else
+		json_null(json, name);
+}
+
+static const char *const memories[] = { [SOURCE_MEMORY_AUTO] = "auto",
+					[SOURCE_MEMORY_CACHED] = "cached",
+					[SOURCE_MEMORY_UNCACHED] = "uncached" };
+
+static int set_buffers(SET_PARAMETERS)
+{
+	(void)setting;
+	for (unsigned i = 0; i < sizeof(memories) / sizeof(memories[0]); i++)
+		if (!strcmp(value, memories[i])) {
+			config->memory = (enum source_memory)i;
+			return 0;
+		}
+	return snprintf(error, error_bytes, "%s: \"%.64s\" is not auto, cached or uncached", what, value), -EINVAL;
+}
+
+static void print_buffers(PRINT_PARAMETERS)
+{
+	(void)setting;
+	json_string(json, name, memories[config->memory]);
+}
+
+/* WIDTHxHEIGHT, or WIDTHxHEIGHT:BITS */
+static int set_sensor_mode(SET_PARAMETERS)
+{
+	const char *colon = strchr(value, ':');
+	size_t size_bytes = colon ? (size_t)(colon - value) : strlen(value);
+	char size[24] = "", sentence[SENTENCE_BYTES];
+	uint64_t bits = 0;
+	uint32_t width, height;
+
+	(void)setting;
+	memcpy(size, value, size_bytes < sizeof(size) ? size_bytes : 0);
+	if (parse_size(what, size, &width, &height, sentence, sizeof(sentence)) < 0 ||
+	    (colon && parse_unsigned(what, colon + 1, 1, LIMIT_SENSOR_BITS, &bits, sentence, sizeof(sentence)) < 0))
+		return snprintf(error, error_bytes,
+				"%s: \"%.64s\" is not WIDTHxHEIGHT or WIDTHxHEIGHT:BITS, BITS 1 to %u", what, value,
+				LIMIT_SENSOR_BITS),
+		       -EINVAL;
+	config->sensor_width = width;
+	config->sensor_height = height;
+	config->sensor_depth = (uint32_t)bits;
+	return 0;
+}
+
+static void print_sensor_mode(PRINT_PARAMETERS)
+{
+	char text[32];
+	size_t n = (size_t)snprintf(text, sizeof(text), "%ux%u", config->sensor_width, config->sensor_height);
+
+	(void)setting;
+	if (config->sensor_depth)
+		snprintf(text + n, sizeof(text) - n, ":%u", config->sensor_depth);
+	if (config->sensor_width)
+		json_string(json, name, text);
 	else
 		json_null(json, name);
 }
@@ -433,7 +491,7 @@ const struct config_setting config_settings[] = {
 	{ "camera", STRING("NAME", camera), FIELD(camera),
 	  .help = "name of this camera: 1 to 32 of a-z 0-9 _ - (default cam0)" },
 	{ "source", VALUE("SOURCE", source), FIELDS(source, source_path),
-	  .help = "libcamera[:ID] (default), synthetic, replay:FILE (Y4M) or raw:FILE; a file, FIFO or -" },
+	  .help = "libcamera[:CAMERA] (default), synthetic, replay:FILE (Y4M) or raw:FILE; a file, FIFO or -" },
 	{ "size", VALUE("WxH", size), FIELDS(width, height), .live = true,
 	  .help = "size of the captured image (default: the source's own)" },
 	{ "pixel-format", VALUE("NAME", pixel_format), FIELD(layout), .live = true,
@@ -444,13 +502,19 @@ const struct config_setting config_settings[] = {
 	  .help = "raw: bytes from one frame to the next (default: rows and colour)" },
 	{ "luma-range", VALUE("full|limited", luma_range), FIELD(luma_range),
 	  .help = "raw: what the samples span (default full)" },
+	{ "buffers", VALUE("auto|cached|uncached", buffers), FIELD(memory),
+	  .help = "libcamera: memory that frames are captured into (default auto: whichever is read faster)" },
+	{ "buffer-count", U32, FIELD(buffer_count), RANGE(0, SOURCE_BUFFERS_MAX),
+	  .help = "libcamera: frames in flight, up to 64 (default 0: 6)" },
+	{ "sensor-mode", VALUE("WxH[:BITS]", sensor_mode), FIELDS(sensor_width, sensor_depth),
+	  .help = "libcamera: what the sensor itself delivers (default: libcamera's choice)" },
 	{ "framerate", STRING("F[-F]", framerate), FIELDS(framerate, frame_duration_max_ns), .live = true,
 	  .help = "frames per second, 29.97, 30000/1001, or slowest-fastest (default: the source's own)" },
 	{ "unpaced", FLAG, FIELD(unpaced), .help = "replay, raw and synthetic: as fast as frames are taken" },
 	{ "loop", FLAG, FIELD(loop),
 	  .help = "replay, raw: begin again at the end; a FIFO waits for its next writer" },
 	{ "exposure-us", CONTROL(SOURCE_EXPOSURE_US), RANGE(1, LIMIT_EXPOSURE_US),
-	  .help = "microseconds; ends auto exposure (default, as of the next six: the source's own)" },
+	  .help = "microseconds; ends auto exposure (default, as of the next ten: the source's own)" },
 	{ "analogue-gain-milli", CONTROL(SOURCE_ANALOGUE_GAIN_MILLI), RANGE(1, LIMIT_GAIN_MILLI),
 	  .help = "thousandths; ends auto exposure" },
 	{ "auto-exposure", .argument = CONFIG_BOOL, .placeholder = "true|false", .set = set_auto_exposure,
@@ -465,6 +529,12 @@ const struct config_setting config_settings[] = {
 	  .help = "thousandths, 1000 is none" },
 	{ "sharpness-milli", CONTROL(SOURCE_SHARPNESS_MILLI), RANGE(0, LIMIT_FACTOR_MILLI),
 	  .help = "thousandths, 1000 is none" },
+	{ "scaler-crop-x", CONTROL(SOURCE_SCALER_CROP_X), RANGE(0, LIMIT_CROP),
+	  .help = "the part of the sensor that becomes the image, in its own pixels:" },
+	{ "scaler-crop-y", CONTROL(SOURCE_SCALER_CROP_Y), RANGE(0, LIMIT_CROP),
+	  .help = "what is not said of the four stays" },
+	{ "scaler-crop-width", CONTROL(SOURCE_SCALER_CROP_WIDTH), RANGE(1, LIMIT_CROP), .help = "likewise" },
+	{ "scaler-crop-height", CONTROL(SOURCE_SCALER_CROP_HEIGHT), RANGE(1, LIMIT_CROP), .help = "likewise" },
 	{ "stream", .argument = CONFIG_STREAMS, .placeholder = "NAME[=X,Y,W,H][,KEY=VALUE]...", .set = set_stream,
 	  .print = config_print_streams, .live = true, FIELDS(streams, stream_count),
 	  .help = "a stream, of a region, format=R8|R16, bin=1|2; repeatable (default: main, all)" },

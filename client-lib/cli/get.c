@@ -90,8 +90,9 @@ int get_run(const struct options *options)
 	if (control_table_knows(word))
 		return get_value(options, word);
 	talk("there is no '%s' to get, only configuration, size, width, height, pixel-format, framerate, streams, "
-	     "controls, "
-	     "shutter, gain, auto-exposure, ev, brightness, contrast and sharpness",
+	     "controls, shutter, gain, auto-exposure, ev, brightness, contrast, sharpness and scaler-crop-x, -y, "
+	     "-width "
+	     "and -height",
 	     word);
 	return CODE_USAGE;
 }

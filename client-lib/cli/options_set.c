@@ -76,6 +76,19 @@ static int parse_factor(const char *name, const char *text, int64_t min, int64_t
 	return 0;
 }
 
+static int parse_crop(const char *name, const char *text, uint64_t min, int64_t *ret_pixels)
+{
+	uint64_t pixels;
+
+	if (value_whole(text, '\0', UINT16_MAX, &pixels, NULL) < 0 || pixels < min) {
+		talk("--scaler-crop-%s is '%s'; it must be a whole number of the sensor's pixels, %u to %u", name, text,
+		     (unsigned)min, UINT16_MAX);
+		return -EINVAL;
+	}
+	*ret_pixels = (int64_t)pixels;
+	return 0;
+}
+
 static int parse_switch(const char *text, int64_t *ret_on)
 {
 	if (strcmp(text, "on") != 0 && strcmp(text, "off") != 0) {
@@ -126,6 +139,14 @@ int options_set(struct set_options *set, enum set_option option, const char *tex
 		return parse_factor("contrast", text, 0, MILLI_MAX, &controls->contrast_milli);
 	case SET_SHARPNESS:
 		return parse_factor("sharpness", text, 0, MILLI_MAX, &controls->sharpness_milli);
+	case SET_CROP_X:
+		return parse_crop("x", text, 0, &controls->scaler_crop_x);
+	case SET_CROP_Y:
+		return parse_crop("y", text, 0, &controls->scaler_crop_y);
+	case SET_CROP_WIDTH:
+		return parse_crop("width", text, 1, &controls->scaler_crop_width);
+	case SET_CROP_HEIGHT:
+		return parse_crop("height", text, 1, &controls->scaler_crop_height);
 	case SET_ROI:
 		return parse_roi(set, text);
 	case SET_STRICT:

@@ -143,6 +143,10 @@ static void put_controls(struct dropin *dropin, const struct lumaring_controls *
 		{ "brightness_milli", c->brightness_milli },
 		{ "contrast_milli", c->contrast_milli },
 		{ "sharpness_milli", c->sharpness_milli },
+		{ "scaler_crop_x", c->scaler_crop_x },
+		{ "scaler_crop_y", c->scaler_crop_y },
+		{ "scaler_crop_width", c->scaler_crop_width },
+		{ "scaler_crop_height", c->scaler_crop_height },
 	};
 
 	put_exposure(dropin, c);

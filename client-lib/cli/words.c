@@ -8,7 +8,7 @@
 #include <lumaring/control.h>
 
 const struct words_control words_controls[WORDS_CONTROLS] = {
-	{ "shutter", "exposure_us", WORDS_MICROSECONDS, offsetof(struct lumaring_controls, exposure_us), "us" },
+	{ "shutter", "exposure_us", WORDS_WHOLE, offsetof(struct lumaring_controls, exposure_us), "us" },
 	{ "gain", "analogue_gain_milli", WORDS_THOUSANDTHS, offsetof(struct lumaring_controls, analogue_gain_milli),
 	  "" },
 	{ "auto-exposure", "auto_exposure", WORDS_SWITCH, offsetof(struct lumaring_controls, auto_exposure), "" },
@@ -18,6 +18,12 @@ const struct words_control words_controls[WORDS_CONTROLS] = {
 	  "" },
 	{ "contrast", "contrast_milli", WORDS_THOUSANDTHS, offsetof(struct lumaring_controls, contrast_milli), "" },
 	{ "sharpness", "sharpness_milli", WORDS_THOUSANDTHS, offsetof(struct lumaring_controls, sharpness_milli), "" },
+	{ "scaler-crop-x", "scaler_crop_x", WORDS_WHOLE, offsetof(struct lumaring_controls, scaler_crop_x), "px" },
+	{ "scaler-crop-y", "scaler_crop_y", WORDS_WHOLE, offsetof(struct lumaring_controls, scaler_crop_y), "px" },
+	{ "scaler-crop-width", "scaler_crop_width", WORDS_WHOLE, offsetof(struct lumaring_controls, scaler_crop_width),
+	  "px" },
+	{ "scaler-crop-height", "scaler_crop_height", WORDS_WHOLE,
+	  offsetof(struct lumaring_controls, scaler_crop_height), "px" },
 };
 
 /* Without zeros that say nothing: "2.5", "30". */
@@ -38,7 +44,7 @@ struct words words_in_manner(enum words_manner manner, double value)
 	struct words words;
 
 	switch (manner) {
-	case WORDS_MICROSECONDS:
+	case WORDS_WHOLE:
 		snprintf(words.text, sizeof(words.text), "%.0f", value);
 		break;
 	case WORDS_THOUSANDTHS:

@@ -16,7 +16,7 @@ struct words {
 
 /* How a value is written: as it is, in thousandths, or on and off. */
 enum words_manner {
-	WORDS_MICROSECONDS,
+	WORDS_WHOLE,
 	WORDS_THOUSANDTHS,
 	WORDS_SWITCH,
 };
@@ -28,7 +28,7 @@ struct words_control {
 	const char *unit;
 };
 
-#define WORDS_CONTROLS 7u
+#define WORDS_CONTROLS 11u
 
 extern const struct words_control words_controls[WORDS_CONTROLS];
 

@@ -46,6 +46,8 @@
 #define LIMIT_EXPOSURE_VALUE_MILLI 8000        /* that --exposure-value-milli takes, both ways */
 #define LIMIT_BRIGHTNESS_MILLI 1000            /* that --brightness-milli takes, both ways */
 #define LIMIT_FACTOR_MILLI 32000u              /* that --contrast-milli and --sharpness-milli take */
+#define LIMIT_CROP 65535u                      /* that --scaler-crop-x and the like take */
+#define LIMIT_SENSOR_BITS 32u                  /* of a sample, that --sensor-mode takes */
 #define LIMIT_FRAMERATE 10000.0                /* frames per second of a paced stand-in source */
 #define LIMIT_ROW_BYTES (1u << 20)             /* that --row-bytes takes */
 #define LIMIT_FRAME_BYTES (UINT64_C(4) << 30)  /* that --frame-bytes takes */

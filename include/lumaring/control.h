@@ -200,11 +200,14 @@ struct lumaring_controls {
 	int64_t brightness_milli;     /* -1000 to 1000; 0: none */
 	int64_t contrast_milli;       /* 1000: none */
 	int64_t sharpness_milli;      /* 1000: none */
+	/* The part of the sensor that becomes the image, in its own pixels; what is kept of the four stays. */
+	int64_t scaler_crop_x, scaler_crop_y, scaler_crop_width, scaler_crop_height;
 };
 
 #define LUMARING_CONTROLS_INIT \
 	{ sizeof(struct lumaring_controls), LUMARING_KEEP, LUMARING_KEEP, LUMARING_KEEP, LUMARING_KEEP, \
-	  LUMARING_KEEP, LUMARING_KEEP, LUMARING_KEEP }
+	  LUMARING_KEEP, LUMARING_KEEP, LUMARING_KEEP, LUMARING_KEEP, LUMARING_KEEP, LUMARING_KEEP, \
+	  LUMARING_KEEP }
 
 /*
  * [loop-bound] Change controls, from one of the next frames on: all of them or none. *ret_controls: all that are in

@@ -6,9 +6,10 @@ import subprocess
 
 from lib import BUILD, DEADLINE_S
 
-KEYS = ["camera", "source", "size", "pixel_format", "row_bytes", "frame_bytes", "luma_range", "framerate", "unpaced",
-        "loop", "exposure_us", "analogue_gain_milli", "auto_exposure", "exposure_value_milli", "brightness_milli",
-        "contrast_milli", "sharpness_milli", "streams", "slots", "ring_bytes", "private_bytes", "private_streams",
+KEYS = ["camera", "source", "size", "pixel_format", "row_bytes", "frame_bytes", "luma_range", "buffers",
+        "buffer_count", "sensor_mode", "framerate", "unpaced", "loop", "exposure_us", "analogue_gain_milli", "auto_exposure", "exposure_value_milli", "brightness_milli",
+        "contrast_milli", "sharpness_milli", "scaler_crop_x", "scaler_crop_y", "scaler_crop_width",
+        "scaler_crop_height", "streams", "slots", "ring_bytes", "private_bytes", "private_streams",
         "runtime_dir", "group", "control_group", "io", "wait_clients", "clients_max", "clients_per_uid", "attach_rate",
         "control_connections", "control_message_bytes", "control_depth", "control_values", "control_rate",
         "control_message_ms", "size_change_rate", "copy_threads", "copy_budget", "copy_affinity", "copy_scheduling"]

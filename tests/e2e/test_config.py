@@ -177,7 +177,7 @@ def test_wrong_values():
     for key, value, sentence in (
             ("camera", '"Cam"', '"Cam" is not a name: 1 to 32 of a-z, 0-9, _ and -'),
             ("camera", '"%s"' % ("c" * 33), "is not a name"),
-            ("source", '"replay"', '"replay" is not libcamera, libcamera:ID, synthetic, replay:FILE or raw:FILE'),
+            ("source", '"replay"', '"replay" is not libcamera, libcamera:CAMERA, synthetic, replay:FILE or raw:FILE'),
             ("size", '"0x48"', '"0x48" is not WIDTHxHEIGHT, each 1 to 65535'),
             ("size", "64", '"64" is not WIDTHxHEIGHT'),
             ("size", '"65536x1"', "is not WIDTHxHEIGHT"),
@@ -210,7 +210,7 @@ def test_wrong_values():
             ("attach_rate", "1000001", "is not a whole number, 1 to 1000000"),
             ("private_streams", "-1", "is not a whole number, 0 to 16384"),
             ("private_streams", "16385", "is not a whole number, 0 to 16384"),
-            ("source", '"libcamera:"', '"libcamera:" is not libcamera, libcamera:ID, synthetic,'),
+            ("source", '"libcamera:"', '"libcamera:" is not libcamera, libcamera:CAMERA, synthetic,'),
             ("framerate", '"56-15"', '"56-15" is not frames per second, such as 30, 29.97, 30000/1001 or, slowest and'),
             ("framerate", '"15-10000.1"', "above 0 and up to 10000"),
             ("control_group", '"no such group"', 'there is no group "no such group" on this machine')):
@@ -241,6 +241,8 @@ def test_ranges():
     for key, low, high in (
             ("exposure_us", 1, 1000000000), ("analogue_gain_milli", 1, 1000000), ("exposure_value_milli", -8000, 8000),
             ("brightness_milli", -1000, 1000), ("contrast_milli", 0, 32000), ("sharpness_milli", 0, 32000),
+            ("scaler_crop_x", 0, 65535), ("scaler_crop_y", 0, 65535), ("scaler_crop_width", 1, 65535),
+            ("scaler_crop_height", 1, 65535), ("buffer_count", 0, 64),
             ("control_connections", 1, 4096), ("control_message_bytes", 4096, 1 << 20), ("control_depth", 8, 64),
             ("control_values", 32, 4096), ("control_rate", 1, 1000000), ("control_message_ms", 100, 3600000),
             ("size_change_rate", 1, 1000)):
@@ -256,6 +258,14 @@ def test_ranges():
     assert faults("--auto-exposure", "yes") == ['--auto-exposure: "yes" is not true or false']
     assert accepts('{"framerate": "15-56"}')["framerate"] == "15-56"
     assert accepts('{"framerate": 29.97}')["framerate"] == "29.97"
+    assert accepts('{"buffers": "uncached"}')["buffers"] == "uncached"
+    assert faults("--buffers", "fast") == ['--buffers: "fast" is not auto, cached or uncached']
+    for mode in "2304x1296:10", "1x65535:1", "65535x1:32", "640x480":
+        assert effective("--sensor-mode", mode)["sensor_mode"] == mode
+    for mode in ("2304x1296:0", "2304x1296:33", "2304x1296:", "2304", "0x1:8", "2304x1296:10:10", "2304x1296:ten",
+                 "00000000000000000001x1234567"):
+        assert faults("--sensor-mode", mode) == [
+            f'--sensor-mode: "{mode}" is not WIDTHxHEIGHT or WIDTHxHEIGHT:BITS, BITS 1 to 32']
 
 
 def test_rules_between_keys():
@@ -275,6 +285,11 @@ def test_rules_between_keys():
     for key, value in (("row_bytes", "64"), ("frame_bytes", "64"), ("luma_range", '"full"')):
         refuses('{"source": "synthetic", "%s": %s}' % (key, value), 
                 f"{key}: this is for the source raw alone, not for synthetic")
+    for key, value in (("buffers", '"cached"'), ("buffer_count", "1"), ("sensor_mode", '"640x480:10"')):
+        accepts('{"source": "libcamera", "%s": %s}' % (key, value))
+        refuses('{"source": "synthetic", "%s": %s}' % (key, value),
+                f"{key}: this is for the source libcamera alone, not for synthetic")
+    accepts('{"source": "synthetic", "buffers": "auto", "buffer_count": 0}')
     packed = '{"source": "raw:-", "size": "7x3", "pixel_format": "R10_CSI2P", "%s": %d}'
     accepts(packed % ("row_bytes", 10))
     refuses(packed % ("row_bytes", 9), "row-bytes 9 is too small: a row of 7 pixels of R10_CSI2P takes 10 bytes")

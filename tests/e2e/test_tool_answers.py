@@ -265,11 +265,13 @@ def test_set_size_and_rate():
 def test_set_controls():
     with Control(SetControls={"controls": {"exposure_us": 5000, "analogue_gain_milli": 2000}}) as control:
         check(control.tool("set", "--shutter", "5ms", "--gain", 2, "--ev=-0.5", "--brightness=-1", "--contrast", "1.25",
-                           "--sharpness", 0, "--auto-exposure", "on"), 0,
+                           "--sharpness", 0, "--scaler-crop-x", 0, "--scaler-crop-y", 2, "--scaler-crop-width", 65535,
+                           "--scaler-crop-height", 1, "--auto-exposure", "on"), 0,
               out="WHAT     VALUE  UNIT\nshutter   5000  us\ngain         2  \n")
         assert control.asked == [("SetControls", {"controls": {
             "exposure_us": 5000, "analogue_gain_milli": 2000, "auto_exposure": True, "exposure_value_milli": -500,
-            "brightness_milli": -1000, "contrast_milli": 1250, "sharpness_milli": 0}})], control.asked
+            "brightness_milli": -1000, "contrast_milli": 1250, "sharpness_milli": 0, "scaler_crop_x": 0,
+            "scaler_crop_y": 2, "scaler_crop_width": 65535, "scaler_crop_height": 1}})], control.asked
         check(control.tool("set", "--gain", "1.5", "--json"), 0, out=json.dumps(control.answers["SetControls"]) + "\n")
 
 
@@ -493,8 +495,10 @@ def test_save():
         saved.update(auto_exposure=True, exposure_us=None, analogue_gain_milli=None)
         assert control.saved() == saved, control.saved()
         check(control.tool("set", "--auto-exposure", "off", "--brightness=-0.5", "--contrast", 2, "--sharpness", 0,
-                           "--save"), 0)
-        saved.update(auto_exposure=False, brightness_milli=-500, contrast_milli=2000, sharpness_milli=0)
+                           "--scaler-crop-x", 8, "--scaler-crop-y", 6, "--scaler-crop-width", 1640,
+                           "--scaler-crop-height", 1232, "--save"), 0)
+        saved.update(auto_exposure=False, brightness_milli=-500, contrast_milli=2000, sharpness_milli=0,
+                     scaler_crop_x=8, scaler_crop_y=6, scaler_crop_width=1640, scaler_crop_height=1232)
         assert control.saved() == saved, control.saved()
         streams = [{"name": "main", "slots": 8, "format": "R8", "bin": 1},
                    {"name": "ball", "region": "1,2,64,0", "max_size": "128x96", "slots": 5, "format": "R16", "bin": 2,

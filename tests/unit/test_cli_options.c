@@ -206,6 +206,10 @@ static void test_refused(void **state)
 		"set --brightness -1.001",
 		"set --contrast -0.1",
 		"set --sharpness -1",
+		"set --scaler-crop-x -1",
+		"set --scaler-crop-y 65536",
+		"set --scaler-crop-width 0",
+		"set --scaler-crop-height 1.5",
 		"set --ev 1000001",
 		"set --auto-exposure yes",
 		"set --auto-exposure",
@@ -235,6 +239,7 @@ static void test_set(void **state)
 	assert_int_equal(
 		parse("set --width 1 --height 65535 --framerate 15-56 --pixel-format 0123456789012345678901234567890 "
 		      "--shutter 1 --gain 0.001 --ev -1000000 --brightness -1 --contrast 0 --sharpness 1000000 "
+		      "--scaler-crop-x 0 --scaler-crop-y 65535 --scaler-crop-width 1 --scaler-crop-height 65535 "
 		      "--auto-exposure on --roi 0.25,0,0.5,1 --stream ball --strict --save --json",
 		      &options),
 		0);
@@ -252,6 +257,10 @@ static void test_set(void **state)
 	assert_int_equal(set->controls.brightness_milli, -1000);
 	assert_int_equal(set->controls.contrast_milli, 0);
 	assert_int_equal(set->controls.sharpness_milli, 1000000000);
+	assert_int_equal(set->controls.scaler_crop_x, 0);
+	assert_int_equal(set->controls.scaler_crop_y, 65535);
+	assert_int_equal(set->controls.scaler_crop_width, 1);
+	assert_int_equal(set->controls.scaler_crop_height, 65535);
 	assert_int_equal(set->controls.auto_exposure, 1);
 	assert_true(set->has_roi && set->roi.fractions && set->strict && set->save && !set->dry_run);
 	assert_int_equal(

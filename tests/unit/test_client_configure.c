@@ -216,7 +216,8 @@ static void test_controls(void **state)
 	const struct lumaring_controls *got = NULL;
 
 	fake_reply(f, "{\"parameters\":{\"controls\":{\"exposure_us\":5000,\"auto_exposure\":false,\"brightness_"
-		      "milli\":-1000,"
+		      "milli\":-1000,\"scaler_crop_x\":16,\"scaler_crop_y\":0,\"scaler_crop_width\":640,"
+		      "\"scaler_crop_height\":480,"
 		      "\"exposure_value_milli\":null,\"later\":7}}}");
 	wanted.exposure_us = 5000;
 	wanted.analogue_gain_milli = INT64_C(1) << 40;
@@ -225,18 +226,44 @@ static void test_controls(void **state)
 	wanted.brightness_milli = 0;
 	wanted.contrast_milli = 1500;
 	wanted.sharpness_milli = INT64_MAX;
+	wanted.scaler_crop_x = 0;
+	wanted.scaler_crop_y = 1;
+	wanted.scaler_crop_width = 4608;
+	wanted.scaler_crop_height = 2592;
 	assert_int_equal(lumaring_set_controls(control, &wanted, FAKE_WAIT_MS, &got), 0);
 	assert_int_equal(got->size, sizeof(*got));
 	assert_int_equal(got->exposure_us, 5000);
 	assert_int_equal(got->auto_exposure, 0);
 	assert_int_equal(got->brightness_milli, -1000);
+	assert_int_equal(got->scaler_crop_x, 16);
+	assert_int_equal(got->scaler_crop_y, 0);
+	assert_int_equal(got->scaler_crop_width, 640);
+	assert_int_equal(got->scaler_crop_height, 480);
 	assert_true(got->analogue_gain_milli == LUMARING_KEEP && got->exposure_value_milli == LUMARING_KEEP &&
 		    got->contrast_milli == LUMARING_KEEP && got->sharpness_milli == LUMARING_KEEP);
 	lumaring_control_close(control);
 	expect_request(
 		f, METHOD("SetControls") "{\"controls\":{\"exposure_us\":5000,\"analogue_gain_milli\":1099511627776,"
 					 "\"auto_exposure\":true,\"exposure_value_milli\":-500,\"brightness_milli\":0,"
-					 "\"contrast_milli\":1500,\"sharpness_milli\":9223372036854775807}}}");
+					 "\"contrast_milli\":1500,\"sharpness_milli\":9223372036854775807,"
+					 "\"scaler_crop_x\":0,\"scaler_crop_y\":1,\"scaler_crop_width\":4608,"
+					 "\"scaler_crop_height\":2592}}}");
+}
+
+/* A program that was built before the crop was there: nothing is read beyond its struct. */
+static void test_controls_of_before(void **state)
+{
+	struct fake *f = *state;
+	struct lumaring_control *control = fake_open(f);
+	struct lumaring_controls wanted = LUMARING_CONTROLS_INIT;
+
+	fake_reply(f, "{\"parameters\":{\"controls\":{\"scaler_crop_x\":16}}}");
+	wanted.size = offsetof(struct lumaring_controls, scaler_crop_x);
+	wanted.sharpness_milli = 7;
+	wanted.scaler_crop_x = wanted.scaler_crop_height = 9;
+	assert_int_equal(lumaring_set_controls(control, &wanted, FAKE_WAIT_MS, NULL), 0);
+	lumaring_control_close(control);
+	expect_request(f, METHOD("SetControls") "{\"controls\":{\"sharpness_milli\":7}}}");
 }
 
 static void test_streams(void **state)
@@ -434,17 +461,12 @@ static void test_mutations(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_configure),
-		TEST(test_configure_little),
-		TEST(test_configure_streams),
-		TEST(test_configure_no_streams),
-		TEST(test_later_release),
-		TEST(test_bad_arguments),
-		TEST(test_controls),
-		TEST(test_streams),
-		TEST(test_lies_about_what_was_applied),
-		TEST(test_odd_format),
-		TEST(test_lies_about_controls_and_regions),
+		TEST(test_configure),         TEST(test_configure_little),
+		TEST(test_configure_streams), TEST(test_configure_no_streams),
+		TEST(test_later_release),     TEST(test_bad_arguments),
+		TEST(test_controls),          TEST(test_controls_of_before),
+		TEST(test_streams),           TEST(test_lies_about_what_was_applied),
+		TEST(test_odd_format),        TEST(test_lies_about_controls_and_regions),
 		TEST(test_mutations),
 	};
 

@@ -222,9 +222,9 @@ static void test_raw(void **state)
 		   "YUYV, YVYU, UYVY, VYUY, RGB24, BGR24, XRGB8888, XBGR8888, NV12, NV21, YUV420");
 	expect_bad("--runtime-dir . --source raw:- --size 640x480", "give size and pixel-format");
 	expect_bad("--runtime-dir . --source raw:- --pixel-format R8", "give size and pixel-format");
-	expect_bad("--source raw", "is not libcamera, libcamera:ID, synthetic, replay:FILE or raw:FILE");
-	expect_bad("--source raw:", "is not libcamera, libcamera:ID, synthetic, replay:FILE or raw:FILE");
-	expect_bad("--source raws:-", "is not libcamera, libcamera:ID, synthetic, replay:FILE or raw:FILE");
+	expect_bad("--source raw", "is not libcamera, libcamera:CAMERA, synthetic, replay:FILE or raw:FILE");
+	expect_bad("--source raw:", "is not libcamera, libcamera:CAMERA, synthetic, replay:FILE or raw:FILE");
+	expect_bad("--source raws:-", "is not libcamera, libcamera:CAMERA, synthetic, replay:FILE or raw:FILE");
 	expect_bad("--source replay:- --row-bytes 8", "this is for the source raw alone");
 	expect_bad("--source synthetic --frame-bytes 8", "--frame-bytes: this is for the source raw alone, not for synthetic");
 	expect_bad("--source synthetic --luma-range full", "this is for the source raw alone");

@@ -445,7 +445,8 @@ static void check_shown(const char *words)
 	"--camera left-eye_2 --source raw:/a:b/c\\d\"e --size 2304x1296 --pixel-format nv12 --row-bytes 1M "           \
 	"--frame-bytes 4G --luma-range limited --framerate 30000/1001-56.5 --loop --exposure-us 1000000000 "           \
 	"--analogue-gain-milli 1 --auto-exposure false --exposure-value-milli -8000 --brightness-milli -1 "            \
-	"--contrast-milli 0 --sharpness-milli 32000 --stream "                                                         \
+	"--contrast-milli 0 --sharpness-milli 32000 --scaler-crop-x 0 --scaler-crop-y 1 "                              \
+	"--scaler-crop-width 65535 --scaler-crop-height 2 --stream "                                                   \
 	"a=1,2,3,4,format=R16,bin=2,max_size=5x6,slots=7,always=true "                                                 \
 	"--stream b,format=r8,bin=1 --slots 65535 --ring-bytes 9223372036854775807 --private-bytes 9007199254740993 "  \
 	"--private-streams 0 --runtime-dir run/x --io uring --wait-clients 1 --clients-max 2 --clients-per-uid 1 "     \
@@ -461,6 +462,8 @@ static void test_shown(void **state)
 	(void)state;
 	check_shown("");
 	check_shown("--framerate 29.97 --source libcamera:/base/soc/i2c");
+	check_shown("--buffers uncached --buffer-count 64 --sensor-mode 4608x2592:10");
+	check_shown("--buffers auto --buffer-count 0 --sensor-mode 1x65535");
 	check_shown("--source synthetic --unpaced --copy-scheduling other --auto-exposure true");
 	snprintf(words, sizeof(words), EVERYTHING " --group %s --control-group %s", group, group);
 	/* 2304x1296 of NV12 in rows of a megabyte and frames of four gigabytes fits. */
@@ -493,7 +496,8 @@ static void test_compare(void **state)
 	assert_int_equal(config_compare(&config, &next, &changes), 0);
 	expect_names(changes.live, changes.live_count,
 		     "size pixel_format framerate exposure_us analogue_gain_milli auto_exposure exposure_value_milli "
-		     "brightness_milli contrast_milli sharpness_milli streams slots private_bytes private_streams "
+		     "brightness_milli contrast_milli sharpness_milli scaler_crop_x scaler_crop_y scaler_crop_width "
+		     "scaler_crop_height streams slots private_bytes private_streams "
 		     "size_change_rate");
 	expect_names(changes.restart, changes.restart_count,
 		     "camera source row_bytes frame_bytes luma_range loop ring_bytes runtime_dir io wait_clients "
