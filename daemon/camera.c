@@ -25,10 +25,12 @@
 #include "source/source.h"
 #include "status.h"
 #include "stream.h"
+#include "trial.h"
 
 struct camera {
 	const struct config *config;
 	struct loop *loop;
+	struct trial *trial;
 	struct source *source;
 	struct capture *capture;
 	struct attach attach;
@@ -328,6 +330,13 @@ static enum exit_code open_source(struct camera *camera, char *text, size_t text
 		.luma_range = c->luma_range,
 		.unpaced = c->unpaced,
 		.loop = c->loop,
+		.buffer_count = c->buffer_count,
+		.memory = c->memory,
+		.sensor_width = c->sensor_width,
+		.sensor_height = c->sensor_height,
+		.sensor_depth = c->sensor_depth,
+		.copy_ns = trial_copy_ns,
+		.copy_owner = camera->trial,
 	};
 
 	if (source_open(&config, &camera->source, text, text_bytes) < 0 ||
@@ -407,6 +416,8 @@ static enum exit_code set_up(struct camera *camera, struct camera_sockets *socke
 	configure_init(&camera->configure, camera->config, camera->loop, &camera->attach, &changes);
 	if (attach_init(&camera->attach, camera->config, camera->loop, &handler) < 0)
 		return snprintf(text, text_bytes, "no memory"), EXIT_SYSTEM;
+	if (trial_create(camera->config, &camera->trial, text, text_bytes) < 0)
+		return EXIT_SYSTEM;
 	if (open_source(camera, text, text_bytes) != EXIT_OK)
 		return EXIT_SOURCE;
 	if (listen_to_others(camera, sockets, text, text_bytes) < 0 || start_capture(camera, text, text_bytes) < 0)
@@ -496,6 +507,7 @@ void camera_destroy(struct camera *camera)
 	plan_destroy(camera->plan_old);
 	capture_destroy(camera->capture);
 	source_destroy(camera->source);
+	trial_destroy(camera->trial);
 	free(camera);
 }
 
