@@ -38,6 +38,7 @@ struct camera {
 	struct reload reload;
 	struct commands *commands;
 	struct control_stats control_stats; /* as of the last status */
+	struct source_report device;        /* likewise */
 	struct loop_op doorbell;            /* rung by the capture thread */
 
 	struct plan *plan, *plan_old; /* handed over last, and the one before until `plan` is acknowledged */
@@ -133,6 +134,7 @@ static void on_view(void *owner, struct status_view *ret_view)
 
 	refresh_format(camera);
 	commands_get_stats(camera->commands, &camera->control_stats);
+	source_get_report(camera->source, &camera->device);
 	*ret_view = (struct status_view){
 		.config = camera->config,
 		.started_ns = camera->created_ns,
@@ -141,6 +143,7 @@ static void on_view(void *owner, struct status_view *ret_view)
 		.loop_fallback = loop_fallback(loop)[0] ? loop_fallback(loop) : loop_fallback(capture),
 		.state = camera->state,
 		.format = camera->attach.format,
+		.device = &camera->device,
 		.stats = capture_stats(camera->capture),
 		.tuner = capture_tuner(camera->capture),
 		.streams = camera->attach.streams,
@@ -174,6 +177,21 @@ static void log_stream(const struct stream *stream, const struct source_format *
 		 stream->config.bin == 2 ? ", bin 2" : "", kernels);
 }
 
+/*
+ * Footage says what is in it, and a region that is not is a mistake. A camera may come back as another: whoever reads
+ * gets what there is of the region, and all of it when the image is large enough again.
+ */
+static int check_region(const struct camera *camera, const struct stream *stream, char *text, size_t text_bytes)
+{
+	const struct source_format *format = &camera->format;
+	int r = stream_check_region(&stream->config, false, format->width, format->height, text, text_bytes);
+
+	if (r == 0 || !source_is_live(camera->source))
+		return r;
+	log_warning("%s, taking what there is", text);
+	return 0;
+}
+
 /* The source announced a format: make every shared stream's ring fit, or give up. */
 static void take_format(struct camera *camera)
 {
@@ -194,7 +212,7 @@ static void take_format(struct camera *camera)
 				stream_fit(s, format, text, sizeof(text)); /* its capacity stays: cannot fail */
 			continue;
 		}
-		r = stream_check_region(&s->config, false, format->width, format->height, text, sizeof(text));
+		r = check_region(camera, s, text, sizeof(text));
 		if (r == 0)
 			r = stream_fit(s, format, text, sizeof(text));
 		if (r > 0)
@@ -258,8 +276,14 @@ static void take_state(struct camera *camera)
 		give_up(camera, EXIT_SOURCE);
 		return;
 	}
-	log_info("source %s: %s", camera->config->source, names[camera->state]);
-	service_status("%s", names[camera->state]);
+	/* Why, a source with a device can tell; of the others this is empty. */
+	source_get_report(camera->source, &camera->device);
+	if (camera->state == CAPTURE_LIVE)
+		camera->device.state_reason[0] = '\0';
+	log_info("source %s: %s%s%s", camera->config->source, names[camera->state],
+		 camera->device.state_reason[0] ? ": " : "", camera->device.state_reason);
+	service_status("%s%s%s", names[camera->state], camera->device.state_reason[0] ? ": " : "",
+		       camera->device.state_reason);
 	for (struct client *c = publish_clients(camera->attach.publish); c; c = c->next)
 		publish_tell_state(c);
 	commands_changed(camera->commands, WATCH_STATE);

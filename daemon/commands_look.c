@@ -3,6 +3,8 @@
  */
 #include "commands_private.h"
 
+#include <string.h>
+
 #include "base/clock.h"
 
 COMMANDS_METHOD(commands_get_status)
@@ -61,6 +63,35 @@ static void write_ranges(struct json *json, const struct source_capabilities *ca
 	json_close(json);
 }
 
+static void write_camera(struct json *json, const struct source_identity *camera, bool served)
+{
+	json_object(json, NULL);
+	json_string(json, "id", camera->id);
+	if (camera->model[0])
+		json_string(json, "model", camera->model);
+	if (camera->location[0])
+		json_string(json, "location", camera->location);
+	json_bool(json, "served", served);
+	json_close(json);
+}
+
+/* A source that knows of no others is one itself. */
+static void write_cameras(struct json *json, const struct source *source,
+			  const struct source_capabilities *capabilities)
+{
+	struct source_identity cameras[SOURCE_CAMERAS_MAX], own = { 0 };
+	unsigned count = source_get_cameras(source, cameras, SOURCE_CAMERAS_MAX);
+
+	json_array(json, "cameras");
+	for (unsigned i = 0; i < count; i++)
+		write_camera(json, &cameras[i], !strcmp(cameras[i].id, capabilities->id));
+	memcpy(own.id, capabilities->id, sizeof(own.id));
+	memcpy(own.model, capabilities->model, sizeof(own.model));
+	if (!count)
+		write_camera(json, &own, true);
+	json_close(json);
+}
+
 COMMANDS_METHOD(commands_get_capabilities)
 {
 	const struct commands *commands = owner;
@@ -71,13 +102,7 @@ COMMANDS_METHOD(commands_get_capabilities)
 		return;
 	source_get_capabilities(commands->view.source, &capabilities);
 	json = control_reply(call);
-	json_array(json, "cameras");
-	json_object(json, NULL);
-	json_string(json, "id", capabilities.id);
-	if (capabilities.model[0])
-		json_string(json, "model", capabilities.model);
-	json_close(json);
-	json_close(json);
+	write_cameras(json, commands->view.source, &capabilities);
 	json_array(json, "modes");
 	for (unsigned i = 0; i < capabilities.mode_count; i++)
 		write_mode(json, &capabilities.modes[i]);

@@ -28,6 +28,46 @@ const char *status_source_state(enum capture_state state)
 	return states[state];
 }
 
+static const char *clock_text(uint32_t clock)
+{
+	static const char *const clocks[] = { [LUMARING_CLOCK_UNKNOWN] = "unknown",
+					      [LUMARING_CLOCK_MONOTONIC] = "monotonic",
+					      [LUMARING_CLOCK_BOOTTIME] = "boottime" };
+
+	return clock < sizeof(clocks) / sizeof(clocks[0]) ? clocks[clock] : "unknown";
+}
+
+static const char *range_text(uint32_t range)
+{
+	return range == LUMARING_RANGE_FULL ? "full" : range == LUMARING_RANGE_LIMITED ? "limited" : "unknown";
+}
+
+/* Of a source that has one. */
+static void write_device(struct json *json, const struct source_report *device)
+{
+	if (!device->library[0])
+		return;
+	json_object(json, "device");
+	json_string(json, "library", device->library);
+	json_string(json, "camera", device->camera);
+	json_string(json, "state", device->state);
+	json_string(json, "state_reason", device->state_reason);
+	json_string(json, "format", device->format);
+	json_string(json, "memory", device->memory);
+	json_string(json, "memory_reason", device->memory_reason);
+	json_bool(json, "memory_chosen_by_measurement", device->memory_chosen_by_measurement);
+	json_number(json, "cached_copy_ns", device->cached_copy_ns);
+	json_number(json, "uncached_copy_ns", device->uncached_copy_ns);
+	json_number(json, "buffer_count", device->buffer_count);
+	json_number(json, "buffer_bytes", device->buffer_bytes);
+	json_number(json, "completed", device->completed);
+	json_number(json, "restarts", device->restarts);
+	json_number(json, "losses", device->losses);
+	json_number(json, "callback_longest_ns", device->callback_longest_ns);
+	json_string(json, "sensor_clock", clock_text(device->sensor_clock));
+	json_close(json);
+}
+
 static void write_source(struct json *json, const struct status_view *view)
 {
 	static const struct source_format none;
@@ -43,6 +83,9 @@ static void write_source(struct json *json, const struct status_view *view)
 	json_number(json, "stride", format->stride);
 	json_string(json, "format", view->format ? pixels_facts(format->pixels)->name : "");
 	json_string(json, "memory", format->uncached ? "uncached" : "cached");
+	json_string(json, "luma_range", range_text(format->luma_range));
+	json_string(json, "sensor_clock", clock_text(format->sensor_clock));
+	write_device(json, view->device);
 	json_number(json, "frame_duration_us", format->frame_duration_us);
 	json_number(json, "measured_frame_duration_us", (measured_ns + NS_PER_US / 2) / NS_PER_US);
 	json_number(json, "measured_frame_duration_ns", measured_ns);

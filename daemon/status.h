@@ -25,6 +25,7 @@ struct status_view {
 	const char *loop_fallback;            /* why not the best one, "": it is */
 	enum capture_state state;             /* of the source */
 	const struct source_format *format;   /* NULL: not known yet */
+	const struct source_report *device;   /* all zero: the source has none */
 	const struct camera_stats *stats;     /* of the capture thread, which writes them meanwhile */
 	const struct tuner *tuner;            /* so does it this */
 	const struct stream *streams;         /* linked by `next` */

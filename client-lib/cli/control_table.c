@@ -271,13 +271,15 @@ int control_table_clients(const char *json, FILE *file)
 
 static int print_cameras(const cJSON *root, FILE *file)
 {
-	static const char *const heads[] = { "CAMERA", "MODEL", NULL };
+	static const char *const heads[] = { "CAMERA", "MODEL", "LOCATION", "SERVED", NULL };
 	struct table table;
 
 	table_begin(&table, heads);
 	for (const cJSON *c = json_first(root, "cameras"); c; c = c->next) {
 		table_cell(&table, "%s", json_text(c, "id"));
 		table_cell(&table, "%s", json_text(c, "model"));
+		table_cell(&table, "%s", json_text(c, "location"));
+		table_cell(&table, "%s", json_is_true(c, "served") ? "here" : "");
 	}
 	return table_end(&table, file);
 }

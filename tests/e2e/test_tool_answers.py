@@ -23,7 +23,8 @@ CONFIGURATION = {"configuration": {"size": SIZE, "pixel_format": "YUV420",
                                    "frame_duration_us": {"minimum": 17857, "maximum": 66667}, "streams": STREAMS},
                  "controls": {"exposure_us": 5000, "analogue_gain_milli": 2500, "auto_exposure": False,
                               "exposure_value_milli": -500}}
-CAPABILITIES = {"cameras": [{"id": "/base/soc/imx708", "model": "imx708"}, {"id": "two"}],
+CAPABILITIES = {"cameras": [{"id": "/base/soc/imx708", "model": "imx708", "location": "back", "served": True},
+                            {"id": "two", "served": False}],
                 "modes": [{"minimum": {"width": 64, "height": 64}, "maximum": {"width": 4608, "height": 2592},
                            "step": {"width": 2, "height": 1}, "pixel_formats": ["YUV420", "R8"],
                            "frame_duration_us": {"minimum": 8333, "maximum": 66667}}],
@@ -214,7 +215,7 @@ def test_capabilities():
         code, out, talk = control.tool("capabilities")
         assert (code, talk) == (0, "")
         assert [line.split() for line in out.splitlines()] == [
-            ["CAMERA", "MODEL"], ["/base/soc/imx708", "imx708"], ["two"], [],
+            ["CAMERA", "MODEL", "LOCATION", "SERVED"], ["/base/soc/imx708", "imx708", "back", "here"], ["two"], [],
             ["SMALLEST", "px", "LARGEST", "px", "STEP", "FRAMES/S", "FORMATS"],
             ["64x64", "4608x2592", "2x1", "15-120", "YUV420", "R8"], [],
             ["CONTROL", "MINIMUM", "MAXIMUM", "DEFAULT", "UNIT"], ["shutter", "26", "66000", "5000", "us"],

@@ -101,6 +101,37 @@ static void test_control(void **state)
 	       "configured by ?\n\n");
 }
 
+static void test_device(void **state)
+{
+	(void)state;
+	print("{'source':{'name':'libcamera','state':'live','memory':'cached','luma_range':'full','device':{"
+	      "'library':'libcamera "
+	      "0.7.1','camera':'/base/imx708','state':'running','state_reason':'','format':'YUV420',"
+	      "'memory':'dma-heap linux,cma','memory_reason':'dma-heap vidbuf_cached is not there','cached_copy_ns':"
+	      "1234567,'uncached_copy_ns':45678901,'buffer_count':6,'buffer_bytes':4478976,'completed':123,'restarts':"
+	      "1,"
+	      "'losses':2,'callback_longest_ns':12345,'sensor_clock':'unknown'}}}",
+	      false);
+	expect("\ncamera /base/imx708: running, full luma of YUV420, clock unknown\n"
+	       "6 buffers of 4.3 MiB, dma-heap linux,cma, cached (cached 1.23 ms a frame,\n"
+	       "uncached 45.7 ms): dma-heap vidbuf_cached is not there\n"
+	       "libcamera 0.7.1: 123 requests, 1 restart, lost 2 times, longest call 12 us\n");
+	/* Gone: there are no buffers, and a reason. */
+	print("{'source':{'name':'libcamera','state':'lost','device':{'library':'libcamera 0.7.1','camera':'imx708',"
+	      "'state':'absent','state_reason':'there is no camera imx708','restarts':0,'losses':1}}}",
+	      false);
+	expect("\ncamera imx708: absent: there is no camera imx708\n");
+	expect("0 restarts, lost 1 time, longest call 0 us\n");
+	assert_int_equal(lines_with("buffers of"), 0);
+	print("{'source':{'name':'synthetic','state':'live'}}", false);
+	assert_int_equal(lines_with("camera "), 0);
+	/* Whatever it says. */
+	print("{'source':{'device':[]}}", false);
+	print("{'source':{'device':{'library':7,'camera':'\x1b[2J','buffer_count':1e300,'cached_copy_ns':1e300,"
+	      "'uncached_copy_ns':1e300,'buffer_bytes':-1}}}",
+	      false);
+}
+
 static void test_whole(void **state)
 {
 	(void)state;
@@ -412,6 +443,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_table),
+		TEST(test_device),
 		TEST(test_whole),
 		TEST(test_control),
 		TEST(test_many_losses),

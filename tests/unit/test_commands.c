@@ -134,7 +134,27 @@ static void get_controls(const struct source *source, struct source_controls *re
 	*ret_controls = (struct source_controls){ .given = SOURCE_BIT(SOURCE_EXPOSURE_US), .values = { 700 } };
 }
 
-static const struct source_operations operations = { .name = "fake", .controls = get_controls };
+static const struct source_identity cameras[] = { { "/base/a", "imx708", "back" }, { "/base/b", "", "" } };
+static unsigned camera_count;
+
+static void get_capabilities(const struct source *source, struct source_capabilities *ret_capabilities)
+{
+	(void)source;
+	strcpy(ret_capabilities->id, "/base/b");
+	strcpy(ret_capabilities->model, "ov9281");
+}
+
+static unsigned get_cameras(const struct source *source, struct source_identity *ret_cameras, unsigned max)
+{
+	(void)source;
+	assert_true(max >= camera_count);
+	memcpy(ret_cameras, cameras, camera_count * sizeof(cameras[0]));
+	return camera_count;
+}
+
+static const struct source_operations operations = {
+	.name = "fake", .controls = get_controls, .capabilities = get_capabilities, .cameras = get_cameras
+};
 static struct source source = { .operations = &operations };
 
 static void be_quiet(enum log_level level, const char *text)
@@ -408,6 +428,25 @@ static void test_metrics_of_removed(void **state)
 	assert_false(says(0, "\"stream\":\"part\""));
 }
 
+/* All that there are, and which of them is this daemon's; a source that knows of none is one itself. */
+static void test_cameras(void **state)
+{
+	(void)state;
+	camera_count = 2;
+	commands_get_capabilities(&world.commands, &world.call, &nothing);
+	assert_true(says(0, "{\"cameras\":[{\"id\":\"/base/a\",\"model\":\"imx708\",\"location\":\"back\","
+			    "\"served\":false},{\"id\":\"/base/b\",\"served\":true}],"));
+	camera_count = 0;
+	world.call.over = false;
+	commands_get_capabilities(&world.commands, &world.call, &nothing);
+	assert_true(says(1, "{\"cameras\":[{\"id\":\"/base/b\",\"model\":\"ov9281\",\"served\":true}],"));
+	/* Its camera is not there. */
+	camera_count = 1;
+	world.call.over = false;
+	commands_get_capabilities(&world.commands, &world.call, &nothing);
+	assert_true(says(2, "\"location\":\"back\",\"served\":false}],"));
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -421,6 +460,7 @@ int main(void)
 		TEST(test_gone),
 		TEST(test_metrics),
 		TEST(test_metrics_of_removed),
+		TEST(test_cameras),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -29,6 +29,7 @@ static struct {
 	struct tuner tuner;
 	struct camera_stats stats;
 	struct control_stats control;
+	struct source_report device;
 	struct status_view view;
 	struct stream *streams[STREAMS];
 	struct client clients[CLIENTS];
@@ -59,6 +60,7 @@ static int set_up(void **state)
 					   .loop_fallback = "because",
 					   .state = CAPTURE_LIVE,
 					   .format = &world.format,
+					   .device = &world.device,
 					   .stats = &world.stats,
 					   .tuner = &world.tuner,
 					   .private_bytes = 4711,
@@ -190,6 +192,9 @@ static void test_daemon_and_source(void **state)
 	expect(get(status, "source"), "stride", 128);
 	expect_text(get(status, "source"), "format", "R8");
 	expect_text(get(status, "source"), "memory", "cached");
+	expect_text(get(status, "source"), "luma_range", "unknown");
+	expect_text(get(status, "source"), "sensor_clock", "unknown");
+	assert_null(cJSON_GetObjectItemCaseSensitive(get(status, "source"), "device"));
 	expect(get(status, "source"), "frame_duration_us", 17857);
 	expect(get(status, "source"), "measured_frame_duration_us", 17901);
 	expect(get(status, "source"), "measured_frame_duration_ns", 17900500);
@@ -198,6 +203,61 @@ static void test_daemon_and_source(void **state)
 	expect(get(status, "bytes"), "private_rings", 4711);
 	expect_exactly("\"private_rings_max\":18446744073709551615}");
 	expect(get(status, "limits"), "clients_max", 512);
+}
+
+static void test_device(void **state)
+{
+	const cJSON *source, *device;
+
+	(void)state;
+	world.device = (struct source_report){
+		.library = "libcamera 0.7.1",
+		.camera = "/base/a\"b",
+		.state = "running",
+		.state_reason = "why",
+		.format = "YUV420",
+		.memory = "dma-heap system",
+		.memory_reason = "the others are not there",
+		.memory_chosen_by_measurement = true,
+		.cached_copy_ns = 1234567,
+		.uncached_copy_ns = UINT64_MAX,
+		.buffer_count = 6,
+		.buffer_bytes = (UINT64_C(1) << 53) + 1,
+		.completed = 101,
+		.restarts = 102,
+		.losses = 103,
+		.callback_longest_ns = 104,
+		.sensor_clock = LUMARING_CLOCK_BOOTTIME,
+	};
+	world.format.uncached = true;
+	world.format.luma_range = LUMARING_RANGE_FULL;
+	world.format.sensor_clock = LUMARING_CLOCK_MONOTONIC;
+	source = get(look(), "source");
+	device = get(source, "device");
+	expect_text(source, "memory", "uncached");
+	expect_text(source, "luma_range", "full");
+	expect_text(source, "sensor_clock", "monotonic");
+	expect_text(device, "library", "libcamera 0.7.1");
+	expect_text(device, "camera", "/base/a\"b");
+	expect_text(device, "state", "running");
+	expect_text(device, "state_reason", "why");
+	expect_text(device, "format", "YUV420");
+	expect_text(device, "memory", "dma-heap system");
+	expect_text(device, "memory_reason", "the others are not there");
+	assert_true(cJSON_IsTrue(get(device, "memory_chosen_by_measurement")));
+	expect(device, "cached_copy_ns", 1234567);
+	expect_exactly("\"uncached_copy_ns\":18446744073709551615,");
+	expect(device, "buffer_count", 6);
+	expect_exactly("\"buffer_bytes\":9007199254740993,");
+	expect(device, "completed", 101);
+	expect(device, "restarts", 102);
+	expect(device, "losses", 103);
+	expect(device, "callback_longest_ns", 104);
+	expect_text(device, "sensor_clock", "boottime");
+	world.format.luma_range = LUMARING_RANGE_LIMITED;
+	world.device.sensor_clock = 7;
+	expect_text(get(look(), "source"), "luma_range", "limited");
+	expect_text(get(get(look(), "source"), "device"), "sensor_clock", "unknown");
 }
 
 /* With one thread, then with two, as tuner_note() is told. */
@@ -572,6 +632,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_daemon_and_source),
+		TEST(test_device),
 		TEST(test_copying),
 		TEST(test_kernels),
 		TEST(test_source_states),
