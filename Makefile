@@ -218,6 +218,9 @@ $(REFUSING): $(BUILD)/obj/daemon/main.o $(BUILD)/obj/tests/refuse/refuse.o $(BUI
 # Memory that is missing when a test says so.
 $(BUILD)/tests/test_source_memory: TEST_LIBS := -Wl,--wrap=feeder_map
 
+# A source that a test is.
+$(BUILD)/tests/test_camera: TEST_LIBS := -Wl,--wrap=source_open
+
 # A test of the tool's pictures is a program that writes some, and has a decoder of its own.
 $(BUILD)/tests/test_cli_png: TEST_LIBS := $(CLI_LIBS) -lz
 

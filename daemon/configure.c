@@ -290,12 +290,23 @@ void configure_progress(struct configure *c, const struct capture_report *report
 	finish(c);
 }
 
+/* A camera that was not there when it was asked has said nothing but what it was asked: it knows now. */
+static void ask_again(const struct configure *c, struct source_settings *source)
+{
+	struct source_settings got;
+	struct source_fault fault;
+
+	if (!source->frame_duration_max_ns && source_check(c->source, source, &got, &fault) == 0)
+		*source = got;
+}
+
 /* Its own doing: another clip, another camera. */
 static void follow_source(struct configure *c, const struct source_format *format)
 {
 	struct source_settings *source = &c->current.source, before = *source;
 	uint64_t duration_ns = format->frame_duration_us * NS_PER_US;
 
+	ask_again(c, source);
 	source->width = format->width;
 	source->height = format->height;
 	if (source->layout.pixels != format->pixels || !source->layout.name)
