@@ -480,7 +480,7 @@ static void say_account(const struct stream *stream)
 								 "damaged", "",        "",          "",
 								 "sensor",  "camera",  "cancelled", "start-up" };
 	struct ring_account account = ring_account(stream->ring);
-	char text[256];
+	char text[512];
 	size_t used = (size_t)snprintf(text, sizeof(text), "stream %s: %llu published", stream->config.name,
 				       (unsigned long long)account.published);
 
