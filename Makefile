@@ -268,6 +268,11 @@ check-arm: ## Install what is missing, build for 64-bit Arm, run unit tests and 
 	$(Q)tests/deps arm
 	$(Q)tests/arm $(BUILD)/arm64
 
+.PHONY: check-matrix
+check-matrix: ## Build and test with each libcamera of Debian, in trees of their own; cross-build for Arm (root, minutes)
+	$(Q)tests/deps matrix
+	$(Q)tests/matrix $(BUILD)
+
 check-long: tests ## Longer stress, and mutants that must be caught
 	$(Q)$(RUN) stress='tests/stress/system --build $(BUILD) --seconds 60' \
 		mutants='tests/stress/mutants --build $(BUILD) --all'
