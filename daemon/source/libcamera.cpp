@@ -1123,7 +1123,8 @@ int libcamera_start(struct libcamera_camera *camera, const struct libcamera_chan
 		lc::ControlList list(camera->camera->controls());
 		int r;
 
-		camera->apply(*change, list);
+		if (change)
+			camera->apply(*change, list);
 		r = camera->camera->start(&list);
 		if (r < 0)
 			say(text, text_bytes, "camera \"%s\" cannot start: %s", camera->camera->id().c_str(),

@@ -176,7 +176,7 @@ struct libcamera_change {
 	uint64_t frame_duration_min_ns, frame_duration_max_ns; /* 0: stays */
 };
 
-/* Start; nothing is queued yet. */
+/* Start, with a change for the first frames, or NULL; nothing is queued yet. */
 int libcamera_start(struct libcamera_camera *camera, const struct libcamera_change *change, char *text,
 		    size_t text_bytes);
 
