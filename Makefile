@@ -269,7 +269,7 @@ check-arm: ## Install what is missing, build for 64-bit Arm, run unit tests and 
 	$(Q)tests/arm $(BUILD)/arm64
 
 .PHONY: check-matrix
-check-matrix: ## Build and test with each libcamera of Debian, in trees of their own; cross-build for Arm (root, minutes)
+check-matrix: ## Build and test with each libcamera of Debian, unpacked and entered by chroot (root, minutes)
 	$(Q)tests/deps matrix
 	$(Q)tests/matrix $(BUILD)
 
@@ -328,8 +328,8 @@ clean: ## Remove what was built
 
 .PHONY: help
 help: ## List the targets
-	@echo 'make [V=1] [SAN=address,undefined | SAN=thread] [CC=clang] [CFLAGS=...] [LIBCAMERA=no] [PREFIX=/usr/local]' \
-		'[DESTDIR=...] TARGET'
+	@echo 'make [V=1] [SAN=address,undefined | SAN=thread] [CC=clang] [CFLAGS=...] [LIBCAMERA=no]' \
+		'[PREFIX=/usr/local] [DESTDIR=...] TARGET'
 	@sed -n 's/^\([a-z-]*\):.*## /  \1\t/p' Makefile | expand -t 16
 
 .PRECIOUS: $(BUILD)/obj/%.o

@@ -97,7 +97,7 @@ std::atomic<bool> log_expects_errors{ false };
 /* libcamera writes a message, one line or more, in one piece, from any of its threads. */
 class log_buffer : public std::streambuf
 {
-      public:
+public:
 	void set(void (*line)(enum log_level, const char *))
 	{
 		std::lock_guard<std::mutex> lock(mutex_);
@@ -106,7 +106,7 @@ class log_buffer : public std::streambuf
 		used_ = 0;
 	}
 
-      private:
+private:
 	std::streamsize xsputn(const char *text, std::streamsize count) override
 	{
 		std::lock_guard<std::mutex> lock(mutex_);
@@ -130,8 +130,8 @@ class log_buffer : public std::streambuf
 		used_ = 0;
 	}
 
-	/* "[0:01:02.345678901] [1234]  WARN Camera camera.cpp:1005 ..."; a line without that goes on with the one
-	 * before. */
+	/* "[0:01:02.345678901] [1234]  WARN Camera camera.cpp:1005 ..."; what lacks that goes on with the line before.
+	 */
 	void tell()
 	{
 		static const struct {
@@ -249,8 +249,7 @@ void fill_identity(const lc::Camera &camera, struct source_identity *ret_identit
 
 /* --- controls ----------------------------------------------------------------------------------------------- */
 
-/* Those with a number: the unit of source.h is libcamera's times `scale`. `initial` is for pipelines that do not say.
- */
+/* Those with a number, in source.h's unit libcamera's times `scale`. `initial` is for pipelines that do not say. */
 const struct number_control {
 	enum source_control control;
 	const lc::ControlId *id;
@@ -362,8 +361,7 @@ struct libcamera_library {
 
 	void ring() const noexcept
 	{
-		/* R1 pairs with R2, R3 in libcamera_open() and _close(): those that start() and stop() find are no
-		 * news. */
+		/* R1 pairs with R2, R3 in libcamera_open(), _close(): what these two meet is no news. */
 		if (is_open.load(std::memory_order_relaxed))
 			eventfd_write(life_fd, 1);
 	}

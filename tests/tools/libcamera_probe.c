@@ -151,21 +151,24 @@ static unsigned get_buffers(struct libcamera_camera *camera, const struct libcam
 	return count;
 }
 
-/* Each frame whole, later than the one before, with pixels that are not all zero. */
+/* Each frame whole, from the first byte of colour to its last, and later than the one before. */
 static void check_frame(const struct libcamera_completion *completion, const struct libcamera_memory *memory,
 			const struct libcamera_configuration *configuration, struct libcamera_completion *last)
 {
 	const uint8_t *image = mmap(NULL, memory->bytes, PROT_READ, MAP_SHARED, memory->fd, (off_t)memory->offset);
+	const size_t luma_bytes = (size_t)configuration->stride * configuration->height;
 	unsigned seen = 0;
 
 	if (image == MAP_FAILED)
 		die("a buffer cannot be mapped");
+	if (luma_bytes < configuration->frame_bytes && (!image[luma_bytes] || !image[configuration->frame_bytes - 1]))
+		die("colour is missing");
 	for (uint32_t y = 0; y < configuration->height; y++)
 		seen |= image[(size_t)y * configuration->stride];
 	munmap((void *)(uintptr_t)image, memory->bytes);
 	if (seen == 0)
 		die("an image is all black");
-	if (completion->bytes_used != 0 && completion->bytes_used < configuration->stride * configuration->height)
+	if (completion->bytes_used != 0 && completion->bytes_used < luma_bytes)
 		die("a frame is shorter than its luma");
 	if (completion->sensor_ns == 0 || completion->sensor_ns < last->sensor_ns)
 		die("a frame has no time, or is earlier than the one before");
