@@ -394,7 +394,7 @@ void ledger_set_rate(struct ledger *ledger, uint64_t frame_duration_min_ns, uint
 	ledger->before_ns = ledger->before_frames = 0;
 	if (has_fixed_rate(ledger)) {
 		forget_learnt(ledger);
-		ledger->before_ns = before;
+		ledger->before_ns = ledger->has_frame ? before : 0; /* of a camera that begins anew, none has it */
 		ledger->before_frames = LEDGER_CHANGE_FRAMES;
 	} else if (!learnt || within_rate(ledger, ledger->learnt_ns) != ledger->learnt_ns) {
 		forget_learnt(ledger);

@@ -395,6 +395,23 @@ static void test_a_change_of_a_fixed_rate(void **state)
 	}
 }
 
+/* Stopped and started for it: nothing is under way. */
+static void test_a_change_of_rate_with_a_restart(void **state)
+{
+	struct camera camera = camera_of(3 * PERIOD);
+
+	(void)state;
+	ledger_set_rate(&camera.ledger, 3 * PERIOD, 3 * PERIOD);
+	frames(&camera, 5);
+	ledger_restart(&camera.ledger);
+	ledger_set_rate(&camera.ledger, PERIOD, PERIOD);
+	camera.period_ns = PERIOD;
+	frames(&camera, 1);
+	miss(&camera, 1);
+	frames(&camera, 1);
+	assert_lost(&camera, 1, 0, 0);
+}
+
 static void test_the_old_rate_is_not_believed_for_ever(void **state)
 {
 	struct camera camera = camera_of(3 * PERIOD);
@@ -695,6 +712,7 @@ int main(void)
 		cmocka_unit_test(test_a_late_frame),
 		cmocka_unit_test(test_a_source_without_a_pace),
 		cmocka_unit_test(test_a_change_of_a_fixed_rate),
+		cmocka_unit_test(test_a_change_of_rate_with_a_restart),
 		cmocka_unit_test(test_the_old_rate_is_not_believed_for_ever),
 		cmocka_unit_test(test_what_frames_say_of_themselves),
 		cmocka_unit_test(test_a_rate_that_is_learnt),
