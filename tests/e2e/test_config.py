@@ -369,5 +369,6 @@ def test_keys_are_the_options():
     help_text = subprocess.run([BUILD / "lumaringd", "--help"], stdout=subprocess.PIPE, timeout=DEADLINE_S,
                                check=True).stdout.decode()
     options = {line.split()[0][2:] for line in help_text.splitlines() if line.startswith("  --")}
-    options -= {"config", "config-dir", "check-config", "bench-camera[=DEVICE]", "version,"}
+    options -= {"config", "config-dir", "check-config", "list-cameras", "bench-camera[=DEVICE]",
+                "version,"}
     assert {option.replace("-", "_") for option in options} == set(KEYS) - {"streams"} | {"stream"}, options

@@ -4,6 +4,7 @@ and what there is, an exit code of its own, and everything read that could be ha
 """
 import errno
 import os
+import re
 import subprocess
 import time
 
@@ -30,7 +31,9 @@ def test_no_room():
     with Daemon("--source", "synthetic", "--size", "640x480", wrapper=small_shm("1m")) as daemon:
         said = refused(daemon, 5, "available: use fewer --slots, a smaller size, or enlarge it")
         needed = 4096 + 8 * 640 * 480
-        assert f"needs {needed} bytes for 8 slots but /dev/shm has 1048576 available" in said, said
+        # Libraries of libcamera's may have some pages there.
+        available = re.search(rf"needs {needed} bytes for 8 slots but /dev/shm has (\d+) available", said)
+        assert available and 1048576 - 65536 <= int(available[1]) <= 1048576, said
     with Daemon(*SYNTHETIC, "--ring-bytes", 20000) as daemon:
         refused(daemon, 5, "the ring of stream main needs 36864 bytes for 8 slots, more than the allowed 20000")
     with Daemon(*SYNTHETIC, "--ring-bytes", 36863) as daemon:

@@ -592,7 +592,8 @@ def test_stopped_reader():
         stopped = daemon.tool("watch", "--futex", stdout=subprocess.DEVNULL)
         status_when(daemon, lambda s: [c["state"] for c in clients_of(s, stopped.pid)] == ["reading"], "it waits")
         feed.write(WIDTH, HEIGHT, 1)
-        status_when(daemon, lambda s: [c["seen"] for c in clients_of(s, stopped.pid)] == [1], "it has a frame")
+        status_when(daemon, lambda s: s["streams"][0]["published"] == 4 and
+                    [(c["seen"] > 0, c["lag"]) for c in clients_of(s, stopped.pid)] == [(True, 0)], "it has the newest")
         stopped.send_signal(signal.SIGSTOP)
 
         def pids_after(frames, behind):
