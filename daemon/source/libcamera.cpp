@@ -12,7 +12,9 @@ extern "C" { /* what it includes is C's alone */
 
 #include <sys/eventfd.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -46,6 +48,8 @@ namespace
 
 /* A rate from which on noise reduction costs the ISP more time than a frame has. */
 constexpr uint64_t noise_limit_ns = 20000000;
+/* How long udev may take to say that a device is gone that is. */
+constexpr unsigned gone_patience_ms = 2000;
 /* Of a sensor's mode whose depth was not asked for, tried in this order. */
 constexpr std::array<unsigned, 5> sensor_depths = { 10, 12, 8, 14, 16 };
 
@@ -149,6 +153,9 @@ private:
 			text = end ? end + 1 : text + strlen(text);
 			text += strspn(text, " ");
 		}
+		/* It ends the process next, perhaps before who is told has written it. */
+		if (strncmp(text, "FATAL ", 6) == 0)
+			dprintf(STDERR_FILENO, "lumaringd: libcamera: %s\n", text);
 		for (const auto &level : levels) {
 			if (strncmp(text, level.name, strlen(level.name)) != 0)
 				continue;
@@ -354,6 +361,16 @@ constexpr uint32_t crop_bits = SOURCE_BIT(SOURCE_SCALER_CROP_X) | SOURCE_BIT(SOU
 
 } /* namespace */
 
+/* Lives in libcamera's thread, where it does one thing after the other, and each whole. */
+class courier : public lc::Object
+{
+public:
+	void queue(libcamera_camera *camera, lc::Request *request) noexcept;
+	void meet() noexcept
+	{
+	}
+};
+
 struct libcamera_library {
 	explicit libcamera_library(int fd) : life_fd(fd)
 	{
@@ -373,16 +390,18 @@ struct libcamera_library {
 	const int life_fd;
 	std::atomic<bool> is_open{ false };
 	std::list<std::unique_ptr<libcamera_camera>> places;
-	lc::CameraManager manager; /* ended first: it calls the others */
+	lc::CameraManager manager;         /* ended before what it calls */
+	std::unique_ptr<courier> messages; /* from the first camera on, until libcamera's thread has ended */
 };
 
 struct libcamera_camera {
-	explicit libcamera_camera(const libcamera_library *its_library) : library(its_library)
+	explicit libcamera_camera(libcamera_library *its_library) : library(its_library)
 	{
 	}
 
 	void on_completed(lc::Request *request) noexcept;
 	void on_disconnected() noexcept;
+	void queue(lc::Request *request) noexcept;
 	void note_time(uint64_t began_ns) noexcept;
 
 	void look(lc::Camera &its_camera);
@@ -396,7 +415,7 @@ struct libcamera_camera {
 	void apply_exposure(const struct source_controls &wanted, uint32_t given, lc::ControlList &list);
 	void apply_rate(const libcamera_change &change, lc::ControlList &list);
 
-	const libcamera_library *const library;
+	libcamera_library *const library;
 	std::weak_ptr<lc::Camera> connected; /* whose handlers these are */
 	std::shared_ptr<lc::Camera> camera;  /* while acquired */
 
@@ -417,7 +436,7 @@ struct libcamera_camera {
 
 	std::unique_ptr<lc::CameraConfiguration> configuration; /* in force */
 	lc::Stream *stream = nullptr;
-	/* Q1 pairs with Q2 in start(), stop(): a hint; whoever queues sees to it that nobody stops meanwhile. */
+	/* Q1, Q3 pair with Q2 in start(), stop(): requests that are still on their way then come back. */
 	std::atomic<bool> running{ false };
 	/* A request lets go of its buffers when it ends, so they are ended in the opposite order. */
 	std::unique_ptr<lc::FrameBufferAllocator> allocator;
@@ -510,6 +529,38 @@ void libcamera_camera::on_disconnected() noexcept
 	note_time(began_ns);
 }
 
+/*
+ * A camera that was unplugged refuses a request, which comes back then, also when libcamera knows already that the
+ * camera is gone: and for that it ends the process (Camera::requestComplete(), "when stopped"). So none may be on its
+ * way when it learns. Here it does not learn between the look at `gone` and the driver's answer: what queueRequest()
+ * posts is done before anything else of this thread.
+ */
+void libcamera_camera::queue(lc::Request *request) noexcept
+{
+	const uint64_t began_ns = now_ns();
+	int r = -EACCES;
+
+	if (gone.load(std::memory_order_acquire)) /* G1 */
+		return;
+	if (running.load(std::memory_order_acquire)) /* Q3 */
+		r = guarded(nullptr, 0, [this, request] { return camera->queueRequest(request); });
+	std::lock_guard<std::mutex> lock(telling);
+	if (r < 0 && listener.completed) {
+		libcamera_completion completion = {};
+
+		completion.buffer = static_cast<unsigned>(request->cookie());
+		completion.status = LIBCAMERA_CANCELLED;
+		completion.ready_ns = began_ns;
+		listener.completed(listener.owner, &completion);
+	}
+	note_time(began_ns);
+}
+
+void courier::queue(libcamera_camera *camera, lc::Request *request) noexcept
+{
+	camera->queue(request);
+}
+
 /* --- the library -------------------------------------------------------------------------------------------- */
 
 const char *libcamera_version(void)
@@ -566,6 +617,7 @@ void libcamera_close(struct libcamera_library *library)
 	library->is_open.store(false, std::memory_order_relaxed); /* R3 */
 	guarded(nullptr, 0, [library] {
 		library->manager.stop();
+		library->messages.reset();
 		delete library;
 		return 0;
 	});
@@ -704,6 +756,10 @@ int libcamera_acquire(struct libcamera_library *library, const char *id, const s
 			say(text, text_bytes, "camera \"%s\" cannot be had: %s", id, strerror(-r));
 		if (r < 0)
 			return r;
+		if (!library->messages) {
+			library->messages = std::make_unique<courier>();
+			library->messages->moveToThread(camera->thread());
+		}
 		place.camera = std::move(camera);
 		place.noise_touched = place.exposure_touched = false;
 		place.longest_ns.store(0, std::memory_order_relaxed); /* T1 */
@@ -1133,11 +1189,51 @@ int libcamera_start(struct libcamera_camera *camera, const struct libcamera_chan
 	});
 }
 
+/* Its device is: the kernel has no node any more. What libcamera before 0.2 does not tell is never found out here. */
+static bool is_unplugged(const lc::Camera &camera)
+{
+#if AT_LEAST(0, 2, 0)
+	const auto devices = camera.properties().get(lc::properties::SystemDevices);
+	char path[64];
+
+	for (size_t i = 0; devices && i < devices->size(); i++) {
+		const dev_t device = static_cast<dev_t>((*devices)[i]);
+
+		snprintf(path, sizeof(path), "/sys/dev/char/%u:%u", major(device), minor(device));
+		if (access("/sys/dev/char", X_OK) == 0 && access(path, F_OK) < 0 && errno == ENOENT)
+			return true;
+	}
+#else
+	static_cast<void>(camera);
+#endif
+	return false;
+}
+
+/*
+ * A device that is unplugged does not stop, and libcamera, as long as udev has not told it, ends the process over that
+ * (PipelineHandler::stop() has no requests left, it asserts). So that is waited for, and if it does not come, the
+ * camera is left as it is, running, until the library is closed.
+ */
 int libcamera_stop(struct libcamera_camera *camera)
 {
+	const struct timespec a_while = { 0, 10000000 };
+
 	if (!camera->running.exchange(false, std::memory_order_acq_rel)) /* Q2 */
 		return 0;
-	return guarded(nullptr, 0, [camera] { return camera->camera->stop(); });
+	return guarded(nullptr, 0, [camera, &a_while] {
+		const bool unplugged = is_unplugged(*camera->camera);
+		int r = 0;
+
+		for (unsigned ms = 0; unplugged && !libcamera_is_gone(camera) && ms < gone_patience_ms; ms += 10)
+			nanosleep(&a_while, nullptr);
+		if (!unplugged || libcamera_is_gone(camera))
+			r = camera->camera->stop();
+		else
+			camera->gone.store(true, std::memory_order_release); /* G1 */
+		/* What is still on its way when a camera is gone, and needs its requests. */
+		camera->library->messages->invokeMethod(&courier::meet, lc::ConnectionTypeBlocking);
+		return r;
+	});
 }
 
 int libcamera_queue(struct libcamera_camera *camera, unsigned buffer, const struct libcamera_change *change)
@@ -1154,6 +1250,7 @@ int libcamera_queue(struct libcamera_camera *camera, unsigned buffer, const stru
 		request->reuse(lc::Request::ReuseBuffers);
 		if (change)
 			camera->apply(*change, request->controls());
-		return camera->camera->queueRequest(request);
+		camera->library->messages->invokeMethod(&courier::queue, lc::ConnectionTypeQueued, camera, request);
+		return 0;
 	});
 }

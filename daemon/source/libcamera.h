@@ -187,7 +187,7 @@ int libcamera_stop(struct libcamera_camera *camera);
 /*
  * Queue the request of a buffer that is not queued, with a change for the frames from then on, or NULL. Any thread,
  * while the camera runs and the owner sees to it that it does. Noise reduction is switched off and on again with the
- * rate. -ENODEV; -EACCES: not running.
+ * rate. -ENODEV; -EACCES: not running. What the driver refuses comes back as cancelled.
  */
 int libcamera_queue(struct libcamera_camera *camera, unsigned buffer, const struct libcamera_change *change);
 
