@@ -273,6 +273,16 @@ check-matrix: ## Build and test with each libcamera of Debian, unpacked and ente
 	$(Q)tests/deps matrix
 	$(Q)tests/matrix $(BUILD)
 
+.PHONY: check-libcamera
+check-libcamera: ## The daemon on libcamera's virtual cameras, in a tree of Debian 13; also with sanitizers (root, minutes)
+	$(Q)tests/deps native
+	$(Q)tests/native/check $(BUILD)
+
+.PHONY: check-vm
+check-vm: ## The daemon on a USB camera in a virtual 64-bit Arm machine (minutes); KERNEL=own for one with dma-heaps
+	$(Q)tests/deps vm
+	$(Q)tests/vm/check $(BUILD)
+
 check-long: tests ## Longer stress, and mutants that must be caught
 	$(Q)$(RUN) stress='tests/stress/system --build $(BUILD) --seconds 60' \
 		mutants='tests/stress/mutants --build $(BUILD) --all'

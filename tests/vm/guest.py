@@ -1,0 +1,224 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""In the machine of tests/vm/machine: guest.py FILE [TEST]... runs the tests of FILE, and has what they share.
+
+Each function test_* is a test, in the order of the file. A line for each, "ok" or "FAILED", with the seconds it took and
+the figures that it told; the last line is "N passed, N failed". The daemon is the service lumaringd@cam0, and what a test
+waits for is an event, with a time limit that is reached only where something is broken: this machine may be slow.
+"""
+import importlib.util
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import threading
+import time
+import traceback
+
+DEADLINE_S = 60
+CAMERA = "cam0"
+UNIT = f"lumaringd@{CAMERA}"
+RUNTIME = "/run/lumaring"
+CONFIG = pathlib.Path(f"/etc/lumaring/{CAMERA}.json")
+SHARE = pathlib.Path("/share")
+VERIFY = "/usr/local/lib/lumaring-test/verify"
+
+figures = []
+
+
+def figure(text):
+    """Something to be told beside the result."""
+    figures.append(text)
+
+
+def wait_until(condition, what, seconds=DEADLINE_S):
+    end = time.monotonic() + seconds
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > end:
+            raise AssertionError(f"not within {seconds} s: {what}")
+        time.sleep(0.05)
+
+
+def run(*command, check=True):
+    done = subprocess.run([str(c) for c in command], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE, check=False)
+    if check and done.returncode != 0:
+        raise AssertionError(f"{command}: exit code {done.returncode}: {done.stderr.decode()}{done.stdout.decode()}")
+    return done
+
+
+def lumaring(*arguments, check=True):
+    return run("lumaring", "--camera", CAMERA, *arguments, check=check)
+
+
+# --- the USB camera, on the other side -----------------------------------------------------------------------------
+
+
+def camera_stats():
+    """What it did; see write_stats() of fakeuvc."""
+    return wait_until(lambda: json.loads((SHARE / "camera-stats").read_text() or "{}"), "statistics of the camera")
+
+
+def camera(*commands):
+    """Have it obey; returns its statistics when it has."""
+    target = camera_stats()["commands"] + len(commands)
+    with open(SHARE / "camera-commands", "a", encoding="ascii") as file:
+        file.write("".join(f"{c}\n" for c in commands))
+    return wait_until(lambda: (s := camera_stats())["commands"] >= target and s, f"camera obeys {commands}")
+
+
+# --- the daemon ----------------------------------------------------------------------------------------------------
+
+
+def start(check=True, **settings):
+    """The service with these settings, from the beginning; until it serves, or with `check` False does not."""
+    stop()
+    CONFIG.parent.mkdir(exist_ok=True)
+    CONFIG.write_text(json.dumps({"source": "libcamera", **settings}))
+    run("systemctl", "reset-failed", UNIT, check=False)
+    run("systemctl", "start", UNIT, check=check)
+
+
+def stop():
+    run("systemctl", "stop", UNIT)
+
+
+def unit(name):
+    return run("systemctl", "show", "--value", "--property", name, UNIT).stdout.decode().strip()
+
+
+def pid():
+    return int(unit("MainPID"))
+
+
+def status():
+    return json.loads(lumaring("status", "--json").stdout)
+
+
+def stream(name="main", of=None):
+    return next(s for s in (of or status())["streams"] if s["name"] == name)
+
+
+def wait_state(state):
+    """Of the source: "live", "lost" ..."""
+    return wait_until(lambda: (s := status())["source"]["state"] == state and s, f"source is {state}")
+
+
+def wait_frames(count):
+    """So many more frames published on main."""
+    began = stream()["published"]
+    wait_until(lambda: stream()["published"] >= began + count, f"{count} frames more")
+
+
+def journal(field="MESSAGE"):
+    """The daemon's lines, oldest first: a list of (priority, text)."""
+    lines = run("journalctl", "--unit", UNIT, "--output", "json", "--no-pager", "--all").stdout.decode().splitlines()
+    entries = [json.loads(line) for line in lines]
+    return [(int(e.get("PRIORITY", 6)), e.get(field)) for e in entries if isinstance(e.get(field), str)]
+
+
+def descriptors():
+    return len(os.listdir(f"/proc/{pid()}/fd"))
+
+
+def private_kib():
+    """Private resident memory: what a leak would show in."""
+    with open(f"/proc/{pid()}/status", encoding="ascii") as file:
+        return int(next(line for line in file if line.startswith("RssAnon")).split()[1])
+
+
+class Clients:
+    """tests/tools/verify, reading; .events is a list of (client, name or "frame", ms) as they come."""
+
+    def __init__(self, mode, *arguments):
+        command = [VERIFY, mode, RUNTIME, CAMERA, *[str(a) for a in arguments]]
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        self.events, self.lines = [], []
+        self.attached = threading.Event()
+        self.reader = threading.Thread(target=self.read, daemon=True)
+        self.reader.start()
+        assert self.attached.wait(2 * DEADLINE_S) and self.process.poll() is None, self.lines
+
+    def read(self):
+        for line in self.process.stdout:
+            words = line.decode().split()
+            self.lines.append(line.decode())
+            if words[:1] == ["event"]:
+                self.events.append((int(words[1]), words[2], int(words[3])))
+            elif words[:1] == ["frame"]:
+                self.events.append((int(words[1]), "frame", int(words[2])))
+            elif words == ["attached"]:
+                self.attached.set()
+        self.attached.set()
+
+    def told(self, name, since=0):
+        """When the clients were told that, by number of the client."""
+        return {client: ms for client, what, ms in self.events[since:] if what == name}
+
+    def result(self, seconds=None):
+        """Let them end, or with `seconds` wait for it; what they found."""
+        if seconds is None:
+            self.process.stdin.close()
+        try:
+            self.process.wait(seconds or DEADLINE_S)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            raise
+        self.reader.join()
+        found = json.loads(self.lines[-1])
+        assert self.process.returncode == 0 and not found["bad"] and not found["fault"], found
+        return found
+
+
+# --- running -------------------------------------------------------------------------------------------------------
+
+
+def complain(function):
+    print(f"FAILED {function.__name__}")
+    traceback.print_exc(file=sys.stdout)
+    print("--- the end of the journal")
+    print("\n".join(text for _, text in journal()[-40:]))
+    print("--- status\n" + lumaring("status", "--json", check=False).stdout.decode(errors="replace"))
+    print(f"--- camera {(SHARE / 'camera-stats').read_text().strip() if (SHARE / 'camera-stats').exists() else 'none'}")
+
+
+def run_tests(functions):
+    passed = failed = 0
+    for function in functions:
+        figures.clear()
+        began = time.monotonic()
+        try:
+            function()
+            passed += 1
+            print(f"ok     {function.__name__} ({time.monotonic() - began:.1f} s)")
+        except Exception:  # a test's end, whatever it is
+            failed += 1
+            complain(function)
+        for text in figures:
+            print(f"       figure: {text}")
+    stop()
+    print(f"{passed} passed, {failed} failed")
+    return failed > 0 or passed == 0
+
+
+def main():
+    path, *only = sys.argv[1:]
+    sys.modules["guest"] = sys.modules["__main__"]
+    spec = importlib.util.spec_from_file_location("tests", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    functions = [f for name, f in vars(module).items() if name.startswith("test_")]
+    if not only:
+        wanted = functions
+    else:
+        wanted = [f for f in functions if any(word in f.__name__ for word in only)]
+    with open("/proc/uptime", encoding="ascii") as file:
+        print(f"booted in {file.read().split()[0]} s, Linux {os.uname().release}, {os.cpu_count()} CPUs")
+    return run_tests(wanted)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,246 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The daemon on a real camera of a real kernel, under systemd: see guest.py for what runs this, and fakeuvc for the
+camera. What the camera provoked is compared with what the daemon counted, so every number here has two witnesses."""
+import itertools
+import subprocess
+import time
+
+from guest import (Clients, DEADLINE_S, camera, camera_stats, descriptors, figure, journal, lumaring, pid, private_kib, run,
+                   start, status, stop, stream, unit, wait_frames, wait_state, wait_until)
+
+SIZES = ((320, 240), (640, 480), (1280, 800), (1920, 1080))
+PART = "part=37,21,200,150"
+FRAMES = 600
+CLIENTS = 8
+SLOW_FPS = 5  # what this machine keeps up with also where it is slow, so that no frame is lost but those that are to be
+FRAMES_S = 600  # for FRAMES frames
+
+
+def device(of=None):
+    return (of or status())["source"]["device"]
+
+
+def test_lists_the_camera():
+    """Absent at first: the daemon waits for it, says so, and takes it when it comes."""
+    camera("unplug")
+    start()
+    seen = wait_state("lost")
+    assert device(seen)["state"] == "absent", device(seen)
+    assert unit("ActiveState") == "active"
+    began = time.monotonic()
+    camera("plug")
+    wait_state("live")
+    figure(f"a camera that was absent at start: frames {time.monotonic() - began:.1f} s after it was plugged in")
+    listed = run("lumaringd", "--list-cameras").stdout.decode()
+    assert device()["camera"] in listed, listed
+
+
+def test_status_says_how_it_works():
+    """Plain bytes are copied by libc, which knows this core; what is more than that, by our own instructions."""
+    start(size="640x480", pixel_format="YUYV", streams=[{"name": "main"}, {"name": "half", "bin": 2, "always": True}])
+    Clients("ramp", "main", "--count", 20).result(FRAMES_S)
+    seen = wait_state("live")
+    d = device(seen)
+    for name in "main", "half":
+        assert "neon" in stream(name, seen)["kernels"], stream(name, seen)
+    assert seen["copy"]["workers"] >= 1 and seen["copy"]["reason"], seen["copy"]
+    assert d["library"].startswith("libcamera 0."), d
+    assert d["memory"] and d["memory_reason"], d
+    assert d["format"] and seen["source"]["format"], (d, seen["source"])
+    assert d["sensor_clock"] in ("monotonic", "boottime", "unknown"), d
+    figure(f"{d['library']}, {d['format']} {seen['source']['width']}x{seen['source']['height']}, "
+           f"kernel {stream(of=seen)['kernels']}, {seen['copy']['workers']} of {seen['copy']['threads']} threads, "
+           f"clock {d['sensor_clock']}")
+    figure(f"memory: {d['memory']}, {seen['source']['memory']}: {d['memory_reason']}")
+
+
+def test_every_pixel():
+    """Two formats at two sizes, with a region beside; changed while the daemon runs."""
+    start(size="640x480", pixel_format="R8", streams=[{"name": "main"}, {"name": "part", "region": PART.split("=")[1]}])
+    for (width, height), name in itertools.product(((640, 480), (1280, 800)), ("R8", "NV12")):
+        lumaring("set", "--width", width, "--height", height, "--pixel-format", name)
+        began = time.monotonic()
+        whole = Clients("ramp", "main", "--clients", CLIENTS, "--count", FRAMES)
+        part = Clients("ramp", "part", "--count", FRAMES)
+        same = Clients("same", "main", "part")
+        found = [c.result(FRAMES_S) for c in (whole, part)] + [same.result()]
+        seconds = time.monotonic() - began
+        seen = status()
+        source = seen["source"]
+        assert (source["width"], source["height"], source["device"]["format"]) == (width, height, name), source
+        assert found[0]["fewest"] >= FRAMES and found[1]["regions"] >= FRAMES and found[2]["verified"] > 0, found
+        figure(f"{name} {width}x{height}: {CLIENTS} clients and {found[0]['verified']} frames, {found[0]['bad']} bad; region "
+               f"{found[1]['verified']} frames, {found[1]['bad']} bad; compared with the whole {found[2]['verified']}, "
+               f"{found[2]['bad']} differ; {found[0]['fewest'] / seconds:.0f} frames/s")
+
+
+def lost():
+    return stream()["lost"]
+
+
+def provoke(what, commands, cause, amount):
+    """Have the camera lose frames; as many as it says have to be in the ledger, under this cause and no other."""
+    before, had = camera_stats(), lost()
+    camera(*commands)
+    wait_until(lambda: amount(camera_stats()) > amount(before), f"the camera did it: {what}")
+    camera("resume")
+    wait_frames(4)
+    after, have = camera_stats(), lost()
+    slow = after["slow"] - before["slow"]
+    provoked = amount(after) - amount(before)
+    counted = {c: have[c] - had[c] for c in have if c != "unread" and have[c] != had[c]}
+    expected = {cause: provoked}
+    if slow:
+        expected["sensor"] = expected.get("sensor", 0) + slow
+    figure(f"{what}: the camera lost {provoked}{f' and {slow} since this machine was slow' if slow else ''}, "
+           f"counted {counted}")
+    assert counted == expected, (what, counted, expected, before, after)
+
+
+def test_ledger():
+    start(size="320x240", streams=[{"name": "main", "always": True}])
+    camera(f"fps {SLOW_FPS}")
+    wait_state("live")
+    wait_frames(12)  # the daemon learns the rate
+    for n in (1, 3):
+        provoke(f"skip {n}", [f"skip {n}"], "sensor", lambda s: s["skipped"])
+    for _ in range(2):
+        provoke("error", ["error"], "camera", lambda s: s["errors"])
+        provoke("short", ["short"], "camera", lambda s: s["shorts"])
+    provoke("pause", ["pause"], "sensor", lambda s: s["paused"])
+    camera("fps 0")
+
+
+def test_stuck_camera_recovers():
+    start(size="320x240", streams=[{"name": "main", "always": True}])
+    wait_state("live")
+    wait_frames(5)
+    restarts = device()["restarts"]
+    camera("pause")
+    wait_until(lambda: device()["restarts"] > restarts, "the capture is started again")
+    camera("resume")
+    began = time.monotonic()
+    wait_frames(5)
+    wait_until(lambda: device()["state"] == "running", "it runs")
+    figure(f"stuck camera: capture restarted {device()['restarts'] - restarts} times, frames again "
+           f"{time.monotonic() - began:.1f} s after it had resumed")
+
+
+def test_unplug_and_replug():
+    """Under load, ten times: clients are told, frames come again, nothing piles up."""
+    start(size="640x480", streams=[{"name": "main"}, {"name": "part", "region": PART.split("=")[1]}])
+    clients = Clients("ramp", "main", "part", "--clients", 4)
+    wait_state("live")
+    wait_frames(10)
+    times, counts = [], []
+    for _ in range(10):
+        since = len(clients.events)
+        camera("unplug")
+        wait_until(lambda: len(clients.told("source_lost", since)) == 4, "all clients told that the camera is gone")
+        began = time.monotonic()
+        camera("plug")
+        wait_until(lambda: len(clients.told("source_back", since)) == 4, "all clients told that it is back")
+        wait_until(lambda: len(clients.told("frame", since)) == 4, "all clients have frames again")
+        times.append(time.monotonic() - began)
+        wait_frames(5)
+        counts.append((descriptors(), private_kib(), device()["buffer_count"]))
+    found = clients.result()
+    figure("frames again after " + ", ".join(f"{t:.1f}" for t in times) + " s")
+    figure(f"descriptors, private KiB and requests after the first: {counts[0]}, after the tenth: {counts[-1]}; "
+           f"{found['verified']} frames verified, {found['bad']} bad")
+    assert device()["losses"] == 10, device()
+    assert len({c[0] for c in counts}) == 1 and len({c[2] for c in counts}) == 1, counts
+    assert counts[-1][1] <= counts[1][1] + 256, counts
+
+
+def test_changes_of_size_and_rate():
+    start(size="1920x1080", streams=[{"name": "main"}])
+    clients = Clients("ramp", "main", "--clients", 4)
+    wait_state("live")
+    wait_frames(3)
+    paces = "framerate" in lumaring("get").stdout.decode()
+    counts, gaps = [], []
+    for i in range(30):
+        width, height = SIZES[i % len(SIZES)]
+        rate = ["--framerate", (15, 30)[i % 2]] if paces else []
+        began = time.monotonic()
+        lumaring("set", "--width", width, "--height", height, *rate)
+        gaps.append(time.monotonic() - began)
+        seen = wait_state("live")
+        assert (seen["source"]["width"], seen["source"]["height"]) == (width, height), seen["source"]
+        wait_until(lambda: camera_stats()["width"] == width, "the camera has that size")
+        wait_frames(2)
+        counts.append((descriptors(), private_kib(), device()["buffer_bytes"]))
+    found = clients.result()
+    figure(f"30 changes, {sum(gaps) / 30 * 1000:.0f} ms each, the longest {max(gaps) * 1000:.0f} ms; "
+           f"{found['verified']} frames of {found['sizes']} sizes verified, {found['bad']} bad"
+           f"{'' if paces else '; this camera has no choice of rate'}")
+    assert found["sizes"] >= 30, found
+    assert max(c[0] for c in counts[4:]) == max(c[0] for c in counts[:8]), counts
+    assert counts[-1][1] <= counts[8][1] + 512, counts
+
+
+def test_callback_never_waits():
+    """After all of the above in one run: what libcamera's thread spent in our code at most."""
+    start(size="1280x800", streams=[{"name": "main"}])
+    Clients("ramp", "main", "--clients", 4, "--count", 60).result(FRAMES_S)
+    d = device()
+    figure(f"longest time in libcamera's thread over {d['completed']} requests: {d['callback_longest_ns'] / 1000:.0f} us")
+    assert d["completed"] > 0 and 0 < d["callback_longest_ns"], d
+
+
+def test_busy_camera():
+    """Another daemon wants it: it says who has it, and takes it when that one is gone."""
+    start(size="640x480", streams=[{"name": "main"}])
+    wait_state("live")
+    holder = pid()
+    with open("/run/other.log", "wb") as log:
+        other = subprocess.Popen(["lumaringd", "--camera", "other", "--source", "libcamera", "--size", "640x480"],
+                                 stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+
+    def said():
+        with open("/run/other.log", encoding="utf-8", errors="replace") as log:
+            return log.read()
+
+    try:
+        wait_until(lambda: f"(pid {holder})" in said(), "the second daemon says who has the camera")
+        figure(next(line for line in said().splitlines() if f"(pid {holder})" in line))
+        stop()
+        wait_until(lambda: "libcamera: live" in said(), "the second daemon takes it")
+    finally:
+        other.terminate()
+        assert other.wait(DEADLINE_S) == 0, said()
+
+
+def test_formats_that_are_no_luma():
+    """A camera of Motion-JPEG only, and one of a colour mosaic only, are named as not supported."""
+    for formats, words in ("mjpeg", ("MJPEG", "not supported")), ("mosaic", ("SBGGR8",)):
+        camera("unplug", f"formats {formats}", "plug")
+        start(check=False)
+        wait_until(lambda: any(all(w in text for w in words) for _, text in journal()[-30:]), f"a sentence on {formats}")
+        figure(next(text for _, text in reversed(journal()) if all(w in text for w in words)))
+        stop()
+    camera("unplug", "formats usual", "plug")
+
+
+def test_stops_in_every_state():
+    """Without a camera, with one that stands still, while one comes."""
+    for state in (), ("unplug",), ("unplug", "plug"), ("pause",):
+        start(size="640x480", streams=[{"name": "main", "always": True}])
+        wait_state("live")
+        camera(*state)
+        began = time.monotonic()
+        stop()
+        assert unit("Result") == "success" and unit("ExecMainStatus") == "0", (state, unit("Result"))
+        assert time.monotonic() - began < DEADLINE_S
+        camera("resume", "plug")
+
+
+def test_journal_has_libcameras_lines():
+    start()
+    wait_state("live")
+    lines = [(priority, text) for priority, text in journal() if "camera_manager.cpp" in text or "camera.cpp" in text]
+    assert lines, journal()[-20:]
+    assert {priority for priority, _ in lines} <= set(range(8)) and any(p > 4 for p, _ in lines), lines
+    figure(f"libcamera in the journal: <{lines[0][0]}> {lines[0][1]}")
+    assert pid() > 0
