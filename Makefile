@@ -221,6 +221,9 @@ $(BUILD)/tests/test_source_memory: TEST_LIBS := -Wl,--wrap=feeder_map
 # A source that a test is.
 $(BUILD)/tests/test_camera: TEST_LIBS := -Wl,--wrap=source_open
 
+# What is synchronised is counted.
+$(BUILD)/tests/test_device_frames: TEST_LIBS := -Wl,--wrap=buffers_begin_read -Wl,--wrap=buffers_end_read
+
 # A test of the tool's pictures is a program that writes some, and has a decoder of its own.
 $(BUILD)/tests/test_cli_png: TEST_LIBS := $(CLI_LIBS) -lz
 

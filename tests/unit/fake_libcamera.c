@@ -558,6 +558,7 @@ int libcamera_stop(struct libcamera_camera *camera)
 	int rc;
 
 	lock();
+	must(!fake.waiting[FAKE_QUEUE]); /* the owner sees to it that it runs while a request is queued */
 	rc = enter(FAKE_STOP, NULL, 0);
 	if (!rc && camera->running)
 		stop(camera);
@@ -733,6 +734,8 @@ void fake_set_pace(enum fake_pace pace)
 {
 	lock();
 	fake.pace = pace;
+	while (fake.camera && fake.camera->in_callback)
+		wait_change();
 	unlock();
 }
 

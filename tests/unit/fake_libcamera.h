@@ -62,7 +62,8 @@ enum fake_pace {
 	FAKE_PACED,   /* the oldest queued one, every millisecond */
 };
 
-/* Frames by pace are of 10 ms each, without a gap; a start goes on with the numbers. */
+/* Frames by pace are of 10 ms each, without a gap; a start goes on with the numbers. One that is under way is complete
+ * when this returns. */
 void fake_set_pace(enum fake_pace pace);
 
 /*

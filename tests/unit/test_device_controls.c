@@ -154,10 +154,13 @@ static void test_refusals(void **state)
 static void test_crop(void **state)
 {
 	struct source *source = open_plugged();
-	struct source_controls change;
+	struct source_controls change, wanted = wish(SOURCE_SCALER_CROP_WIDTH, 800);
 	struct source_fault fault;
 
 	(void)state;
+	/* The camera is told all four, or what it is not told of would be as it likes. */
+	assert_int_equal(source_set_controls(source, &wanted, &change, &fault), 0);
+	assert_int_equal(((struct device *)source)->wishes.wished.controls.given, CROP_BITS);
 	set(source, with(wish(SOURCE_SCALER_CROP_WIDTH, 640), SOURCE_SCALER_CROP_HEIGHT, 400));
 	set(source, wish(SOURCE_SCALER_CROP_X, 640));
 	fault = expect_fault(source, wish(SOURCE_SCALER_CROP_X, 641), -ERANGE, "scaler_crop_x");

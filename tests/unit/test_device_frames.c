@@ -2,6 +2,26 @@
 /* test_device_frames.c - what becomes of requests that come back: events in order, and buffers back to the camera. */
 #include "device_probe.h"
 
+/* The Makefile has calls of these come here. */
+int __real_buffers_begin_read(struct buffers *buffers, unsigned number);
+int __wrap_buffers_begin_read(struct buffers *buffers, unsigned number);
+void __real_buffers_end_read(struct buffers *buffers, unsigned number);
+void __wrap_buffers_end_read(struct buffers *buffers, unsigned number);
+
+static unsigned begun, ended;
+
+int __wrap_buffers_begin_read(struct buffers *buffers, unsigned number)
+{
+	begun++;
+	return __real_buffers_begin_read(buffers, number);
+}
+
+void __wrap_buffers_end_read(struct buffers *buffers, unsigned number)
+{
+	ended++;
+	__real_buffers_end_read(buffers, number);
+}
+
 static struct source *open_started(void)
 {
 	struct source *source = open_plugged();
@@ -107,6 +127,56 @@ static void test_lost(void **state)
 	assert_int_equal(event.frame.lost[LUMARING_LOST_CAMERA], 2);
 	assert_int_equal(event.frame.frame_duration_us, 10000);
 	source_release(source, event.frame.buffer);
+	destroy_device(source);
+}
+
+/* What did not come between a stop and a start was not lost. */
+static void test_nothing_lost_by_stop(void **state)
+{
+	struct source_config config = device_config();
+	struct source *source;
+	struct source_event event;
+
+	(void)state;
+	plug(true);
+	set_fixed_rate(&config.settings, 10 * MS);
+	source = open_device(&config);
+	expect_size(source, 640, 480);
+	start_device(source);
+	fake_frame(1);
+	take_frame(source, 1);
+	assert_int_equal(stop_rc(source), 0);
+	start_device(source);
+	for (uint32_t number = 100; number <= 101; number++) {
+		fake_frame(number);
+		event = expect_event(source, SOURCE_FRAME);
+		for (unsigned cause = 0; cause < LUMARING_LOST_CAUSES; cause++)
+			assert_int_equal(event.frame.lost[cause], 0);
+		source_release(source, event.frame.buffer);
+	}
+	destroy_device(source);
+}
+
+/* Synchronising costs as much as a copy: what is not read goes back without. */
+static void test_read(void **state)
+{
+	struct source *source = open_started();
+	struct source_frame frame;
+	struct source_event event;
+
+	(void)state;
+	begun = ended = 0;
+	fake_frame(1);
+	event = expect_event(source, SOURCE_FRAME);
+	source_release(source, event.frame.buffer);
+	assert_int_equal(begun, 0);
+	assert_int_equal(ended, 0);
+	fake_frame(2);
+	frame = expect_frame(source, 2);
+	assert_int_equal(begun, 1);
+	assert_int_equal(ended, 0);
+	source_release(source, frame.buffer);
+	assert_int_equal(ended, 1);
 	destroy_device(source);
 }
 
@@ -245,6 +315,8 @@ int main(void)
 		cmocka_unit_test_setup(test_frame, set_up_fake),
 		cmocka_unit_test_setup(test_duration, set_up_fake),
 		cmocka_unit_test_setup(test_lost, set_up_fake),
+		cmocka_unit_test_setup(test_nothing_lost_by_stop, set_up_fake),
+		cmocka_unit_test_setup(test_read, set_up_fake),
 		cmocka_unit_test_setup(test_cancelled_and_startup, set_up_fake),
 		cmocka_unit_test_setup(test_cancelled_for_ever, set_up_fake),
 		cmocka_unit_test_setup(test_damaged, set_up_fake),

@@ -9,6 +9,7 @@
 #include <sched.h>
 
 #define CHANGES 300u
+#define ROUNDS 2000u
 
 struct storm {
 	struct source *source;
@@ -87,6 +88,112 @@ static void storm(bool resize)
 	destroy_device(storm.source);
 }
 
+/* --- a stop waits for a request that is being queued ----------------------------------------------------------- */
+
+struct one {
+	struct source *source;
+	unsigned buffer;
+};
+
+static void *release_one(void *argument)
+{
+	const struct one *one = argument;
+
+	source_release(one->source, one->buffer);
+	return NULL;
+}
+
+static void *stop_it(void *argument)
+{
+	assert_int_equal(stop_rc(argument), 0);
+	return NULL;
+}
+
+static void test_stop_awaits_reader(void **state)
+{
+	struct one one = { .source = open_plugged() };
+	struct device *device = (struct device *)one.source;
+	pthread_t reader, owner;
+
+	(void)state;
+	expect_size(one.source, 640, 480);
+	start_device(one.source);
+	fake_frame(1);
+	one.buffer = expect_frame(one.source, 1).buffer;
+	fake_hold(FAKE_QUEUE, true);
+	assert_int_equal(pthread_create(&reader, NULL, release_one, &one), 0);
+	fake_await_held(FAKE_QUEUE);
+	assert_int_equal(pthread_create(&owner, NULL, stop_it, one.source), 0);
+	while (__atomic_load_n(&device->open, __ATOMIC_SEQ_CST))
+		sched_yield();
+	usleep(20000); /* to go wrong in: the fake fails if it is stopped now */
+	fake_hold(FAKE_QUEUE, false);
+	pthread_join(reader, NULL);
+	pthread_join(owner, NULL);
+	start_device(one.source);
+	assert_int_equal(fake_queued(), FRAME_BUFFERS);
+	destroy_device(one.source);
+}
+
+/* --- buffers that come back just when the gate opens ------------------------------------------------------------ */
+
+struct race {
+	struct source *source;
+	pthread_barrier_t begin, end;
+	unsigned held[FRAME_BUFFERS];
+	bool over; /* before `begin` */
+};
+
+static void *release_all(void *argument)
+{
+	struct race *race = argument;
+
+	for (unsigned round = 0;; round++) {
+		pthread_barrier_wait(&race->begin);
+		if (race->over)
+			return NULL;
+		for (unsigned i = 0; i < FRAME_BUFFERS; i++) {
+			for (volatile unsigned spin = 0; spin < round % 64 * 32;)
+				spin++;
+			source_release(race->source, race->held[i]);
+		}
+		pthread_barrier_wait(&race->end);
+	}
+}
+
+/* All of them are with the camera after that, whoever was first. */
+static void test_race(void **state)
+{
+	struct race race = { .source = open_plugged() };
+	uint32_t number = 0;
+	pthread_t thread;
+
+	(void)state;
+	expect_size(race.source, 640, 480);
+	start_device(race.source);
+	pthread_barrier_init(&race.begin, NULL, 2);
+	pthread_barrier_init(&race.end, NULL, 2);
+	assert_int_equal(pthread_create(&thread, NULL, release_all, &race), 0);
+	for (unsigned round = 0; round < ROUNDS; round++) {
+		for (unsigned i = 0; i < FRAME_BUFFERS; i++) {
+			fake_frame(++number);
+			race.held[i] = expect_frame(race.source, number).buffer;
+		}
+		pthread_barrier_wait(&race.begin);
+		assert_int_equal(stop_rc(race.source), 0);
+		start_device(race.source);
+		pthread_barrier_wait(&race.end);
+		expect_empty(race.source);
+		assert_int_equal(fake_queued(), FRAME_BUFFERS);
+	}
+	race.over = true;
+	pthread_barrier_wait(&race.begin);
+	pthread_join(thread, NULL);
+	pthread_barrier_destroy(&race.begin);
+	pthread_barrier_destroy(&race.end);
+	destroy_device(race.source);
+}
+
 static void test_restarts(void **state)
 {
 	(void)state;
@@ -102,6 +209,8 @@ static void test_sizes(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(test_stop_awaits_reader, set_up_fake),
+		cmocka_unit_test_setup(test_race, set_up_fake),
 		cmocka_unit_test_setup(test_restarts, set_up_fake),
 		cmocka_unit_test_setup(test_sizes, set_up_fake),
 	};
