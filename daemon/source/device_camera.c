@@ -29,17 +29,22 @@ static void set_mode(struct device *device, enum device_mode mode)
 
 /* --- rate ----------------------------------------------------------------------------------------------------- */
 
-uint64_t device_longest_frame_ns(const struct device *device)
+uint64_t device_longest_frame_ns(struct device *device)
 {
 	/* Relaxed: see note_newest(). */
-	uint64_t newest_ns = __atomic_load_n(&device->duration_us, __ATOMIC_RELAXED) * NS_PER_US, exposure_ns;
+	uint64_t newest_ns = __atomic_load_n(&device->duration_us, __ATOMIC_RELAXED) * NS_PER_US, longest_ns;
 	struct source_controls controls;
+	bool own;
 
-	if (!device_rate_is_own(device))
-		return device->settings.frame_duration_max_ns;
+	device_view(device);
+	own = device_rate_is_own(device);
+	longest_ns = device->settings.frame_duration_max_ns;
 	device_controls(device, &controls);
-	exposure_ns = (uint64_t)controls.values[SOURCE_EXPOSURE_US] * NS_PER_US;
-	return newest_ns > exposure_ns ? newest_ns : exposure_ns;
+	device_unview(device, 0);
+	if (!own)
+		return longest_ns;
+	longest_ns = (uint64_t)controls.values[SOURCE_EXPOSURE_US] * NS_PER_US;
+	return newest_ns > longest_ns ? newest_ns : longest_ns;
 }
 
 static uint32_t fixed_duration_us(const struct source_settings *settings)
@@ -51,20 +56,40 @@ static uint32_t fixed_duration_us(const struct source_settings *settings)
 
 /* --- one capture, to find out what memory the driver takes ----------------------------------------------------- */
 
+/* Somebody waits who wants no camera. */
+static bool is_hurried(const struct device *device)
+{
+	/* F1 (acquire) and Y1 (acquire) pair with F2 in device_finish() and Y2 in owner_stop(). The bell comes after
+	 * both stores, and is cleared before these loads: what rings later wakes the next poll(). */
+	return __atomic_load_n(&device->finishing, __ATOMIC_ACQUIRE) ||
+	       __atomic_load_n(&device->hurried, __ATOMIC_ACQUIRE);
+}
+
+static uint64_t trial_ends_ns(const struct device *device)
+{
+	uint64_t patience_ns = 2 * device->description.frame_duration_min_ns, least_ns = TRIAL_MS * NS_PER_MS;
+
+	return clock_monotonic_ns() + (patience_ns > least_ns ? patience_ns : least_ns);
+}
+
+/* -ENODEV, too, if nobody wants it any more: then nothing is remembered of it. */
 static int await_trial(struct device *device)
 {
-	uint64_t patience_ms = 2 * device->description.frame_duration_min_ns / NS_PER_MS;
+	uint64_t ends_ns = trial_ends_ns(device), now_ns;
 	struct pollfd fd = { .fd = device->trial_fd, .events = POLLIN };
-	int n;
 
-	do
-		n = poll(&fd, 1, (int)(patience_ms > TRIAL_MS ? patience_ms : TRIAL_MS));
-	while (n < 0 && errno == EINTR);
-	if (n <= 0)
-		return libcamera_is_gone(device->camera) ? -ENODEV : -ETIMEDOUT;
-	device_clear(device->trial_fd);
-	/* T2 (acquire) pairs with T1 in device_completed(). */
-	return __atomic_load_n(&device->trial, __ATOMIC_ACQUIRE) == LIBCAMERA_CANCELLED ? -EIO : 0;
+	while ((now_ns = clock_monotonic_ns()) < ends_ns) {
+		/* T2 (acquire) pairs with T1 in device_completed(). */
+		uint32_t trial = __atomic_load_n(&device->trial, __ATOMIC_ACQUIRE);
+
+		if (trial != DEVICE_NO_TRIAL)
+			return trial == LIBCAMERA_CANCELLED ? -EIO : 0;
+		if (is_hurried(device))
+			return -ENODEV;
+		poll(&fd, 1, (int)((ends_ns - now_ns) / NS_PER_MS + 1));
+		device_clear(device->trial_fd);
+	}
+	return libcamera_is_gone(device->camera) ? -ENODEV : -ETIMEDOUT;
 }
 
 int device_try_capture(void *owner)
@@ -73,6 +98,8 @@ int device_try_capture(void *owner)
 	struct device *device = owner;
 	int rc;
 
+	/* Relaxed: set_mode() has the order. */
+	__atomic_store_n(&device->trial, DEVICE_NO_TRIAL, __ATOMIC_RELAXED);
 	set_mode(device, DEVICE_TRIES);
 	rc = libcamera_start(device->camera, &as_it_is, NULL, 0);
 	if (rc == 0)
@@ -121,6 +148,7 @@ static void take_numbers(struct device *device, const unsigned numbers[SOURCE_BU
 static int prepare_buffers(struct device *device, const struct libcamera_configuration *configuration,
 			   struct source_format *format, char *text, size_t text_bytes)
 {
+	struct source_report memory = { 0 };
 	unsigned numbers[SOURCE_BUFFERS_MAX];
 	int rc;
 
@@ -133,7 +161,10 @@ static int prepare_buffers(struct device *device, const struct libcamera_configu
 			     &format->uncached, text, text_bytes);
 	if (rc == 0)
 		take_numbers(device, numbers, configuration->buffer_count);
-	return rc;
+	buffers_report(device->buffers, &memory);
+	device_view(device);
+	device->memory = memory;
+	return device_unview(device, rc);
 }
 
 static struct source_format format_of(const struct libcamera_configuration *configuration,
@@ -168,9 +199,15 @@ static int configure_pipeline(struct device *device, struct libcamera_configurat
 			      struct pixels_layout *ret_layout, enum device_trouble *ret_trouble, char *text,
 			      size_t text_bytes)
 {
+	struct source_settings settings;
 	struct libcamera_wish wish;
 	struct source_fault fault;
-	int rc = device_make_wish(device, &device->settings, &wish, ret_layout, &fault);
+	int rc;
+
+	device_view(device);
+	settings = device->settings;
+	device_unview(device, 0);
+	rc = device_make_wish(device, &settings, &wish, ret_layout, &fault);
 
 	*ret_trouble = DEVICE_UNFIT;
 	if (rc)
@@ -184,16 +221,27 @@ static int configure_pipeline(struct device *device, struct libcamera_configurat
 	return rc;
 }
 
-/* Ranges are those of the configuration in force. */
-static void describe(struct device *device)
+/* Ranges are those of the configuration in force, NULL: of none yet. Returns the time that each frame takes, 0: it may
+ * differ. */
+static uint32_t describe(struct device *device, const struct libcamera_configuration *configuration)
 {
-	bool own = device_rate_is_own(device);
+	struct libcamera_description description;
+	uint32_t duration_us;
+	bool own;
 
-	libcamera_describe(device->camera, &device->description);
+	libcamera_describe(device->camera, &description);
+	device_view(device);
+	own = device_rate_is_own(device);
+	device->description = description;
 	device->has_description = true;
+	if (configuration)
+		device->configuration = *configuration;
 	if (own)
 		device->settings.frame_duration_min_ns = device->settings.frame_duration_max_ns = 0;
 	device_fit_rate(device, &device->settings);
+	duration_us = fixed_duration_us(&device->settings);
+	device_unview(device, 0);
+	return duration_us;
 }
 
 int device_configure(struct device *device, enum device_trouble *ret_trouble, char *text, size_t text_bytes)
@@ -210,10 +258,8 @@ int device_configure(struct device *device, enum device_trouble *ret_trouble, ch
 	rc = prepare_buffers(device, &configuration, &format, text, text_bytes);
 	if (rc)
 		return rc;
-	device->configuration = configuration;
-	describe(device);
-	format.frame_duration_us = fixed_duration_us(&device->settings);
 	device->format = format;
+	device->format.frame_duration_us = describe(device, &configuration);
 	*ret_trouble = DEVICE_NO_TROUBLE;
 	return 0;
 }
@@ -248,7 +294,25 @@ void device_post_lost(struct device *device)
 	device->lost_frames = device_frames(device);
 }
 
+void device_count(struct device *device, uint64_t *count)
+{
+	device_view(device);
+	(*count)++;
+	device_unview(device, 0);
+}
+
 /* --- there and gone ------------------------------------------------------------------------------------------- */
+
+void device_list(struct device *device)
+{
+	struct source_identity cameras[SOURCE_CAMERAS_MAX];
+	unsigned count = libcamera_list(device->library, cameras, SOURCE_CAMERAS_MAX);
+
+	device_view(device);
+	memcpy(device->cameras, cameras, count * sizeof(*cameras));
+	device->camera_count = count;
+	device_unview(device, 0);
+}
 
 static bool find_id(const struct device *device, const char *id, unsigned *ret_index)
 {
@@ -266,7 +330,7 @@ static int find_camera(struct device *device, unsigned *ret_index, char *text, s
 	const struct source_identity *before = &device->description.identity;
 	int rc;
 
-	device->camera_count = libcamera_list(device->library, device->cameras, SOURCE_CAMERAS_MAX);
+	device_list(device);
 	if (device->has_description && find_id(device, before->id, ret_index))
 		return 0;
 	rc = choice_find_camera(device->cameras, device->camera_count, device->which, ret_index, text, text_bytes);
@@ -290,15 +354,24 @@ static enum device_trouble why_not_acquired(int rc, char *text, size_t text_byte
 	return DEVICE_BUSY;
 }
 
+static void take_camera(struct device *device, struct libcamera_camera *camera)
+{
+	device_view(device);
+	device->camera = camera;
+	device_unview(device, 0);
+}
+
 static void release_camera(struct device *device)
 {
 	struct libcamera_camera *camera = device->camera;
 
-	device->longest_ns = libcamera_longest_ns(camera);
 	libcamera_stop(camera);
 	buffers_detach(device->buffers, device_held(device));
-	libcamera_release(camera);
+	device_view(device);
+	device->longest_ns = libcamera_longest_ns(camera);
 	device->camera = NULL;
+	device_unview(device, 0);
+	libcamera_release(camera);
 	take_numbers(device, NULL, 0);
 }
 
@@ -306,19 +379,23 @@ static int make_ready(struct device *device, const char *id, enum device_trouble
 		      size_t text_bytes)
 {
 	const struct libcamera_listener listener = { .owner = device, .completed = device_completed };
-	int rc = libcamera_acquire(device->library, id, &listener, &device->camera, text, text_bytes);
+	struct libcamera_camera *camera;
+	int rc = libcamera_acquire(device->library, id, &listener, &camera, text, text_bytes);
 
 	if (rc)
 		return *ret_trouble = why_not_acquired(rc, text, text_bytes), rc;
-	describe(device);
+	take_camera(device, camera);
+	describe(device, NULL);
 	rc = device_configure(device, ret_trouble, text, text_bytes);
 	if (rc) {
 		if (libcamera_is_gone(device->camera))
 			*ret_trouble = DEVICE_NO_CAMERA;
 		release_camera(device);
-		return rc;
+		return is_hurried(device) ? -EAGAIN : rc;
 	}
+	device_view(device);
 	device_fit_controls(device);
+	device_unview(device, 0);
 	device_set_state(device, DEVICE_READY, "");
 	if (!device->announced)
 		announce(device);
@@ -347,7 +424,8 @@ void device_lose(struct device *device, const char *reason)
 		device_shut_gate(device);
 		set_mode(device, DEVICE_STOPS);
 	}
-	device->losses += ran || libcamera_is_gone(device->camera);
+	if (ran || libcamera_is_gone(device->camera))
+		device_count(device, &device->losses);
 	release_camera(device);
 	device_post_lost(device);
 	device->retry_at_ns = clock_monotonic_ns() + device->times.retry_ns;
@@ -362,12 +440,14 @@ static int begin_capture(struct device *device, char *text, size_t text_bytes)
 	struct libcamera_change change;
 	int rc;
 
+	device_view(device);
 	device_send_wish(device);
 	change = (struct libcamera_change){
 		.controls = device->wishes.wished.controls,
 		.frame_duration_min_ns = device->wishes.wished.frame_duration_min_ns,
 		.frame_duration_max_ns = device->wishes.wished.frame_duration_max_ns,
 	};
+	device_unview(device, 0);
 	set_mode(device, DEVICE_LISTENS);
 	rc = libcamera_start(device->camera, &change, text, text_bytes);
 	if (rc) {
@@ -382,17 +462,18 @@ static int begin_capture(struct device *device, char *text, size_t text_bytes)
 
 int device_start(struct device *device, char *text, size_t text_bytes)
 {
+	struct device_note note = { .kind = DEVICE_NOTE_RESTART };
 	int rc;
 
 	if (!device_has_room(device, DEVICE_NOTES_OF_A_RUN))
 		return snprintf(text, text_bytes, "the capture thread has not caught up"), -EAGAIN;
-	device->rate_changed = false;
 	announce(device);
-	device_post(device, (struct device_note){
-				    .kind = DEVICE_NOTE_RESTART,
-				    .min_ns = device->settings.frame_duration_min_ns,
-				    .max_ns = device->settings.frame_duration_max_ns,
-			    });
+	device_view(device);
+	device->rate_changed = false;
+	note.min_ns = device->settings.frame_duration_min_ns;
+	note.max_ns = device->settings.frame_duration_max_ns;
+	device_unview(device, 0);
+	device_post(device, note);
 	rc = begin_capture(device, text, text_bytes);
 	if (rc)
 		return rc;
@@ -433,7 +514,7 @@ int device_restart(struct device *device, char *text, size_t text_bytes)
 	rc = end_capture(device, text, text_bytes);
 	if (rc)
 		return rc;
-	device->restarts++;
+	device_count(device, &device->restarts);
 	device->restarts_in_row++;
 	device_post(device, (struct device_note){ .kind = DEVICE_NOTE_STOOD_STILL, .now_ns = clock_monotonic_ns() });
 	device_post_lost(device);

@@ -37,8 +37,10 @@ void device_set_state(struct device *device, enum device_state state, const char
 {
 	enum device_state before = device->state;
 
+	device_view(device);
 	device->state = state;
 	snprintf(device->reason, sizeof(device->reason), "%s", reason);
+	device_unview(device, 0);
 	if (state != DEVICE_ABSENT)
 		device->trouble = DEVICE_NO_TROUBLE;
 	if (before != state)
@@ -49,7 +51,9 @@ void device_set_state(struct device *device, enum device_state state, const char
 /* It stays absent: say why, once. */
 static void note_trouble(struct device *device, enum device_trouble trouble, const char *text)
 {
+	device_view(device);
 	snprintf(device->reason, sizeof(device->reason), "%s", text);
+	device_unview(device, 0);
 	if (device->trouble != trouble)
 		log_warning("camera %s: %s, retrying every %llu s", device_name(device), text,
 			    (unsigned long long)(device->times.retry_ns / NS_PER_SECOND));
@@ -69,7 +73,7 @@ static void start_wanted(struct device *device)
 	note_trouble(device, DEVICE_NOT_STARTED, text);
 }
 
-static uint64_t patience_ns(const struct device *device)
+static uint64_t patience_ns(struct device *device)
 {
 	uint64_t long_ns = DEVICE_STUCK_FRAMES * device_longest_frame_ns(device);
 	uint64_t least_ns =
@@ -189,7 +193,7 @@ static void look_for(struct device *device, bool told)
 
 /* --- the thread ----------------------------------------------------------------------------------------------- */
 
-static int timeout_ms(const struct device *device)
+static int timeout_ms(struct device *device)
 {
 	uint64_t now_ns = clock_monotonic_ns(), wait_ns = 0;
 
@@ -230,7 +234,7 @@ static void *keep(void *argument)
 		if (device->state == DEVICE_ABSENT && !is_finishing(device))
 			look_for(device, told);
 		else if (told && device->library)
-			device->camera_count = libcamera_list(device->library, device->cameras, SOURCE_CAMERAS_MAX);
+			device_list(device);
 		absent = device->state == DEVICE_ABSENT;
 		pthread_mutex_unlock(&device->lock);
 		device_log_drain(absent);
@@ -261,6 +265,7 @@ void device_finish(struct device *device)
 		return;
 	/* F2 (release) pairs with F1 in is_finishing(). */
 	__atomic_store_n(&device->finishing, true, __ATOMIC_RELEASE);
+	device_ring(device->trial_fd);
 	device_ring(device->bell_fd);
 	pthread_join(device->keeper, NULL);
 	device->launched = false;

@@ -25,6 +25,15 @@ static struct device *lock(const struct source *source)
 	return device;
 }
 
+/* The same for what waits for no camera. */
+static struct device *view(const struct source *source)
+{
+	struct device *device = (struct device *)(uintptr_t)source;
+
+	device_view(device);
+	return device;
+}
+
 static int unlock(struct device *device, int rc)
 {
 	pthread_mutex_unlock(&device->lock);
@@ -35,40 +44,43 @@ static int unlock(struct device *device, int rc)
 
 static void owner_capabilities(const struct source *source, struct source_capabilities *ret_capabilities)
 {
-	struct device *device = lock(source);
+	struct libcamera_description description;
+	struct device *device = view(source);
+	bool is_known = device->has_description;
 
-	if (device->has_description)
-		choice_capabilities(&device->description, ret_capabilities);
+	description = device->description;
+	device_unview(device, 0);
+	if (is_known)
+		choice_capabilities(&description, ret_capabilities);
 	else
 		snprintf(ret_capabilities->id, sizeof(ret_capabilities->id), "%s", device->which);
 	ret_capabilities->resizes = true;
-	ret_capabilities->paces = device->description.frame_duration_min_ns > 0;
-	unlock(device, 0);
+	ret_capabilities->paces = description.frame_duration_min_ns > 0;
 }
 
 static void owner_controls(const struct source *source, struct source_controls *ret_controls)
 {
-	struct device *device = lock(source);
+	struct device *device = view(source);
 
 	device_controls(device, ret_controls);
-	unlock(device, 0);
+	device_unview(device, 0);
 }
 
 static unsigned owner_cameras(const struct source *source, struct source_identity *ret_cameras, unsigned max)
 {
-	struct device *device = lock(source);
+	struct device *device = view(source);
 	unsigned count = device->camera_count < max ? device->camera_count : max;
 
 	memcpy(ret_cameras, device->cameras, count * sizeof(*ret_cameras));
-	unlock(device, 0);
+	device_unview(device, 0);
 	return count;
 }
 
 static void owner_report(const struct source *source, struct source_report *ret_report)
 {
-	struct device *device = lock(source);
+	struct device *device = view(source);
 
-	buffers_report(device->buffers, ret_report);
+	*ret_report = device->memory;
 	snprintf(ret_report->library, sizeof(ret_report->library), "libcamera %s", libcamera_version());
 	if (device->has_description)
 		snprintf(ret_report->camera, sizeof(ret_report->camera), "%s", device->description.identity.id);
@@ -83,7 +95,7 @@ static void owner_report(const struct source *source, struct source_report *ret_
 	ret_report->callback_longest_ns = device->longest_ns;
 	if (device->camera && libcamera_longest_ns(device->camera) > device->longest_ns)
 		ret_report->callback_longest_ns = libcamera_longest_ns(device->camera);
-	unlock(device, 0);
+	device_unview(device, 0);
 }
 
 static bool owner_is_live(const struct source *source)
@@ -154,46 +166,62 @@ static int owner_check(const struct source *source, const struct source_settings
 static int owner_set_rate(struct source *source, uint64_t frame_duration_min_ns, uint64_t frame_duration_max_ns,
 			  char *text, size_t text_bytes)
 {
-	struct device *device = lock(source);
+	struct device *device = view(source);
 
 	if (device->has_description && !device->description.frame_duration_min_ns &&
 	    (frame_duration_min_ns || frame_duration_max_ns))
 		return snprintf(text, text_bytes, "the camera %s has a rate of its own, which cannot be set",
 				device_name(device)),
-		       unlock(device, -ENOTSUP);
+		       device_unview(device, -ENOTSUP);
 	device->settings.frame_duration_min_ns = frame_duration_min_ns;
 	device->settings.frame_duration_max_ns = frame_duration_max_ns;
 	device_fit_rate(device, &device->settings);
 	device->rate_changed = true;
 	device_send_wish(device);
-	return unlock(device, 0);
+	return device_unview(device, 0);
 }
 
 static int owner_set_controls(struct source *source, const struct source_controls *wanted,
 			      struct source_controls *ret_controls, struct source_fault *ret_fault)
 {
-	struct device *device = lock(source);
+	struct device *device = view(source);
 	int rc = device_take_controls(device, wanted, ret_fault);
 
 	if (rc == 0) {
 		device_send_wish(device);
 		device_controls(device, ret_controls);
 	}
-	return unlock(device, rc);
+	return device_unview(device, rc);
 }
 
 /* --- stop, configure, start ----------------------------------------------------------------------------------- */
 
 static int owner_stop(struct source *source, char *text, size_t text_bytes)
 {
-	struct device *device = lock(source);
+	struct device *device = device_of(source);
 	int rc = 0;
 
+	/* Y2 (release) pairs with Y1 in is_hurried(). */
+	__atomic_store_n(&device->hurried, true, __ATOMIC_RELEASE);
+	device_ring(device->trial_fd);
+	lock(source);
+	__atomic_store_n(&device->hurried, false, __ATOMIC_RELEASE);
 	if (device->state == DEVICE_RUNNING || device->state == DEVICE_STUCK)
 		rc = device_stop(device, text, text_bytes);
 	if (rc == 0)
 		device->wanted = false;
 	return unlock(device, rc);
+}
+
+static struct source_settings put_settings(struct device *device, const struct source_settings *settings)
+{
+	struct source_settings before;
+
+	device_view(device);
+	before = device->settings;
+	device->settings = *settings;
+	device_unview(device, 0);
+	return before;
 }
 
 /* Settings that failed have left the camera half configured: as it was, or away until the keeper has another look. */
@@ -202,7 +230,7 @@ static void restore(struct device *device, const struct source_settings *before)
 	enum device_trouble trouble;
 	char text[256] = "";
 
-	device->settings = *before;
+	put_settings(device, before);
 	if (device_configure(device, &trouble, text, sizeof(text)))
 		device_lose(device, text);
 }
@@ -210,11 +238,10 @@ static void restore(struct device *device, const struct source_settings *before)
 static int owner_configure(struct source *source, const struct source_settings *wanted, char *text, size_t text_bytes)
 {
 	struct device *device = lock(source);
-	const struct source_settings before = device->settings;
+	const struct source_settings before = put_settings(device, wanted);
 	enum device_trouble trouble;
 	int rc = 0;
 
-	device->settings = *wanted;
 	if (device->state == DEVICE_READY)
 		rc = device_configure(device, &trouble, text, text_bytes);
 	if (rc == -ENODEV || (rc && libcamera_is_gone(device->camera))) {
@@ -223,7 +250,9 @@ static int owner_configure(struct source *source, const struct source_settings *
 	}
 	if (rc)
 		restore(device, &before);
+	device_view(device);
 	device_send_wish(device);
+	device_unview(device, 0);
 	device_ring(device->bell_fd);
 	return unlock(device, rc);
 }
@@ -265,6 +294,7 @@ static void owner_destroy(struct source *source)
 	for (unsigned i = 0; i < sizeof(fds) / sizeof(fds[0]); i++)
 		if (fds[i] >= 0)
 			close(fds[i]);
+	pthread_mutex_destroy(&device->view);
 	pthread_mutex_destroy(&device->lock);
 	free(device);
 }
@@ -370,6 +400,7 @@ static int owner_open(const struct source_config *config, struct source **ret_so
 		return snprintf(text, text_bytes, "no memory for the camera"), -ENOMEM;
 	device->ready_fd = device->life_fd = device->bell_fd = device->trial_fd = -1;
 	pthread_mutex_init(&device->lock, NULL);
+	pthread_mutex_init(&device->view, NULL);
 	take_config(device, config);
 	rc = prepare(device, config, text, text_bytes);
 	if (rc) {

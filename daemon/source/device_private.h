@@ -9,6 +9,7 @@
  *   *reader*            the daemon's capture thread: fetches, reads, gives buffers back to the camera; takes no lock
  *   *keeper*            our own thread: opens the camera, finds out that it stands still or is gone, opens it anew
  *   *owner*             main thread or keeper, whichever has `lock`: all that is done to the camera
+ *   the main thread     for whatever does not touch the camera takes `view` alone, and so never waits for one
  *
  * A buffer (by its number, see buffers.h) is *held* from its completion until the reader has given it back, also while
  * it waits in the ring; else it is with the camera, or idle. What waits stays valid whatever the owner does.
@@ -40,6 +41,9 @@
 
 /* Requests that come back cancelled, one after the other, until they stay where they are. */
 #define DEVICE_CANCELLED_PER_BUFFER 4u
+
+/* In `trial`: it has not come back. */
+#define DEVICE_NO_TRIAL UINT32_MAX
 
 struct device_times {
 	uint64_t retry_ns;       /* from one look for a camera that is missing to the next */
@@ -117,6 +121,7 @@ struct device {
 	pthread_t keeper;
 	bool launched;
 	bool finishing; /* atomic */
+	bool hurried;   /* atomic: the main thread waits for the lock to stop it */
 
 	/* libcamera's thread to the reader. */
 	struct libcamera_completion completions[DEVICE_COMPLETIONS]; /* .buffer: the number */
@@ -124,14 +129,14 @@ struct device {
 	uint64_t frames;                                             /* atomic: of these, frames of whatever status */
 	uint64_t held;                                               /* atomic: bit per number */
 	uint32_t mode;                                               /* atomic: enum device_mode */
-	uint32_t trial;                                              /* atomic: status of the trial's request */
+	uint32_t trial; /* atomic: status of the trial's request, DEVICE_NO_TRIAL */
 
 	/* The gate between the reader, who gives a buffer back to a running camera, and the owner, who stops it. */
 	bool open;     /* atomic: the owner's */
 	bool entered;  /* atomic: the reader's */
 	uint64_t idle; /* atomic: bit per number that came back while it was shut */
 	/* Written while it is shut. */
-	struct libcamera_camera *camera; /* NULL: ABSENT */
+	struct libcamera_camera *camera; /* NULL: ABSENT; with `view`, too */
 	unsigned numbers[SOURCE_BUFFERS_MAX];
 	int indices[SOURCE_BUFFERS_MAX]; /* by number, -1: of an older configuration */
 	unsigned camera_buffers;
@@ -153,29 +158,35 @@ struct device {
 	/* Reader to owner: words that stand alone. */
 	uint32_t sensor_clock, exposure_us, analogue_gain_milli, duration_us; /* atomic */
 
-	/* Owner's: under `lock`. */
+	/* Owner's: under `lock`, which is held as long as the camera takes. */
 	pthread_mutex_t lock;
-	enum device_state state;
 	enum device_trouble trouble;
-	char reason[256];
 	bool wanted;               /* start() was called, and no stop() since */
 	bool announced, lost_told; /* a format; LOST, when so many frames had come: */
 	uint64_t lost_frames;
-	struct source_settings settings;
-	struct source_controls asked; /* controls that were ever set */
-	bool rate_changed;            /* since the start, so the camera no longer has its own */
+	struct source_format format, announced_format;
+	uint64_t stale; /* numbers of older configurations that were held then */
+	unsigned restarts_in_row;
+	uint64_t frames_started, frames_seen; /* `frames` at the start; as the keeper saw them last */
+	uint64_t quiet_since_ns;
+	uint64_t retry_at_ns; /* CLOCK_MONOTONIC: ABSENT, the next look for it */
+
+	/* What calls that wait for no camera need: under `view`, which is held for some instructions and taken last.
+	 * Written by the owner only, with both, who may look at it with either; but for rate, controls and wishes. */
+	pthread_mutex_t view;
+	enum device_state state;
+	char reason[256];
 	bool has_description;
 	struct libcamera_description description; /* of the camera that was there last */
 	struct source_identity cameras[SOURCE_CAMERAS_MAX];
 	unsigned camera_count;
 	struct libcamera_configuration configuration;
-	struct source_format format, announced_format;
-	uint64_t stale; /* numbers of older configurations that were held then */
+	struct source_report memory; /* what buffers_report() fills in */
 	uint64_t restarts, losses, longest_ns;
-	unsigned restarts_in_row;
-	uint64_t frames_started, frames_seen; /* `frames` at the start; as the keeper saw them last */
-	uint64_t quiet_since_ns;
-	uint64_t retry_at_ns; /* CLOCK_MONOTONIC: ABSENT, the next look for it */
+	/* Changed by set_rate() and set_controls() at any time, so `view` it is for everybody. */
+	struct source_settings settings; /* size and layout: as above */
+	struct source_controls asked;    /* controls that were ever set */
+	bool rate_changed;               /* since the start, so the camera no longer has its own */
 
 	/* Keeper's own. */
 	struct libcamera_library *library;
@@ -195,6 +206,18 @@ static inline bool device_clear(int fd)
 	uint64_t rings;
 
 	return read(fd, &rings, sizeof(rings)) == sizeof(rings);
+}
+
+static inline void device_view(struct device *device)
+{
+	pthread_mutex_lock(&device->view);
+}
+
+/* Returns `rc`, so that an answer is one statement. */
+static inline int device_unview(struct device *device, int rc)
+{
+	pthread_mutex_unlock(&device->view);
+	return rc;
 }
 
 static inline uint64_t device_bit(unsigned number)
@@ -266,7 +289,7 @@ void device_post_lost(struct device *device);
 void device_release_stale(struct device *device);
 
 /* The longest time that a frame may take now. */
-uint64_t device_longest_frame_ns(const struct device *device);
+uint64_t device_longest_frame_ns(struct device *device);
 
 /* For buffers_config. */
 int device_try_capture(void *owner);
@@ -274,7 +297,14 @@ int device_try_capture(void *owner);
 /* Its id, or what was asked for. */
 const char *device_name(const struct device *device);
 
-/* --- device_controls.c: owner ------------------------------------------------------------------------------- */
+/* Count one more of what is reported. */
+void device_count(struct device *device, uint64_t *count);
+
+/* See which cameras there are. */
+void device_list(struct device *device);
+
+/* --- device_controls.c: under `view` -------------------------------------------------------------------------------
+ */
 
 void device_controls(const struct device *device, struct source_controls *ret_controls);
 int device_take_controls(struct device *device, const struct source_controls *wanted, struct source_fault *ret_fault);

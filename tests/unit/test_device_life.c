@@ -106,7 +106,7 @@ static void test_busy(void **state)
 	expect_size(source, 640, 480);
 	fake_frame(1);
 	take_frame(source, 1);
-	assert_string_equal(report_of(source).state, "running");
+	await_state(source, "running");
 	assert_string_equal(report_of(source).state_reason, "");
 	assert_int_equal(fake_count(FAKE_OPEN), 1);
 	destroy_device(source);
