@@ -15,6 +15,9 @@
 #include <stdio.h>
 #include <string.h>
 
+/* How late a frame may come. */
+#define LATE_NS (2 * NS_PER_SECOND)
+
 /* --- libcamera's thread --------------------------------------------------------------------------------------- */
 
 static void push(struct device *device, const struct libcamera_completion *completion)
@@ -250,17 +253,14 @@ static unsigned count_behind(const struct device *device, uint64_t head)
 }
 
 /* The time since the frame before; where none is known, as frames are meant to be. */
-static uint32_t duration_us(const struct device *device, const struct libcamera_completion *completion,
-			    const uint32_t lost[LUMARING_LOST_CAUSES])
+static uint32_t duration_us(const struct device *device, const struct libcamera_completion *completion)
 {
-	uint64_t frames = 1;
+	uint64_t frames = 1 + (uint64_t)ledger_missing(&device->ledger);
 
 	if (completion->frame_duration_us)
 		return completion->frame_duration_us;
 	if (!device->sensor_ns || completion->sensor_ns <= device->sensor_ns)
 		return device->read_format.frame_duration_us;
-	for (unsigned cause = 0; cause < LUMARING_LOST_CAUSES; cause++)
-		frames += lost[cause];
 	return (uint32_t)((completion->sensor_ns - device->sensor_ns + frames * NS_PER_US / 2) / (frames * NS_PER_US));
 }
 
@@ -289,7 +289,7 @@ static void make_frame(struct device *device, const struct libcamera_completion 
 		.sensor_ns = completion->sensor_ns,
 		.ready_ns = completion->ready_ns,
 		.camera_sequence = completion->camera_sequence,
-		.frame_duration_us = duration_us(device, completion, lost),
+		.frame_duration_us = duration_us(device, completion),
 		.exposure_us = completion->exposure_us,
 		.analogue_gain_milli = completion->analogue_gain_milli,
 		.sensor_clock = device->sensor_clock,
@@ -299,7 +299,9 @@ static void make_frame(struct device *device, const struct libcamera_completion 
 	if (completion->sensor_ns)
 		frame->sensor_clock = ledger_note_clock(&device->ledger, completion->sensor_ns, clock_monotonic_ns(),
 							clock_ns(CLOCK_BOOTTIME));
-	device->sensor_ns = completion->sensor_ns;
+	/* A frame may come late, after the next ones; further back it is a clock that began anew. */
+	if (completion->sensor_ns > device->sensor_ns || device->sensor_ns - completion->sensor_ns > LATE_NS)
+		device->sensor_ns = completion->sensor_ns;
 	note_newest(device, frame);
 }
 

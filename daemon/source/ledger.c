@@ -31,6 +31,7 @@
 #define LEDGER_BACK_NS NS_PER_SECOND /* that far back is a clock that began anew */
 #define LEDGER_GAP_SLACK 4u          /* missing frames by the camera's numbers beyond those that time has room for */
 #define LEDGER_GAP_MAX 1000u         /* where time says nothing */
+#define LEDGER_LATE_FRAMES 8u        /* that come late at most: they lie in a driver's other buffers */
 
 #define LEDGER_CLOCKS_APART_NS (2 * (int64_t)NS_PER_SECOND)
 #define LEDGER_OFFSET_SLACK_NS (100 * (int64_t)NS_PER_MS) /* the two are not read in the same instant */
@@ -265,6 +266,32 @@ static void explain(struct ledger *ledger, enum lumaring_lost cause, uint32_t co
 	ledger->open.explained += count;
 }
 
+static void settle_late(struct ledger *ledger)
+{
+	ledger->owed[LUMARING_LOST_CAMERA] += ledger->late;
+	ledger->late = ledger->late_frames = 0;
+}
+
+/* Time has counted them; whether they are lost the next frames tell. */
+static void explain_gap(struct ledger *ledger, uint32_t gap)
+{
+	if (!gap)
+		return;
+	if (!ledger->late)
+		ledger->late_first = ledger->sequence + 1;
+	ledger->late += gap;
+	ledger->late_frames = (uint32_t)most(ledger->late_frames, least(gap - 1, LEDGER_LATE_FRAMES));
+	ledger->open.explained += gap;
+	if (!ledger->late_frames)
+		settle_late(ledger);
+}
+
+/* One of those whose numbers were skipped. */
+static bool is_late(const struct ledger *ledger, uint32_t sequence)
+{
+	return ledger->late && sequence - ledger->late_first < ledger->sequence - ledger->late_first;
+}
+
 /* From the newest good timestamp; 0: this one says nothing. */
 static uint64_t since_newest(const struct ledger *ledger, uint64_t sensor_ns)
 {
@@ -303,10 +330,12 @@ static void count_between(struct ledger *ledger, const struct libcamera_completi
 	uint64_t period = period_ns(ledger, completion), ns = since_newest(ledger, completion->sensor_ns);
 	bool absurd = is_absurd(ledger, completion->sensor_ns, period);
 	uint32_t gap = believed_gap(ledger, completion->camera_sequence, absurd ? 0 : ns, period);
+	uint32_t explained = ledger->open.explained;
 
 	ledger->open.frames++;
-	explain(ledger, LUMARING_LOST_CAMERA, gap);
+	explain_gap(ledger, gap);
 	count_cancelled(ledger, absurd ? 0 : ns, absurd ? 0 : period, gap);
+	ledger->missing = ledger->open.explained - explained;
 	if (absurd || !ns)
 		return;
 	ledger->open.ns = ns;
@@ -314,6 +343,7 @@ static void count_between(struct ledger *ledger, const struct libcamera_completi
 		judge_learning(ledger, &ledger->open);
 	else
 		explain(ledger, LUMARING_LOST_SENSOR, count_missing(ledger, &ledger->open, period));
+	ledger->missing = ledger->open.explained - explained;
 	end_change(ledger, each(&ledger->open));
 }
 
@@ -327,9 +357,23 @@ static void take_newest(struct ledger *ledger, const struct libcamera_completion
 		ledger->open = (struct ledger_interval){ 0 };
 	}
 	ledger->has_frame = true;
-	ledger->ready_ns = completion->ready_ns;
 	ledger->sequence = completion->camera_sequence;
 	ledger->duration_us = completion->frame_duration_us;
+}
+
+static void note_frame(struct ledger *ledger, const struct libcamera_completion *completion)
+{
+	bool late = ledger->has_frame && is_late(ledger, completion->camera_sequence);
+
+	ledger->missing = 0;
+	ledger->late -= late;
+	if (ledger->late_frames && !--ledger->late_frames)
+		settle_late(ledger);
+	if (ledger->has_frame && !late)
+		count_between(ledger, completion);
+	if (!late)
+		take_newest(ledger, completion);
+	ledger->ready_ns = completion->ready_ns;
 }
 
 void ledger_note(struct ledger *ledger, const struct libcamera_completion *completion, bool asked,
@@ -344,21 +388,26 @@ void ledger_note(struct ledger *ledger, const struct libcamera_completion *compl
 		ledger->owed[LUMARING_LOST_STARTUP]++;
 		ledger_restart(ledger);
 		take_newest(ledger, completion);
+		ledger->ready_ns = completion->ready_ns;
 		return;
 	case LIBCAMERA_FRAME:
 	case LIBCAMERA_DAMAGED:
 		break;
 	}
-	if (ledger->has_frame)
-		count_between(ledger, completion);
-	take_newest(ledger, completion);
+	note_frame(ledger, completion);
 	memcpy(lost, ledger->owed, sizeof(ledger->owed));
 	memset(ledger->owed, 0, sizeof(ledger->owed));
+}
+
+uint32_t ledger_missing(const struct ledger *ledger)
+{
+	return ledger->missing;
 }
 
 void ledger_restart(struct ledger *ledger)
 {
 	settle_run(ledger);
+	settle_late(ledger);
 	forget_learnt(ledger);
 	ledger->has_frame = false;
 	ledger->sensor_ns = 0;

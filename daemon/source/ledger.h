@@ -9,6 +9,11 @@
  * as near a damaged frame of a USB camera, says nothing, and neither does the one after it until time has caught up.
  * Numbers that skip are believed where timestamps say less.
  *
+ * A driver may put a buffer whose frame was damaged behind its others, and libcamera completes requests in order: then
+ * frames whose numbers are skipped come after the one that skips them, and only the damaged one is lost. At least one
+ * of the skipped numbers is, so those that come are among the frames that follow, one fewer than were skipped; what has
+ * not come by then is counted.
+ *
  * The time from frame to frame is what the frames' metadata say, else the fixed rate in force, else it is learnt: then
  * a loss is told one frame later than it is seen, and what takes longer again and again is a slower camera, no loss.
  */
@@ -43,6 +48,9 @@ struct ledger {
 	struct ledger_interval open; /* since sensor_ns, without the frame to come */
 	uint32_t cancelled;          /* since that frame */
 	uint64_t ahead_ns;           /* frames came earlier than was thought, by this much */
+	/* Numbers from late_first on that were skipped and may still come, and with how many frames. */
+	uint32_t late_first, late, late_frames;
+	uint32_t missing; /* see ledger_missing() */
 
 	/* The time from frame to frame that was learnt, 0: not yet, from the first intervals. */
 	uint64_t learnt_ns;
@@ -82,6 +90,10 @@ void ledger_set_rate(struct ledger *ledger, uint64_t frame_duration_min_ns, uint
  */
 void ledger_note(struct ledger *ledger, const struct libcamera_completion *completion, bool asked,
 		 uint32_t lost[LUMARING_LOST_CAUSES]);
+
+/* Frames that are missing between the newest one and the one before, as far as it was seen at once; some of them may be
+ * told as lost later, and not all if they come after all. */
+uint32_t ledger_missing(const struct ledger *ledger);
 
 /*
  * enum lumaring_clock of sensor_ns, by the frames so far; both clocks as of now. Unknown as long as the two are within

@@ -107,6 +107,32 @@ static void test_duration(void **state)
 	destroy_device(source);
 }
 
+/* Frames that come late, after a newer one, are no measure. */
+static void test_duration_of_late_frames(void **state)
+{
+	static const struct {
+		uint32_t number, duration_us;
+	} frames[] = { { 1, 0 }, { 2, 10000 }, { 6, 10000 }, { 4, 0 }, { 5, 0 }, { 7, 10000 } };
+	struct source_config config = device_config();
+	struct source_event event;
+	struct source *source;
+
+	(void)state;
+	plug(true);
+	set_fixed_rate(&config.settings, 10 * MS);
+	source = open_device(&config);
+	expect_size(source, 640, 480);
+	start_device(source);
+	for (unsigned i = 0; i < sizeof(frames) / sizeof(frames[0]); i++) {
+		fake_frame(frames[i].number);
+		event = expect_event(source, SOURCE_FRAME);
+		if (frames[i].duration_us)
+			assert_int_equal(event.frame.frame_duration_us, frames[i].duration_us);
+		source_release(source, event.frame.buffer);
+	}
+	destroy_device(source);
+}
+
 static void test_lost(void **state)
 {
 	struct source_config config = device_config();
@@ -122,11 +148,14 @@ static void test_lost(void **state)
 	start_device(source);
 	fake_frame(1);
 	take_frame(source, 1);
-	fake_frame(4);
-	event = expect_event(source, SOURCE_FRAME);
-	assert_int_equal(event.frame.lost[LUMARING_LOST_CAMERA], 2);
-	assert_int_equal(event.frame.frame_duration_us, 10000);
-	source_release(source, event.frame.buffer);
+	for (uint32_t number = 4; number <= 6; number++) {
+		fake_frame(number);
+		event = expect_event(source, SOURCE_FRAME);
+		/* One of the two might have come late. */
+		assert_int_equal(event.frame.lost[LUMARING_LOST_CAMERA], number == 5 ? 2 : 0);
+		assert_int_equal(event.frame.frame_duration_us, 10000);
+		source_release(source, event.frame.buffer);
+	}
 	destroy_device(source);
 }
 
@@ -314,6 +343,7 @@ int main(void)
 		cmocka_unit_test_setup(test_format_first, set_up_fake),
 		cmocka_unit_test_setup(test_frame, set_up_fake),
 		cmocka_unit_test_setup(test_duration, set_up_fake),
+		cmocka_unit_test_setup(test_duration_of_late_frames, set_up_fake),
 		cmocka_unit_test_setup(test_lost, set_up_fake),
 		cmocka_unit_test_setup(test_nothing_lost_by_stop, set_up_fake),
 		cmocka_unit_test_setup(test_read, set_up_fake),
