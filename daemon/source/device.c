@@ -71,41 +71,73 @@ void device_completed(void *owner, const struct libcamera_completion *completion
  * it opens the gate (H1 comes before G3) is not one that a reader at an open gate is about to queue.
  */
 
-/* To the camera, or to `idle`. */
-static void give_back(struct device *device, unsigned number)
+/* Reader. Is the gate open? */
+static bool enter(struct device *device)
 {
-	struct libcamera_change change;
-	bool open, queued = false;
-
 	/* G1 (seq_cst) pairs with G4 in await_reader(). */
 	__atomic_store_n(&device->entered, true, __ATOMIC_SEQ_CST);
 	/* G2 (seq_cst) pairs with G3 in device_shut_gate() and device_open_gate(). */
-	open = __atomic_load_n(&device->open, __ATOMIC_SEQ_CST);
+	return __atomic_load_n(&device->open, __ATOMIC_SEQ_CST);
+}
+
+static void leave(struct device *device)
+{
+	/* G5 (release) pairs with G4. */
+	__atomic_store_n(&device->entered, false, __ATOMIC_RELEASE);
+}
+
+/* Reader, inside of an open gate. False: the camera does not take it. */
+static bool queue(struct device *device, unsigned number)
+{
+	const struct wish *wish = wish_taken(&device->wishes);
+	const struct libcamera_change change = {
+		.controls = wish->controls,
+		.frame_duration_min_ns = wish->frame_duration_min_ns,
+		.frame_duration_max_ns = wish->frame_duration_max_ns,
+	};
+
+	if (device->indices[number] < 0 || libcamera_queue(device->camera, (unsigned)device->indices[number],
+							   device->wish_due ? &change : NULL))
+		return false;
+	device->wish_due = false;
+	return true;
+}
+
+/* To the camera, or to `idle`. */
+static void give_back(struct device *device, unsigned number)
+{
+	bool open = enter(device), queued;
+
 	/* H2 (release) pairs with H1 in device_held(): we are done with the pixels. Before it is queued, since it may
 	 * be complete, and held, at once. */
 	__atomic_fetch_and(&device->held, ~device_bit(number), __ATOMIC_RELEASE);
 	/* A camera that does nothing but cancel would have us turn in circles until it is started anew. */
-	if (open && device->indices[number] >= 0 &&
-	    device->cancelled <= DEVICE_CANCELLED_PER_BUFFER * device->camera_buffers) {
-		const struct wish *wish = wish_taken(&device->wishes);
-
-		change = (struct libcamera_change){
-			.controls = wish->controls,
-			.frame_duration_min_ns = wish->frame_duration_min_ns,
-			.frame_duration_max_ns = wish->frame_duration_max_ns,
-		};
-		queued = libcamera_queue(device->camera, (unsigned)device->indices[number],
-					 device->wish_due ? &change : NULL) == 0;
-	}
-	if (queued)
-		device->wish_due = false;
-	else
+	queued = open && device->cancelled <= DEVICE_CANCELLED_PER_BUFFER * device->camera_buffers &&
+		 queue(device, number);
+	if (!queued)
 		/* Relaxed: G5 has the order. */
 		__atomic_fetch_or(&device->idle, device_bit(number), __ATOMIC_RELAXED);
-	/* G5 (release) pairs with G4. */
-	__atomic_store_n(&device->entered, false, __ATOMIC_RELEASE);
+	leave(device);
 	if (!queued)
 		device_ring(device->bell_fd); /* of an older configuration, perhaps: to be freed */
+}
+
+/* The camera delivers: it gets what it did not take before. */
+static void give_back_idle(struct device *device)
+{
+	uint64_t idle, left = 0;
+
+	/* Relaxed, here and below: G2 and G5 have the order, and each bit is taken by one of us and the owner alone. */
+	if (!__atomic_load_n(&device->idle, __ATOMIC_RELAXED))
+		return;
+	if (enter(device)) {
+		idle = __atomic_exchange_n(&device->idle, 0, __ATOMIC_RELAXED);
+		for (unsigned number = 0; idle >> number; number++)
+			if (idle & device_bit(number) && device->indices[number] >= 0 && !queue(device, number))
+				left |= device_bit(number);
+		__atomic_fetch_or(&device->idle, left, __ATOMIC_RELAXED);
+	}
+	leave(device);
 }
 
 /* The reader is inside for a few instructions, or for one request. */
@@ -313,12 +345,17 @@ static bool take_completion(struct device *device, uint64_t head, struct source_
 	uint32_t lost[LUMARING_LOST_CAUSES] = { 0 };
 
 	ledger_note(&device->ledger, &completion, false, lost);
-	if (completion.status == LIBCAMERA_FRAME || completion.status == LIBCAMERA_DAMAGED) {
+	if (completion.status == LIBCAMERA_CANCELLED) {
+		device->cancelled++;
+		device->wish_due = true; /* it may have gone with this one */
+	} else {
 		device->cancelled = 0;
+		give_back_idle(device);
+	}
+	if (completion.status == LIBCAMERA_FRAME || completion.status == LIBCAMERA_DAMAGED) {
 		make_frame(device, &completion, lost, head, ret_event);
 		return true;
 	}
-	device->cancelled = completion.status == LIBCAMERA_CANCELLED ? device->cancelled + 1 : 0;
 	give_back(device, completion.buffer);
 	return false;
 }

@@ -238,6 +238,29 @@ static void test_told_with_next_request(void **state)
 	destroy_device(source);
 }
 
+/* What went with a request that comes back cancelled is told again. */
+static void test_told_again_after_cancelled(void **state)
+{
+	struct source *source = open_plugged();
+	struct libcamera_change change;
+	unsigned changes;
+
+	(void)state;
+	expect_event(source, SOURCE_FORMAT);
+	start_device(source);
+	frame_with(source, 1, 0, 0);
+	set(source, wish(SOURCE_BRIGHTNESS_MILLI, 77));
+	for (uint32_t number = 2; number <= 5; number++) /* the last one in the queue has it */
+		frame_with(source, number, 0, 0);
+	changes = fake_queue_changes();
+	fake_complete(&(struct libcamera_completion){ .status = LIBCAMERA_CANCELLED });
+	expect_empty(source);
+	assert_int_equal(fake_queue_changes(), changes + 1);
+	assert_true(fake_queue_change(&change));
+	assert_int_equal(change.controls.values[SOURCE_BRIGHTNESS_MILLI], 77);
+	destroy_device(source);
+}
+
 /* A request that the camera did not take has not told it anything. */
 static void test_told_again(void **state)
 {
@@ -254,11 +277,16 @@ static void test_told_again(void **state)
 	fake_fail(FAKE_QUEUE, -EACCES, 1);
 	frame_with(source, 2, 0, 0);
 	assert_int_equal(fake_queue_changes(), changes);
+	/* The buffer of the one that failed is the camera's again with the next frame. */
+	assert_int_equal(fake_queued(), FRAME_BUFFERS - 1);
 	frame_with(source, 3, 0, 0);
+	assert_int_equal(fake_queued(), FRAME_BUFFERS);
 	assert_int_equal(fake_queue_changes(), changes + 1);
 	assert_true(fake_queue_change(&change));
 	assert_int_equal(change.controls.values[SOURCE_EXPOSURE_US], 4321);
-	/* The buffer of the one that failed is the camera's again with the next start. */
+	/* Or with the next start. */
+	fake_fail(FAKE_QUEUE, -EACCES, 1);
+	frame_with(source, 4, 0, 0);
 	assert_int_equal(fake_queued(), FRAME_BUFFERS - 1);
 	assert_int_equal(stop_rc(source), 0);
 	start_device(source);
@@ -295,6 +323,7 @@ int main(void)
 		cmocka_unit_test_setup(test_rate_limits_exposure, set_up_fake),
 		cmocka_unit_test_setup(test_told_with_next_request, set_up_fake),
 		cmocka_unit_test_setup(test_told_again, set_up_fake),
+		cmocka_unit_test_setup(test_told_again_after_cancelled, set_up_fake),
 		cmocka_unit_test_setup(test_told_after_replug, set_up_fake),
 	};
 

@@ -246,6 +246,32 @@ static void test_cancelled_for_ever(void **state)
 	destroy_device(source);
 }
 
+/* Those that it was not asked with any more are the camera's again when it delivers. */
+static void test_cancelled_for_a_while(void **state)
+{
+	struct source *source = open_started();
+
+	(void)state;
+	for (uint32_t number = 1; number <= 3; number++) {
+		while (fake_queued() > 1) {
+			complete(LIBCAMERA_CANCELLED, 0, 0);
+			expect_empty(source);
+		}
+		fake_frame(number);
+		take_frame(source, number);
+		assert_int_equal(fake_queued(), FRAME_BUFFERS);
+	}
+	/* So is one that it refused. */
+	fake_fail(FAKE_QUEUE, -EIO, 1);
+	fake_frame(4);
+	take_frame(source, 4);
+	assert_int_equal(fake_queued(), FRAME_BUFFERS - 1);
+	fake_frame(5);
+	take_frame(source, 5);
+	assert_int_equal(fake_queued(), FRAME_BUFFERS);
+	destroy_device(source);
+}
+
 static void test_damaged(void **state)
 {
 	struct source *source = open_started();
@@ -349,6 +375,7 @@ int main(void)
 		cmocka_unit_test_setup(test_read, set_up_fake),
 		cmocka_unit_test_setup(test_cancelled_and_startup, set_up_fake),
 		cmocka_unit_test_setup(test_cancelled_for_ever, set_up_fake),
+		cmocka_unit_test_setup(test_cancelled_for_a_while, set_up_fake),
 		cmocka_unit_test_setup(test_damaged, set_up_fake),
 		cmocka_unit_test_setup(test_behind, set_up_fake),
 		cmocka_unit_test_setup(test_format_between, set_up_fake),
