@@ -427,9 +427,10 @@ void device_lose(struct device *device, const char *reason)
 	if (ran || libcamera_is_gone(device->camera))
 		device_count(device, &device->losses);
 	release_camera(device);
-	device_post_lost(device);
 	device->retry_at_ns = clock_monotonic_ns() + device->times.retry_ns;
+	/* Whoever hears of it finds out why. */
 	device_set_state(device, DEVICE_ABSENT, reason);
+	device_post_lost(device);
 }
 
 /* --- start and stop ------------------------------------------------------------------------------------------- */

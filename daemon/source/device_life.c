@@ -102,13 +102,10 @@ static void restart(struct device *device, uint64_t quiet_ns)
 		device_lose(device, reason);
 		return;
 	}
+	device_set_state(device, DEVICE_STUCK, reason);
 	rc = device_restart(device, text, sizeof(text));
-	if (rc == -EAGAIN)
-		return;
-	if (rc)
+	if (rc && rc != -EAGAIN)
 		device_lose(device, text);
-	else
-		device_set_state(device, DEVICE_STUCK, reason);
 }
 
 static void watch(struct device *device)

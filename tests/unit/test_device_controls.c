@@ -305,6 +305,7 @@ static void test_told_after_replug(void **state)
 	set(source, wish(SOURCE_CONTRAST_MILLI, 1500));
 	fake_unplug(CAMERA_ID, true);
 	expect_event(source, SOURCE_LOST);
+	assert_string_equal(report_of(source).state, "absent");
 	set(source, wish(SOURCE_EXPOSURE_US, 555));
 	plug(true);
 	await_state(source, "running");

@@ -300,7 +300,12 @@ static void test_stuck(void **state)
 	start_device(source);
 	fake_frame(1);
 	take_frame(source, 1);
+	fake_hold(FAKE_START, true);
 	expect_lost(source);
+	/* Whoever hears of it finds out why. */
+	assert_string_equal(report_of(source).state, "stuck");
+	assert_non_null(strstr(report_of(source).state_reason, "no frame came for"));
+	fake_hold(FAKE_START, false);
 	fake_frame(2);
 	event = expect_event(source, SOURCE_FRAME);
 	assert_true(event.frame.lost[LUMARING_LOST_SENSOR] > 0);
