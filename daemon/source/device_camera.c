@@ -132,8 +132,9 @@ void device_release_stale(struct device *device)
 		buffers_release_held(device->buffers, returned);
 }
 
-/* The gate is shut. */
-static void take_numbers(struct device *device, const unsigned numbers[SOURCE_BUFFERS_MAX], unsigned count)
+/* The gate is shut. `held`: what buffers.c was told; some may have come back since. */
+static void take_numbers(struct device *device, const unsigned numbers[SOURCE_BUFFERS_MAX], unsigned count,
+			 uint64_t held)
 {
 	device->camera_buffers = count;
 	for (unsigned number = 0; number < SOURCE_BUFFERS_MAX; number++)
@@ -142,7 +143,9 @@ static void take_numbers(struct device *device, const unsigned numbers[SOURCE_BU
 		device->numbers[i] = numbers[i];
 		device->indices[numbers[i]] = (int)i;
 	}
-	device->stale = (device->stale | device_held(device)) & ~numbers_in_use(device);
+	device->stale = (device->stale | held) & ~numbers_in_use(device);
+	if (device->stale & ~device_held(device))
+		device_ring(device->bell_fd);
 }
 
 static int prepare_buffers(struct device *device, const struct libcamera_configuration *configuration,
@@ -150,6 +153,7 @@ static int prepare_buffers(struct device *device, const struct libcamera_configu
 {
 	struct source_report memory = { 0 };
 	unsigned numbers[SOURCE_BUFFERS_MAX];
+	uint64_t held;
 	int rc;
 
 	if (configuration->buffer_count > SOURCE_BUFFERS_MAX)
@@ -157,10 +161,11 @@ static int prepare_buffers(struct device *device, const struct libcamera_configu
 				configuration->buffer_count, SOURCE_BUFFERS_MAX),
 		       -EINVAL;
 	device_release_stale(device);
-	rc = buffers_prepare(device->buffers, device->camera, configuration, format, device_held(device), numbers,
-			     &format->uncached, text, text_bytes);
+	held = device_held(device);
+	rc = buffers_prepare(device->buffers, device->camera, configuration, format, held, numbers, &format->uncached,
+			     text, text_bytes);
 	if (rc == 0)
-		take_numbers(device, numbers, configuration->buffer_count);
+		take_numbers(device, numbers, configuration->buffer_count, held);
 	buffers_report(device->buffers, &memory);
 	device_view(device);
 	device->memory = memory;
@@ -364,15 +369,17 @@ static void take_camera(struct device *device, struct libcamera_camera *camera)
 static void release_camera(struct device *device)
 {
 	struct libcamera_camera *camera = device->camera;
+	uint64_t held;
 
 	libcamera_stop(camera);
-	buffers_detach(device->buffers, device_held(device));
+	held = device_held(device);
+	buffers_detach(device->buffers, held);
 	device_view(device);
 	device->longest_ns = libcamera_longest_ns(camera);
 	device->camera = NULL;
 	device_unview(device, 0);
 	libcamera_release(camera);
-	take_numbers(device, NULL, 0);
+	take_numbers(device, NULL, 0, held);
 }
 
 static int make_ready(struct device *device, const char *id, enum device_trouble *ret_trouble, char *text,

@@ -2,6 +2,8 @@
 /* test_device_change.c - stop, configure, start: what is out stays valid, what fails has changed nothing. */
 #include "device_probe.h"
 
+#include <pthread.h>
+
 static struct source *open_started(void)
 {
 	struct source *source = open_plugged();
@@ -144,6 +146,38 @@ static void test_same_size(void **state)
 	start_device(source);
 	fake_frame(1);
 	take_frame(source, 1);
+	destroy_device(source);
+}
+
+static void *configure_larger(void *source)
+{
+	configure_device(source, 1280, 800);
+	return NULL;
+}
+
+/* A buffer that comes back while others are prepared is freed all the same. */
+static void test_released_while_configuring(void **state)
+{
+	struct source *source = open_plugged();
+	struct source_frame frame;
+	unsigned descriptors;
+	pthread_t thread;
+
+	(void)state;
+	expect_size(source, 640, 480);
+	descriptors = count_descriptors();
+	start_device(source);
+	fake_frame(1);
+	frame = expect_frame(source, 1);
+	assert_int_equal(stop_rc(source), 0);
+	fake_hold(FAKE_EXPORT, true);
+	assert_int_equal(pthread_create(&thread, NULL, configure_larger, source), 0);
+	fake_await_held(FAKE_EXPORT);
+	source_release(source, frame.buffer);
+	fake_hold(FAKE_EXPORT, false);
+	pthread_join(thread, NULL);
+	while (count_descriptors() > descriptors)
+		usleep(200);
 	destroy_device(source);
 }
 
@@ -459,6 +493,7 @@ int main(void)
 		cmocka_unit_test_setup(test_stop_while_stuck, set_up_fake),
 		cmocka_unit_test_setup(test_sizes, set_up_fake),
 		cmocka_unit_test_setup(test_same_size, set_up_fake),
+		cmocka_unit_test_setup(test_released_while_configuring, set_up_fake),
 		cmocka_unit_test_setup(test_all_outstanding, set_up_fake),
 		cmocka_unit_test_setup(test_refused, set_up_fake),
 		cmocka_unit_test_setup(test_refused_for_good, set_up_fake),
