@@ -15,6 +15,9 @@
 #include <stdio.h>
 #include <string.h>
 
+/* So many looks for a camera that is busy go by until all cameras are looked for again. */
+#define BUSY_LOOKS 5u
+
 /* How often a running camera is looked at, of the time that it may stand still. */
 #define LOOKS_PER_WAIT 4u
 
@@ -166,8 +169,17 @@ static void try_camera(struct device *device)
 		note_trouble(device, trouble, text);
 }
 
-/* Under the lock, which is left meanwhile. A camera that is missing may be one that this CameraManager was not told of,
- * so it is made anew; one that is busy is not missing. */
+/* A camera that is missing may be one that this CameraManager was not told of, so it is made anew. One that is busy is
+ * not missing; but where nobody tells of cameras that come and go, one that is gone looks busy. */
+static bool is_library_due(struct device *device)
+{
+	if (device->trouble != DEVICE_BUSY)
+		return true;
+	device->busy_looks = (device->busy_looks + 1) % BUSY_LOOKS;
+	return device->busy_looks == 0;
+}
+
+/* Under the lock, which is left meanwhile. */
 static void look_for(struct device *device, bool told)
 {
 	bool due = clock_monotonic_ns() >= device->retry_at_ns;
@@ -176,7 +188,7 @@ static void look_for(struct device *device, bool told)
 
 	if (!told && !due)
 		return;
-	if (!device->library || (due && device->trouble != DEVICE_BUSY)) {
+	if (!device->library || (due && is_library_due(device))) {
 		pthread_mutex_unlock(&device->lock);
 		rc = open_library(device, text, sizeof(text));
 		pthread_mutex_lock(&device->lock);

@@ -190,6 +190,7 @@ struct device {
 
 	/* Keeper's own. */
 	struct libcamera_library *library;
+	unsigned busy_looks; /* since one with a new library */
 };
 
 /* An eventfd is only full after 2^64 - 2 rings that nobody heard, and is readable then: nothing to do. */

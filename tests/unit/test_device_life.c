@@ -102,13 +102,15 @@ static void test_busy(void **state)
 	assert_non_null(strstr(report_of(source).state_reason, "another process has it"));
 	fake_await(FAKE_ACQUIRE, 3);
 	assert_string_equal(report_of(source).state, "absent");
+	/* It may have gone, with nobody to tell: now and then all cameras are looked for. */
+	fake_await(FAKE_OPEN, 3);
+	assert_true(fake_count(FAKE_ACQUIRE) > 3 * fake_count(FAKE_OPEN));
 	fake_fail(FAKE_ACQUIRE, 0, 0);
 	expect_size(source, 640, 480);
 	fake_frame(1);
 	take_frame(source, 1);
 	await_state(source, "running");
 	assert_string_equal(report_of(source).state_reason, "");
-	assert_int_equal(fake_count(FAKE_OPEN), 1);
 	destroy_device(source);
 }
 
