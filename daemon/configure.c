@@ -39,6 +39,19 @@ int configure_check_ready(const struct configure *c, struct fault *ret_fault)
 	return check_ready(c, false, ret_fault);
 }
 
+/* A rate that is the source's own and will be another is nothing that anybody asked for. */
+static unsigned find_adjustments(const struct source_settings *asked, const struct source_settings *now,
+				 const struct source_settings *got, struct adjustment *ret_adjustments)
+{
+	struct source_settings told = *got;
+
+	if (!got->frame_duration_max_ns && !settings_differ_in_rate(asked, now)) {
+		told.frame_duration_min_ns = asked->frame_duration_min_ns;
+		told.frame_duration_max_ns = asked->frame_duration_max_ns;
+	}
+	return settings_adjustments(asked, &told, ret_adjustments);
+}
+
 /* Ask the source what it would make of the settings, and put that in their place. */
 static int check_source(const struct configure *c, struct change *change, bool strict, struct fault *ret_fault)
 {
@@ -55,7 +68,7 @@ static int check_source(const struct configure *c, struct change *change, bool s
 		fault_from_source(ret_fault, r, &fault);
 		return r;
 	}
-	outcome->adjustment_count = settings_adjustments(&asked, got, outcome->adjustments);
+	outcome->adjustment_count = find_adjustments(&asked, now, got, outcome->adjustments);
 	outcome->restarted = settings_differ_in_format(got, now);
 	if (!strict || !outcome->adjustment_count)
 		return 0;
@@ -220,12 +233,34 @@ static void put_stream(struct configure *c, unsigned at, const struct source_for
 	c->change.rings[at] = NULL;
 }
 
+/* Which rates go with another size a source may know only when it has that. */
+static void take_rate(struct configure *c)
+{
+	struct source_settings *next = &c->change.next.source, asked = *next, got;
+	struct configure_outcome *outcome = &c->change.outcome;
+	struct adjustment adjustments[SETTINGS_ADJUSTMENTS_MAX];
+	struct source_fault fault;
+	unsigned count;
+
+	if (!outcome->restarted || source_check(c->source, &asked, &got, &fault) < 0)
+		return;
+	next->frame_duration_min_ns = got.frame_duration_min_ns;
+	next->frame_duration_max_ns = got.frame_duration_max_ns;
+	got.width = asked.width;
+	got.height = asked.height;
+	count = settings_adjustments(&asked, &got, adjustments);
+	for (unsigned i = 0; i < count && outcome->adjustment_count < SETTINGS_ADJUSTMENTS_MAX; i++)
+		outcome->adjustments[outcome->adjustment_count++] = adjustments[i];
+}
+
 /* Its plan is still to be made, when all streams fit the format. */
 static void put_in_place(struct configure *c, const struct source_format *format)
 {
 	const struct settings *next = &c->change.next;
-	bool changed = !settings_equal(next, &c->current);
+	bool changed;
 
+	take_rate(c);
+	changed = !settings_equal(next, &c->current);
 	c->plan = c->handler.next_plan(c->handler.owner);
 	for (struct stream *s = c->attach->streams; s; s = s->next)
 		if (!s->owner && !s->removed && settings_find(next, s->config.name) < 0) {

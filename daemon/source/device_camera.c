@@ -37,7 +37,7 @@ uint64_t device_longest_frame_ns(struct device *device)
 	bool own;
 
 	device_view(device);
-	own = device_rate_is_own(device);
+	own = device_rate_is_own(device, &device->settings);
 	longest_ns = device->settings.frame_duration_max_ns;
 	device_controls(device, &controls);
 	device_unview(device, 0);
@@ -226,27 +226,62 @@ static int configure_pipeline(struct device *device, struct libcamera_configurat
 	return rc;
 }
 
-/* Ranges are those of the configuration in force, NULL: of none yet. Returns the time that each frame takes, 0: it may
- * differ. */
+static double rate_of(uint64_t duration_ns)
+{
+	return duration_ns ? (double)NS_PER_SECOND / (double)duration_ns : 0;
+}
+
+/* What was asked for is not what it can at this size. */
+static void log_rate(const struct device *device, const struct source_settings *asked,
+		     const struct source_settings *got)
+{
+	const struct libcamera_configuration *configuration = &device->configuration;
+
+	if (!got->frame_duration_max_ns)
+		log_warning("camera %s: it has a rate of its own, ignoring the %.4g frames/s that were asked for",
+			    device_name(device), rate_of(asked->frame_duration_max_ns));
+	else if (asked->frame_duration_min_ns < got->frame_duration_min_ns)
+		log_warning("camera %s: %.4g frames/s were asked for, at %ux%u it makes %.4g at most",
+			    device_name(device), rate_of(asked->frame_duration_min_ns), configuration->width,
+			    configuration->height, rate_of(got->frame_duration_min_ns));
+	else
+		log_warning("camera %s: %.4g frames/s were asked for, at %ux%u it makes %.4g at least",
+			    device_name(device), rate_of(asked->frame_duration_max_ns), configuration->width,
+			    configuration->height, rate_of(got->frame_duration_max_ns));
+}
+
+/*
+ * Ranges are those of the configuration in force, NULL: of none yet. Then a pipeline tells limits of the rate that hold
+ * for no size (30 frames/s at most on a Raspberry Pi), so they do not count. Returns the time that each frame takes, 0:
+ * it may differ.
+ */
 static uint32_t describe(struct device *device, const struct libcamera_configuration *configuration)
 {
 	struct libcamera_description description;
-	uint32_t duration_us;
+	struct source_settings asked, got;
 	bool own;
 
 	libcamera_describe(device->camera, &description);
 	device_view(device);
-	own = device_rate_is_own(device);
+	own = device_rate_is_own(device, &device->settings);
+	if (!configuration) {
+		description.frame_duration_min_ns = device->description.frame_duration_min_ns;
+		description.frame_duration_max_ns = device->description.frame_duration_max_ns;
+	}
 	device->description = description;
 	device->has_description = true;
 	if (configuration)
 		device->configuration = *configuration;
-	if (own)
+	if (configuration && own)
 		device->settings.frame_duration_min_ns = device->settings.frame_duration_max_ns = 0;
+	asked = device->settings;
 	device_fit_rate(device, &device->settings);
-	duration_us = fixed_duration_us(&device->settings);
+	got = device->settings;
 	device_unview(device, 0);
-	return duration_us;
+	if ((asked.frame_duration_min_ns && asked.frame_duration_min_ns != got.frame_duration_min_ns) ||
+	    (asked.frame_duration_max_ns && asked.frame_duration_max_ns != got.frame_duration_max_ns))
+		log_rate(device, &asked, &got);
+	return fixed_duration_us(&got);
 }
 
 int device_configure(struct device *device, enum device_trouble *ret_trouble, char *text, size_t text_bytes)

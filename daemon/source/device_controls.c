@@ -187,14 +187,11 @@ void device_fit_controls(struct device *device)
 
 /* --- telling -------------------------------------------------------------------------------------------------- */
 
-bool device_rate_is_own(const struct device *device)
+bool device_rate_is_own(const struct device *device, const struct source_settings *settings)
 {
-	const struct source_settings *settings = &device->settings;
-
 	if (!settings->frame_duration_min_ns && !settings->frame_duration_max_ns)
 		return true;
-	return device->has_description &&
-	       settings->frame_duration_min_ns == device->description.frame_duration_min_ns &&
+	return settings->frame_duration_min_ns == device->description.frame_duration_min_ns &&
 	       settings->frame_duration_max_ns == device->description.frame_duration_max_ns;
 }
 
@@ -203,7 +200,7 @@ void device_fit_rate(const struct device *device, struct source_settings *settin
 	const struct libcamera_description *description = &device->description;
 	uint64_t *const durations_ns[] = { &settings->frame_duration_min_ns, &settings->frame_duration_max_ns };
 
-	if (!device->has_description)
+	if (!device_was_configured(device))
 		return;
 	if (!settings->frame_duration_min_ns)
 		settings->frame_duration_min_ns = description->frame_duration_min_ns;
@@ -220,7 +217,7 @@ void device_fit_rate(const struct device *device, struct source_settings *settin
 void device_send_wish(struct device *device)
 {
 	struct wish *wish = &device->wishes.wished;
-	bool own = device_rate_is_own(device) && !device->rate_changed;
+	bool own = device_rate_is_own(device, &device->settings) && !device->rate_changed;
 
 	device_controls(device, &wish->controls);
 	wish->controls.given &= device->asked.given;

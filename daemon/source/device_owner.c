@@ -127,6 +127,23 @@ static int validate(const struct device *device, const struct libcamera_wish *wi
 	return 0;
 }
 
+static bool is_in_force(const struct libcamera_configuration *now, const struct source_settings *settings)
+{
+	struct pixels_layout layout;
+
+	return settings->width == now->width && settings->height == now->height &&
+	       choice_layout(now->format, &layout) && layout.name == settings->layout.name;
+}
+
+/* The limits of the rate of another size it tells when it has that. Until then what was asked for stands; 0: its own. */
+static void check_rate(const struct device *device, struct source_settings *settings)
+{
+	if (!device->description.frame_duration_min_ns || is_in_force(&device->configuration, settings))
+		device_fit_rate(device, settings);
+	else if (device_rate_is_own(device, settings))
+		settings->frame_duration_min_ns = settings->frame_duration_max_ns = 0;
+}
+
 static int check_settings(const struct device *device, const struct source_settings *wanted,
 			  struct source_settings *ret_settings, struct source_fault *ret_fault)
 {
@@ -146,9 +163,10 @@ static int check_settings(const struct device *device, const struct source_setti
 			return rc;
 		settings.width = wish.width;
 		settings.height = wish.height;
-		device_fit_rate(device, &settings);
 		if (device->camera)
 			rc = validate(device, &wish, &settings, ret_fault);
+		if (rc == 0)
+			check_rate(device, &settings);
 	}
 	if (rc == 0)
 		*ret_settings = settings;
@@ -168,7 +186,7 @@ static int owner_set_rate(struct source *source, uint64_t frame_duration_min_ns,
 {
 	struct device *device = view(source);
 
-	if (device->has_description && !device->description.frame_duration_min_ns &&
+	if (device_was_configured(device) && !device->description.frame_duration_min_ns &&
 	    (frame_duration_min_ns || frame_duration_max_ns))
 		return snprintf(text, text_bytes, "the camera %s has a rate of its own, which cannot be set",
 				device_name(device)),

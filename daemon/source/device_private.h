@@ -313,10 +313,16 @@ int device_take_controls(struct device *device, const struct source_controls *wa
 /* Drop what a camera that was not known yet turned out not to have. */
 void device_fit_controls(struct device *device);
 
-/* Nobody asked for a rate: the camera keeps its own. */
-bool device_rate_is_own(const struct device *device);
+/* Once at least: what is known of rates is not what a pipeline says before, which may be anything. */
+static inline bool device_was_configured(const struct device *device)
+{
+	return device->configuration.width > 0;
+}
 
-/* Complete durations, and move them into what the camera can. */
+/* Nobody asked for a rate: the camera keeps its own. */
+bool device_rate_is_own(const struct device *device, const struct source_settings *settings);
+
+/* Complete durations, and move them into what the camera can in the configuration in force. */
 void device_fit_rate(const struct device *device, struct source_settings *settings);
 
 /* What the camera has to be told. */

@@ -81,6 +81,14 @@ static inline int stop_rc(struct source *source)
 	return device_operations.stop(source, text, sizeof(text));
 }
 
+static inline void configure_with(struct source *source, const struct source_settings *settings)
+{
+	char text[320] = "";
+
+	if (device_operations.configure(source, settings, text, sizeof(text)))
+		fail_msg("%s", text);
+}
+
 static inline int configure_rc(struct source *source, uint32_t width, uint32_t height, char *text, size_t text_bytes)
 {
 	struct source_settings settings = settings_of(source, width, height);

@@ -73,6 +73,7 @@ static struct {
 	bool (*refuses)(int fd);
 	bool (*cancels)(int fd);
 	unsigned buffer_count;
+	uint64_t duration_min_ns, duration_max_ns; /* 0: as the description says */
 
 	enum fake_pace pace;
 	uint32_t number; /* of the newest frame by pace */
@@ -456,6 +457,10 @@ int libcamera_configure(struct libcamera_camera *camera, const struct libcamera_
 		rc = say(-EINVAL, text, text_bytes, "nothing like it is possible");
 	if (!rc) {
 		camera->configured = true;
+		if (fake.duration_min_ns) {
+			camera->plugged->description.frame_duration_min_ns = fake.duration_min_ns;
+			camera->plugged->description.frame_duration_max_ns = fake.duration_max_ns;
+		}
 		fake.wish = *wish;
 		*ret_configuration = camera->configuration;
 	}
@@ -601,6 +606,7 @@ void fake_reset(void)
 	memset(fake.held, 0, sizeof(fake.held));
 	fake.refuses = fake.cancels = NULL;
 	fake.buffer_count = 0;
+	fake.duration_min_ns = fake.duration_max_ns = 0;
 	fake.pace = FAKE_MANUAL;
 	fake.number = 0;
 	fake.ordered = false;
@@ -727,6 +733,14 @@ void fake_set_buffer_count(unsigned count)
 {
 	lock();
 	fake.buffer_count = count;
+	unlock();
+}
+
+void fake_set_durations(uint64_t min_ns, uint64_t max_ns)
+{
+	lock();
+	fake.duration_min_ns = min_ns;
+	fake.duration_max_ns = max_ns;
 	unlock();
 }
 

@@ -54,6 +54,10 @@ void fake_refuse_memory(bool (*refuses)(int fd), bool (*cancels)(int fd));
 /* The pipeline's word on the number of buffers, 0: as wished; and what luma lies in. Until fake_reset(). */
 void fake_set_buffer_count(unsigned count);
 
+/* Limits of the time from frame to frame that a configuration has from now on; 0, 0: those of the description. Until
+ * fake_reset(). */
+void fake_set_durations(uint64_t min_ns, uint64_t max_ns);
+
 /* --- frames -------------------------------------------------------------------------------------------------- */
 
 enum fake_pace {

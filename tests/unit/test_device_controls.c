@@ -192,6 +192,66 @@ static void test_rate_limits_exposure(void **state)
 	destroy_device(source);
 }
 
+/* What a pipeline says of rates before it is configured, and of another size, limits nothing. */
+static void test_rate_of_the_size(void **state)
+{
+	struct libcamera_description description = fake_description(CAMERA_ID);
+	struct source_config config = device_config();
+	struct source_settings wanted = { .width = 1280, .height = 800 }, got;
+	struct source_fault fault;
+	struct source *source;
+
+	(void)state;
+	description.frame_duration_min_ns = 33333 * NS_PER_US;
+	description.frame_duration_max_ns = 120 * MS;
+	fake_plug(&description, true);
+	fake_set_durations(4 * MS, NS_PER_SECOND);
+	set_fixed_rate(&config.settings, 10 * MS);
+	source = open_device(&config);
+	start_device(source);
+	assert_int_equal(fake_start_change().frame_duration_min_ns, 10 * MS);
+	assert_int_equal(fake_start_change().frame_duration_max_ns, 10 * MS);
+	/* Of the size in force it is known, of another not yet. */
+	set_fixed_rate(&wanted, 2 * MS);
+	assert_int_equal(source_check(source, &wanted, &got, &fault), 0);
+	assert_int_equal(got.frame_duration_min_ns, 2 * MS);
+	assert_int_equal(stop_rc(source), 0);
+	fake_set_durations(3 * MS, NS_PER_SECOND);
+	configure_with(source, &got);
+	start_device(source);
+	assert_int_equal(fake_start_change().frame_duration_min_ns, 3 * MS);
+	assert_int_equal(source_check(source, &wanted, &got, &fault), 0);
+	assert_int_equal(got.frame_duration_min_ns, 3 * MS);
+	destroy_device(source);
+}
+
+/* The camera's own rate stays its own, whatever that is at another size. */
+static void test_own_rate_of_the_size(void **state)
+{
+	struct source_settings own = { .width = 640, .height = 480 }, got;
+	struct source_fault fault;
+	struct source *source;
+
+	(void)state;
+	fake_set_durations(20 * MS, NS_PER_SECOND);
+	source = open_plugged();
+	assert_int_equal(source_check(source, &own, &got, &fault), 0);
+	assert_int_equal(got.frame_duration_min_ns, 20 * MS);
+	got.width = 1280;
+	got.height = 800;
+	own = got;
+	assert_int_equal(source_check(source, &own, &got, &fault), 0);
+	assert_int_equal(got.frame_duration_min_ns, 0);
+	assert_int_equal(got.frame_duration_max_ns, 0);
+	fake_set_durations(5 * MS, NS_PER_SECOND);
+	configure_with(source, &got);
+	start_device(source);
+	assert_int_equal(fake_start_change().frame_duration_max_ns, 0);
+	assert_int_equal(source_check(source, &got, &own, &fault), 0);
+	assert_int_equal(own.frame_duration_min_ns, 5 * MS);
+	destroy_device(source);
+}
+
 /* The rate and what was set go with the next request, once; at a start, with that. */
 static void test_told_with_next_request(void **state)
 {
@@ -322,6 +382,8 @@ int main(void)
 		cmocka_unit_test_setup(test_refusals, set_up_fake),
 		cmocka_unit_test_setup(test_crop, set_up_fake),
 		cmocka_unit_test_setup(test_rate_limits_exposure, set_up_fake),
+		cmocka_unit_test_setup(test_rate_of_the_size, set_up_fake),
+		cmocka_unit_test_setup(test_own_rate_of_the_size, set_up_fake),
 		cmocka_unit_test_setup(test_told_with_next_request, set_up_fake),
 		cmocka_unit_test_setup(test_told_again, set_up_fake),
 		cmocka_unit_test_setup(test_told_again_after_cancelled, set_up_fake),
