@@ -276,12 +276,11 @@ static void take_state(struct camera *camera)
 		give_up(camera, EXIT_SOURCE);
 		return;
 	}
-	/* Why, a source with a device can tell; of the others this is empty. */
+	/* Why, a source with a device can tell, and has logged; of the others this is empty. */
 	source_get_report(camera->source, &camera->device);
 	if (camera->state == CAPTURE_LIVE)
 		camera->device.state_reason[0] = '\0';
-	log_info("source %s: %s%s%s", camera->config->source, names[camera->state],
-		 camera->device.state_reason[0] ? ": " : "", camera->device.state_reason);
+	log_info("source %s: %s", camera->config->source, names[camera->state]);
 	service_status("%s%s%s", names[camera->state], camera->device.state_reason[0] ? ": " : "",
 		       camera->device.state_reason);
 	for (struct client *c = publish_clients(camera->attach.publish); c; c = c->next)

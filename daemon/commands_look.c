@@ -87,7 +87,7 @@ static void write_cameras(struct json *json, const struct source *source,
 		write_camera(json, &cameras[i], !strcmp(cameras[i].id, capabilities->id));
 	memcpy(own.id, capabilities->id, sizeof(own.id));
 	memcpy(own.model, capabilities->model, sizeof(own.model));
-	if (!count)
+	if (!count && own.id[0])
 		write_camera(json, &own, true);
 	json_close(json);
 }

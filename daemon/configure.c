@@ -23,10 +23,23 @@ static int busy(struct fault *ret_fault, uint64_t retry_after_us, const char *re
 	return -EBUSY;
 }
 
+/* There is no format yet, and why, a source with a device can tell. */
+static int no_format(const struct configure *c, struct fault *ret_fault)
+{
+	struct source_report report;
+	char text[sizeof(report.state_reason) + 64];
+
+	source_get_report(c->source, &report);
+	if (!report.state_reason[0])
+		return busy(ret_fault, CONFIGURE_RETRY_US, "the source has not said yet what its frames look like");
+	snprintf(text, sizeof(text), "the camera is not ready: %s", report.state_reason);
+	return busy(ret_fault, CONFIGURE_CAMERA_RETRY_US, text);
+}
+
 static int check_ready(const struct configure *c, bool dry_run, struct fault *ret_fault)
 {
 	if (!c->attach->format)
-		return busy(ret_fault, CONFIGURE_RETRY_US, "the source has not said yet what its frames look like");
+		return no_format(c, ret_fault);
 	if (c->stage != CONFIGURE_IDLE && !dry_run)
 		return busy(ret_fault, CONFIGURE_RETRY_US, "another change is under way");
 	if (attach_is_replacing(c->attach) && !dry_run)

@@ -22,7 +22,8 @@
 #include "settings.h"
 
 #define CONFIGURE_PATIENCE_MS 1000
-#define CONFIGURE_RETRY_US 20000 /* what to wait for a change that is under way */
+#define CONFIGURE_RETRY_US 20000          /* what to wait for a change that is under way */
+#define CONFIGURE_CAMERA_RETRY_US 2000000 /* and for a camera that is not there */
 
 struct configure_handler {
 	void *owner;

@@ -150,20 +150,15 @@ static struct words in_rates(const cJSON *source)
 	return words;
 }
 
-/* "6 buffers of 1.4 MiB, dma-heap system, cached (cached 1.23 ms a frame, uncached 4.56 ms): REASON" */
+/* "6 buffers of 1.4 MiB, dma-heap system, cached: REASON", which has what was measured. */
 static void print_buffers(const cJSON *source, const cJSON *device, FILE *file)
 {
-	double cached_us = json_number(device, "cached_copy_ns") / 1000,
-	       uncached_us = json_number(device, "uncached_copy_ns") / 1000;
 	const char *why = json_text(device, "memory_reason");
-	char line[TABLE_LINE_BYTES], measured[160] = "";
+	char line[TABLE_LINE_BYTES];
 
-	if (cached_us > 0 && uncached_us > 0)
-		snprintf(measured, sizeof(measured), " (cached %s a frame, uncached %s)", in_time(cached_us).text,
-			 in_time(uncached_us).text);
-	snprintf(line, sizeof(line), "%.0f buffers of %s, %s, %s%s%s%s", json_number(device, "buffer_count"),
+	snprintf(line, sizeof(line), "%.0f buffers of %s, %s, %s%s%s", json_number(device, "buffer_count"),
 		 in_bytes(json_number(device, "buffer_bytes")).text, json_text(device, "memory"),
-		 json_text(source, "memory"), measured, why[0] ? ": " : "", why);
+		 json_text(source, "memory"), why[0] ? ": " : "", why);
 	print_sentence(line, file);
 }
 
@@ -173,23 +168,24 @@ static void print_buffers(const cJSON *source, const cJSON *device, FILE *file)
  */
 static void print_device(const cJSON *source, const cJSON *device, FILE *file)
 {
-	const char *reason = json_text(device, "state_reason");
+	const char *reason = json_text(device, "state_reason"), *id = json_text(device, "camera");
 	double restarts = json_number(device, "restarts"), losses = json_number(device, "losses");
 	char line[TABLE_LINE_BYTES];
 	int n;
 
 	if (!device)
 		return; /* it has none, or the daemon does not tell */
-	n = snprintf(line, sizeof(line), "camera %s: %s%s%s", json_text(device, "camera"), json_text(device, "state"),
+	if (!id[0])
+		id = json_text(source, "path"); /* not seen yet: as it was asked for */
+	n = snprintf(line, sizeof(line), "camera%s%s: %s%s%s", id[0] ? " " : "", id, json_text(device, "state"),
 		     reason[0] ? ": " : "", reason);
 	if (json_text(device, "format")[0] && n < (int)sizeof(line))
 		snprintf(line + n, sizeof(line) - (size_t)n, ", %s luma of %s, clock %s",
 			 json_text(source, "luma_range"), json_text(device, "format"),
 			 json_text(device, "sensor_clock"));
 	print_sentence(line, file);
-	if (json_number(device, "buffer_count") > 0) {
+	if (json_number(device, "buffer_count") > 0)
 		print_buffers(source, device, file);
-	}
 	snprintf(line, sizeof(line), "%s: %.0f requests, %.0f restart%s, lost %.0f time%s, longest call %s",
 		 json_text(device, "library"), json_number(device, "completed"), restarts, restarts == 1 ? "" : "s",
 		 losses, losses == 1 ? "" : "s", in_time(json_number(device, "callback_longest_ns") / 1000).text);
@@ -198,6 +194,7 @@ static void print_device(const cJSON *source, const cJSON *device, FILE *file)
 
 static void print_source(const cJSON *source, FILE *file)
 {
+	const cJSON *device = json_get(source, "device");
 	const char *path = json_text(source, "path");
 	char line[TABLE_LINE_BYTES];
 
@@ -205,11 +202,12 @@ static void print_source(const cJSON *source, FILE *file)
 		 json_text(source, "state"), json_number(source, "width"), json_number(source, "height"),
 		 in_rates(source).text, json_number(source, "captured"));
 	table_line(line, file);
-	if (path[0]) {
+	/* Of a camera, the next line has more than its number. */
+	if (path[0] && !device) {
 		snprintf(line, sizeof(line), "from %s", path);
 		table_line(line, file);
 	}
-	print_device(source, json_get(source, "device"), file);
+	print_device(source, device, file);
 }
 
 /* "copy avx2, 1 of 2 threads (enough), 312 us for 2.8 MiB a frame, 9540 MB/s". */

@@ -269,7 +269,7 @@ static void test_a_camera_that_comes_late(void **state)
 	(void)state;
 	begin("main", 2);
 	lose();
-	await_line("source libcamera: source lost: no camera is there", 1);
+	await_line("source libcamera: source lost", 1);
 	expect_status("STATUS=source lost: no camera is there");
 	pthread_create(&first, NULL, attach, NULL);
 	assert_int_equal(lumaring_control_open(world.config.camera, &options, &control), 0);

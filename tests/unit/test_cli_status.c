@@ -104,17 +104,19 @@ static void test_control(void **state)
 static void test_device(void **state)
 {
 	(void)state;
-	print("{'source':{'name':'libcamera','state':'live','memory':'cached','luma_range':'full','device':{"
+	print("{'source':{'name':'libcamera','path':'imx708','state':'live','memory':'cached','luma_range':'full',"
+	      "'device':{"
 	      "'library':'libcamera "
 	      "0.7.1','camera':'/base/imx708','state':'running','state_reason':'','format':'YUV420',"
-	      "'memory':'dma-heap linux,cma','memory_reason':'dma-heap vidbuf_cached is not there','cached_copy_ns':"
+	      "'memory':'dma-heap linux,cma','memory_reason':'dma-heap vidbuf_cached is not there; a frame is read in 9 "
+	      "us out of it','cached_copy_ns':"
 	      "1234567,'uncached_copy_ns':45678901,'buffer_count':6,'buffer_bytes':4478976,'completed':123,'restarts':"
 	      "1,"
 	      "'losses':2,'callback_longest_ns':12345,'sensor_clock':'unknown'}}}",
 	      false);
 	expect("\ncamera /base/imx708: running, full luma of YUV420, clock unknown\n"
-	       "6 buffers of 4.3 MiB, dma-heap linux,cma, cached (cached 1.23 ms a frame,\n"
-	       "uncached 45.7 ms): dma-heap vidbuf_cached is not there\n"
+	       "6 buffers of 4.3 MiB, dma-heap linux,cma, cached: dma-heap vidbuf_cached is not\n"
+	       "there; a frame is read in 9 us out of it\n"
 	       "libcamera 0.7.1: 123 requests, 1 restart, lost 2 times, longest call 12 us\n");
 	/* Gone: there are no buffers, and a reason. */
 	print("{'source':{'name':'libcamera','state':'lost','device':{'library':'libcamera 0.7.1','camera':'imx708',"
@@ -122,6 +124,10 @@ static void test_device(void **state)
 	      false);
 	expect("\ncamera imx708: absent: there is no camera imx708\n");
 	expect("0 restarts, lost 1 time, longest call 0 us\n");
+	print("{'source':{'name':'libcamera','path':'7','device':{'state':'absent','state_reason':'why'}}}", false);
+	expect("\ncamera 7: absent: why\n");
+	print("{'source':{'name':'libcamera','path':'','device':{'state':'absent','state_reason':'why'}}}", false);
+	expect("\ncamera: absent: why\n");
 	assert_int_equal(lines_with("buffers of"), 0);
 	print("{'source':{'name':'synthetic','state':'live'}}", false);
 	assert_int_equal(lines_with("camera "), 0);
