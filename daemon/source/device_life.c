@@ -46,7 +46,7 @@ void device_set_state(struct device *device, enum device_state state, const char
 	device_unview(device, 0);
 	if (state != DEVICE_ABSENT)
 		device->trouble = DEVICE_NO_TROUBLE;
-	if (before != state)
+	if (before != state && !device->start_fails)
 		log_line(reason[0] ? LOG_LEVEL_WARNING : LOG_LEVEL_INFO, "camera %s: %s%s%s", device_name(device),
 			 device_state_name(state), reason[0] ? ": " : "", reason);
 }
@@ -65,15 +65,24 @@ static void note_trouble(struct device *device, enum device_trouble trouble, con
 
 /* --- a camera that is there ----------------------------------------------------------------------------------- */
 
+void device_fail_start(struct device *device, const char *text)
+{
+	/* It is opened anew and started again and again, which is said once: until it runs its states are not. */
+	if (!device->start_fails)
+		log_warning("camera %s: %s, retrying every %llu s", device_name(device), text,
+			    (unsigned long long)(device->times.retry_ns / NS_PER_SECOND));
+	device->start_fails = true;
+	device_lose(device, text);
+	device->trouble = DEVICE_NOT_STARTED;
+}
+
 static void start_wanted(struct device *device)
 {
 	char text[256] = "";
 	int rc = device_start(device, text, sizeof(text));
 
-	if (rc == 0 || rc == -EAGAIN) /* the reader rings when it has fetched */
-		return;
-	device_lose(device, text);
-	note_trouble(device, DEVICE_NOT_STARTED, text);
+	if (rc && rc != -EAGAIN) /* the reader rings when it has fetched */
+		device_fail_start(device, text);
 }
 
 static uint64_t patience_ns(struct device *device)

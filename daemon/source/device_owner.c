@@ -52,8 +52,6 @@ static void owner_capabilities(const struct source *source, struct source_capabi
 	device_unview(device, 0);
 	if (is_known)
 		choice_capabilities(&description, ret_capabilities);
-	else
-		snprintf(ret_capabilities->id, sizeof(ret_capabilities->id), "%s", device->which);
 	ret_capabilities->resizes = true;
 	ret_capabilities->paces = description.frame_duration_min_ns > 0;
 }
@@ -286,6 +284,10 @@ static int owner_start(struct source *source)
 		rc = device_start(device, text, sizeof(text));
 	if (rc == -EAGAIN || rc == -ENODEV)
 		rc = 0; /* the keeper goes on */
+	if (rc && !device->was_started) { /* so there is nothing to go back to */
+		device_fail_start(device, text);
+		rc = 0;
+	}
 	if (rc) {
 		device->wanted = false;
 		log_error("camera %s: it cannot be started: %s", device_name(device), text);
@@ -359,7 +361,13 @@ static int make_buffers(struct device *device, const struct source_config *confi
 	return rc;
 }
 
-/* A camera that is not there yet, or that somebody else has, is no error. */
+/* What was asked for is wrong for this camera, or names none: waiting would not help. */
+static bool is_mistake(int rc, enum device_trouble trouble)
+{
+	return trouble == DEVICE_UNCLEAR || trouble == DEVICE_UNFIT || rc == -EINVAL || rc == -ENOTSUP;
+}
+
+/* A camera that is not there yet, that somebody else has, or that the system refuses now is no error. */
 static int try_once(struct device *device, char *text, size_t text_bytes)
 {
 	enum device_trouble trouble;
@@ -370,11 +378,12 @@ static int try_once(struct device *device, char *text, size_t text_bytes)
 	rc = device_acquire(device, &trouble, text, text_bytes);
 	if (rc == 0)
 		return 0;
-	if (trouble != DEVICE_NO_CAMERA && trouble != DEVICE_BUSY)
+	if (is_mistake(rc, trouble))
 		return rc;
 	device->trouble = trouble;
 	snprintf(device->reason, sizeof(device->reason), "%s", text);
-	log_warning("camera %s: %s, waiting for it", device_name(device), text);
+	log_warning("camera %s: %s, retrying every %llu s", device_name(device), text,
+		    (unsigned long long)(device->times.retry_ns / NS_PER_SECOND));
 	device->retry_at_ns = clock_monotonic_ns() + device->times.retry_ns;
 	device_post_lost(device);
 	return 0;

@@ -166,6 +166,7 @@ struct device {
 	uint64_t lost_frames;
 	struct source_format format, announced_format;
 	uint64_t stale; /* numbers of older configurations that were held then */
+	bool was_started, start_fails; /* since the beginning; since it ran last */
 	unsigned restarts_in_row;
 	uint64_t frames_started, frames_seen; /* `frames` at the start; as the keeper saw them last */
 	uint64_t quiet_since_ns;
@@ -333,6 +334,9 @@ void device_send_wish(struct device *device);
 /* The one place where it changes. */
 void device_set_state(struct device *device, enum device_state state, const char *reason);
 const char *device_state_name(enum device_state state);
+
+/* READY -> ABSENT: it cannot be started. */
+void device_fail_start(struct device *device, const char *text);
 
 int device_launch(struct device *device);
 void device_finish(struct device *device); /* the keeper has ended */

@@ -125,15 +125,36 @@ static void expect_no_device(const struct source_config *config, int rc, const c
 	assert_null(source);
 }
 
-/* Not for want of a camera: waiting would not help. */
-static void test_acquire_refused(void **state)
+/* What the system refuses at start may be had later. */
+static void refused_at_start(enum fake_call call, int rc)
+{
+	struct source_config config = device_config();
+	struct source *source;
+
+	fake_fail(call, rc, 1);
+	source = open_device(&config);
+	expect_lost(source);
+	await_state(source, "ready");
+	expect_size(source, 640, 480);
+	destroy_device(source);
+}
+
+static void test_refused_at_start(void **state)
+{
+	(void)state;
+	plug(true);
+	refused_at_start(FAKE_ACQUIRE, -EPERM);
+	refused_at_start(FAKE_CONFIGURE, -ENOMEM);
+	refused_at_start(FAKE_EXPORT, -ENOMEM);
+}
+
+/* What was asked for is wrong: waiting would not help. */
+static void test_mistaken_at_start(void **state)
 {
 	struct source_config config = device_config();
 
 	(void)state;
 	plug(true);
-	fake_fail(FAKE_ACQUIRE, -EPERM, 1);
-	expect_no_device(&config, -EPERM, "the fake says no");
 	fake_fail(FAKE_CONFIGURE, -EINVAL, 1);
 	expect_no_device(&config, -EINVAL, "the fake says no");
 	fake_fail(FAKE_OPEN, -EIO, 1);
@@ -380,25 +401,7 @@ static void test_slow_reader_is_not_stuck(void **state)
 	destroy_device(source);
 }
 
-/* It cannot be started when it is back: tried again, and said once. */
-static void test_start_refused(void **state)
-{
-	struct source_config config = device_config();
-	struct source *source = open_device(&config);
-
-	(void)state;
-	expect_lost(source);
-	start_device(source);
-	fake_fail(FAKE_START, -EIO, 2);
-	plug(true);
-	expect_size(source, 640, 480);
-	fake_frame(1);
-	take_frame(source, 1);
-	assert_true(fake_count(FAKE_START) >= 3);
-	destroy_device(source);
-}
-
-static char logged[4096];
+static char logged[16384];
 static pthread_mutex_t logged_lock = PTHREAD_MUTEX_INITIALIZER;
 
 static void on_log(enum log_level level, const char *line)
@@ -422,6 +425,54 @@ static unsigned count_logged(const char *part)
 	return count;
 }
 
+/* It cannot be started when it is back, or at all: tried again, and said once. */
+static void start_refused(bool there)
+{
+	struct source_config config = device_config();
+	struct source *source;
+
+	logged[0] = '\0';
+	log_set_sink(on_log);
+	if (there)
+		plug(true);
+	source = open_device(&config);
+	fake_fail(FAKE_START, -EIO, 3);
+	if (!there)
+		expect_lost(source);
+	start_device(source);
+	if (!there)
+		plug(true);
+	expect_size(source, 640, 480);
+	if (there)
+		expect_lost(source);
+	fake_frame(1);
+	take_frame(source, 1);
+	assert_true(fake_count(FAKE_START) >= 4);
+	assert_int_equal(count_logged("the fake says no, retrying every"), 1);
+	assert_int_equal(count_logged("the fake says no"), 1);
+	assert_int_equal(count_logged(": ready"), 1);
+	/* What comes after it is told. */
+	fake_unplug(CAMERA_ID, true);
+	expect_lost(source);
+	await_state(source, "absent");
+	while (!count_logged("it was unplugged"))
+		usleep(200);
+	destroy_device(source);
+	log_set_sink(NULL);
+}
+
+static void test_start_refused(void **state)
+{
+	(void)state;
+	start_refused(false);
+}
+
+static void test_first_start_refused(void **state)
+{
+	(void)state;
+	start_refused(true);
+}
+
 /* Each kind of trouble is logged once, and libcamera's lines with their level. */
 static void test_log(void **state)
 {
@@ -439,7 +490,7 @@ static void test_log(void **state)
 	await_reason(source, "another process has it");
 	fake_await(FAKE_ACQUIRE, 3);
 	assert_int_equal(count_logged("another process has it"), 1);
-	assert_int_equal(count_logged("retrying every"), 1);
+	assert_int_equal(count_logged("retrying every"), 2);
 	/* As long as there is none, the same line once. */
 	for (unsigned i = 0; i < 3; i++)
 		fake_log(LOG_LEVEL_WARNING, "Camera camera.cpp:1 hello");
@@ -481,7 +532,8 @@ int main(void)
 		cmocka_unit_test_setup(test_configured_while_absent, set_up_fake),
 		cmocka_unit_test_setup(test_told, set_up_fake),
 		cmocka_unit_test_setup(test_busy, set_up_fake),
-		cmocka_unit_test_setup(test_acquire_refused, set_up_fake),
+		cmocka_unit_test_setup(test_refused_at_start, set_up_fake),
+		cmocka_unit_test_setup(test_mistaken_at_start, set_up_fake),
 		cmocka_unit_test_setup(test_unplug, set_up_fake),
 		cmocka_unit_test_setup(test_unplug_without_udev, set_up_fake),
 		cmocka_unit_test_setup(test_unplug_with_frames, set_up_fake),
@@ -491,6 +543,7 @@ int main(void)
 		cmocka_unit_test_setup(test_stuck_for_good, set_up_fake),
 		cmocka_unit_test_setup(test_slow_reader_is_not_stuck, set_up_fake),
 		cmocka_unit_test_setup(test_start_refused, set_up_fake),
+		cmocka_unit_test_setup(test_first_start_refused, set_up_fake),
 		cmocka_unit_test_setup(test_log, set_up_fake),
 		cmocka_unit_test_setup(test_cameras, set_up_fake),
 	};
