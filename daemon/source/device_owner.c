@@ -133,7 +133,8 @@ static bool is_in_force(const struct libcamera_configuration *now, const struct 
 	       choice_layout(now->format, &layout) && layout.name == settings->layout.name;
 }
 
-/* The limits of the rate of another size it tells when it has that. Until then what was asked for stands; 0: its own. */
+/* The limits of the rate of another size it tells when it has that. Until then what was asked for stands; 0: its own.
+ */
 static void check_rate(const struct device *device, struct source_settings *settings)
 {
 	if (!device->description.frame_duration_min_ns || is_in_force(&device->configuration, settings))
@@ -283,7 +284,7 @@ static int owner_start(struct source *source)
 	if (device->state == DEVICE_READY)
 		rc = device_start(device, text, sizeof(text));
 	if (rc == -EAGAIN || rc == -ENODEV)
-		rc = 0; /* the keeper goes on */
+		rc = 0;                   /* the keeper goes on */
 	if (rc && !device->was_started) { /* so there is nothing to go back to */
 		device_fail_start(device, text);
 		rc = 0;

@@ -165,7 +165,7 @@ struct device {
 	bool announced, lost_told; /* a format; LOST, when so many frames had come: */
 	uint64_t lost_frames;
 	struct source_format format, announced_format;
-	uint64_t stale; /* numbers of older configurations that were held then */
+	uint64_t stale;                /* numbers of older configurations that were held then */
 	bool was_started, start_fails; /* since the beginning; since it ran last */
 	unsigned restarts_in_row;
 	uint64_t frames_started, frames_seen; /* `frames` at the start; as the keeper saw them last */
