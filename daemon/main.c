@@ -208,7 +208,7 @@ static void tell_faults(const struct config_faults *faults, enum options_action 
 		else
 			log_error("%s", faults->lines[i]);
 	if (faults->more)
-		log_error("and %u faults more", faults->more);
+		log_error("and %u fault%s more", faults->more, faults->more == 1 ? "" : "s");
 }
 
 static enum exit_code print_config(const struct config *config)

@@ -272,7 +272,8 @@ int reload_begin(struct reload *reload, void (*done)(void *data, const struct re
 	for (unsigned i = 0; i < faults->count; i++)
 		log_error("%s", faults->lines[i]);
 	if (r == -EINVAL)
-		log_error("the configuration has %u faults and is left as it was", faults->count + faults->more);
+		log_error("the configuration has %u fault%s and is left as it was", faults->count + faults->more,
+			  faults->count + faults->more == 1 ? "" : "s");
 	else if (ret_fault->kind != FAULT_BUSY)
 		log_error("the configuration is left as it was: %s", ret_fault->reason);
 	config_clear(&reload->next);

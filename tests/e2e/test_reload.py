@@ -66,7 +66,7 @@ def test_hangup_signal():
         assert control.call("GetConfiguration")["configuration"]["size"] == size(100, 80)
         save(size="100x")
         daemon.process.send_signal(signal.SIGHUP)
-        daemon.wait_log("the configuration has 1 faults and is left as it was")
+        daemon.wait_log("the configuration has 1 fault and is left as it was")
         save()
         daemon.process.send_signal(signal.SIGHUP)
         wait_until(lambda: control.call("GetConfiguration")["configuration"]["size"] == size(320, 240), "as before")
