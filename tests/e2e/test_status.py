@@ -546,6 +546,7 @@ def test_tool():
                 "part=8,8,16,16") as daemon:
         daemon.wait_ready()
         clients = [raw.Client(daemon).attach() for _ in range(22)] + [raw.Client(daemon).attach_private()]
+        status_when(daemon, lambda s: s["source"]["captured"], "the first frame came")
         code, output, talk = run(daemon, "--json")
         assert (code, talk) == (0, ""), talk
         assert output.endswith("}\n") and output.count("\n") == 1
