@@ -116,13 +116,16 @@ all: $(PRODUCTS) $(EXAMPLES) ## Build daemon, library, tool and examples
 
 # --- rules ---------------------------------------------------------------------------------------------------------
 
-# Rebuilt only when the flags change, so that a build with others does not mix objects.
-FLAGS := $(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) $(LUMARING_CFLAGS) $(LUMARING_LDFLAGS) $(DAEMON_LIBS) \
-	$(if $(LUMARING_CXXFLAGS),$(CXX) $(CXXFLAGS) $(LUMARING_CXXFLAGS)) \
+# Rebuilt only when the flags change, so that a build with others does not mix objects. A line for C, one for what the
+# daemon is linked with, one for all else; tests/stress/mutants reads the first two.
+FLAGS_C := $(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) $(LUMARING_CFLAGS) $(LUMARING_LDFLAGS)
+FLAGS_OTHERS := $(if $(LUMARING_CXXFLAGS),$(CXX) $(CXXFLAGS) $(LUMARING_CXXFLAGS)) \
 	$(foreach set,c $(KERNELS_$(MACHINE)),$(call kernel_flags,$(set)))
+quoted = '$(subst ','\'',$(1))'
 $(BUILD)/flags: force
 	$(Q)mkdir -p $(@D)
-	$(Q)printf '%s\n' '$(subst ','\'',$(FLAGS))' | cmp -s - $@ || printf '%s\n' '$(subst ','\'',$(FLAGS))' > $@
+	$(Q)printf '%s\n' $(call quoted,$(FLAGS_C)) $(call quoted,$(DAEMON_LIBS)) $(call quoted,$(FLAGS_OTHERS)) > $@.new
+	$(Q)if cmp -s $@.new $@; then rm -f $@.new; else mv -f $@.new $@; fi
 .PHONY: force
 
 $(BUILD)/obj/%.o: %.c $(BUILD)/flags
