@@ -102,6 +102,17 @@ def stream(name="main", of=None):
     return next(s for s in (of or status())["streams"] if s["name"] == name)
 
 
+def cameras():
+    """The ids of all there are."""
+    lines = run("lumaringd", "--list-cameras").stdout.decode().splitlines()
+    return [line.split(": ", 1)[1].strip() for line in lines if line[:1].isdigit()]
+
+
+def wait_camera(word):
+    """The id of the camera that has this word in it, when it is there."""
+    return wait_until(lambda: next((name for name in cameras() if word in name), None), f"a camera {word}")
+
+
 def wait_state(state):
     """Of the source: "live", "lost" ..."""
     return wait_until(lambda: (s := status())["source"]["state"] == state and s, f"source is {state}")

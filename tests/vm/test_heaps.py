@@ -4,11 +4,10 @@ kind of driver that a Raspberry Pi has. A heap is hidden by another name of its 
 import contextlib
 import os
 
-from guest import (Clients, descriptors, figure, journal, lumaring, run, start, status, stream, wait_frames, wait_state,
-                   wait_until)
+from guest import (Clients, descriptors, figure, journal, lumaring, run, start, status, stream, wait_camera, wait_frames,
+                   wait_state)
 
 HEAPS = "/dev/dma_heap"
-FRAMES_S = 600
 
 
 @contextlib.contextmanager
@@ -32,7 +31,7 @@ def capture(which, memory, heaps, **settings):
         device = status()["source"]["device"]
         lines = journal()
         began = max(i for i, (_, text) in enumerate(lines) if text.startswith("Starting "))
-        refused = [text for _, text in lines[began:] if "heap" in text and "refuse" in text]
+        refused = [text for _, text in lines[began:] if "dma-heap" in text and "is not used" in text]
         figure(f"{which}, {memory}, heaps {' and '.join(heaps) or 'none'}: {device['memory']}, "
                f"{device['buffer_count']} of {device['buffer_bytes']} bytes, kernel {stream()['kernels']}")
         figure(f"    {device['memory_reason']}")
@@ -41,14 +40,9 @@ def capture(which, memory, heaps, **settings):
         return device["memory"], refused
 
 
-def usb():
-    return next(line.split()[0] for line in run("lumaringd", "--list-cameras").stdout.decode().splitlines() if "usb" in
-                line.lower() or "pcie" in line)
-
-
 def test_usb_camera():
     """It takes every kind."""
-    which = usb()
+    which = wait_camera("1209:0001")
     assert capture(which, "cached", ["reserved", "system"], size="640x480") == ("dma-heap reserved", [])
     assert capture(which, "cached", ["system"], size="640x480") == ("dma-heap system", [])
     memory, _ = capture(which, "auto", [], size="640x480")
@@ -59,7 +53,7 @@ def test_usb_camera():
 
 
 def test_buffers_are_used_again():
-    which = usb()
+    which = wait_camera("1209:0001")
     start(source=f"libcamera:{which}", buffers="cached", size="1920x1080", streams=[{"name": "main"}])
     clients = Clients("ramp", "main", "--clients", 2)
     wait_state("live")
@@ -82,9 +76,7 @@ def test_buffers_are_used_again():
 def test_contiguous_camera():
     """vimc with contiguous memory: the system heap exists and is refused, by one line, and the next is taken."""
     run("modprobe", "vimc", "allocator=1")
-    listed = wait_until(lambda: (text := run("lumaringd", "--list-cameras").stdout.decode()) if "vimc" in text.lower() else
-                        None, "vimc is there")
-    which = next(line.split()[0] for line in listed.splitlines() if "vimc" in line.lower())
+    which = wait_camera("vimc")
     assert capture(which, "cached", ["reserved", "system"], size="640x480") == ("dma-heap reserved", [])
     memory, refused = capture(which, "auto", ["system"], size="640x480")
     assert "driver" in memory and len(refused) == 1 and "system" in refused[0], (memory, refused)
