@@ -18,6 +18,9 @@
 /* How late a frame may come. */
 #define LATE_NS (2 * NS_PER_SECOND)
 
+/* More than that is no time that a frame takes, but a clock that was set or a machine that slept. */
+#define DURATION_MAX_NS (60 * NS_PER_SECOND)
+
 /* --- libcamera's thread --------------------------------------------------------------------------------------- */
 
 static void push(struct device *device, const struct libcamera_completion *completion)
@@ -291,7 +294,8 @@ static uint32_t duration_us(const struct device *device, const struct libcamera_
 
 	if (completion->frame_duration_us)
 		return completion->frame_duration_us;
-	if (!device->sensor_ns || completion->sensor_ns <= device->sensor_ns)
+	if (!device->sensor_ns || completion->sensor_ns <= device->sensor_ns ||
+	    completion->sensor_ns - device->sensor_ns > DURATION_MAX_NS)
 		return device->read_format.frame_duration_us;
 	return (uint32_t)((completion->sensor_ns - device->sensor_ns + frames * NS_PER_US / 2) / (frames * NS_PER_US));
 }

@@ -104,6 +104,10 @@ static void test_duration(void **state)
 			assert_int_equal(event.frame.frame_duration_us, 10000);
 		source_release(source, event.frame.buffer);
 	}
+	fake_frame(1000000); /* the machine slept */
+	event = expect_event(source, SOURCE_FRAME);
+	assert_int_equal(event.frame.frame_duration_us, 0);
+	source_release(source, event.frame.buffer);
 	destroy_device(source);
 }
 
