@@ -432,6 +432,8 @@ static int make_ready(struct device *device, const char *id, enum device_trouble
 	if (rc) {
 		if (libcamera_is_gone(device->camera))
 			*ret_trouble = DEVICE_NO_CAMERA;
+		else if (rc == -EBUSY) /* by a program that uses the driver without libcamera */
+			*ret_trouble = why_not_acquired(rc, text, text_bytes);
 		release_camera(device);
 		return is_hurried(device) ? -EAGAIN : rc;
 	}

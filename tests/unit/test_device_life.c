@@ -114,6 +114,27 @@ static void test_busy(void **state)
 	destroy_device(source);
 }
 
+/* By a program that libcamera knows nothing of. */
+static void test_busy_driver(void **state)
+{
+	struct source_config config = device_config();
+	struct source *source;
+
+	(void)state;
+	plug(true);
+	fake_fail(FAKE_CONFIGURE, -EBUSY, UINT32_MAX);
+	source = open_device(&config);
+	expect_lost(source);
+	start_device(source);
+	assert_non_null(strstr(report_of(source).state_reason, "another process has it"));
+	fake_await(FAKE_CONFIGURE, 3);
+	fake_fail(FAKE_CONFIGURE, 0, 0);
+	expect_size(source, 640, 480);
+	fake_frame(1);
+	take_frame(source, 1);
+	destroy_device(source);
+}
+
 static void expect_no_device(const struct source_config *config, int rc, const char *sentence)
 {
 	struct source *source = NULL;
@@ -532,6 +553,7 @@ int main(void)
 		cmocka_unit_test_setup(test_configured_while_absent, set_up_fake),
 		cmocka_unit_test_setup(test_told, set_up_fake),
 		cmocka_unit_test_setup(test_busy, set_up_fake),
+		cmocka_unit_test_setup(test_busy_driver, set_up_fake),
 		cmocka_unit_test_setup(test_refused_at_start, set_up_fake),
 		cmocka_unit_test_setup(test_mistaken_at_start, set_up_fake),
 		cmocka_unit_test_setup(test_unplug, set_up_fake),
