@@ -1230,6 +1230,8 @@ int libcamera_stop(struct libcamera_camera *camera)
 			r = camera->camera->stop();
 		else
 			camera->gone.store(true, std::memory_order_release); /* G1 */
+		if (r < 0 && !libcamera_is_gone(camera))
+			camera->running.store(true, std::memory_order_release); /* Q2 */
 		/* What is still on its way when a camera is gone, and needs its requests. */
 		camera->library->messages->invokeMethod(&courier::meet, lc::ConnectionTypeBlocking);
 		return r;
