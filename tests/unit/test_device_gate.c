@@ -64,7 +64,7 @@ static void await_frames(struct storm *storm, uint64_t count)
 		sched_yield();
 }
 
-static void storm(bool resize)
+static void storm(bool resize, bool refuse)
 {
 	struct storm storm = { .source = open_plugged() };
 	pthread_t thread;
@@ -73,12 +73,15 @@ static void storm(bool resize)
 	fake_set_pace(FAKE_INSTANT);
 	assert_int_equal(pthread_create(&thread, NULL, read_all, &storm), 0);
 	for (unsigned i = 0; i < CHANGES; i++) {
+		if (refuse)
+			fake_fail(FAKE_QUEUE, -EIO, i % 3);
 		await_frames(&storm, i % 4);
 		assert_int_equal(stop_rc(storm.source), 0);
 		if (resize)
 			configure_device(storm.source, i % 2 ? 640 : 320, i % 2 ? 480 : 240);
 		start_device(storm.source);
 	}
+	fake_fail(FAKE_QUEUE, 0, 0);
 	await_state(storm.source, "running");
 	await_frames(&storm, 100);
 	fake_set_pace(FAKE_MANUAL);
@@ -197,13 +200,20 @@ static void test_race(void **state)
 static void test_restarts(void **state)
 {
 	(void)state;
-	storm(false);
+	storm(false, false);
 }
 
 static void test_sizes(void **state)
 {
 	(void)state;
-	storm(true);
+	storm(true, false);
+}
+
+/* What the camera does not take at once comes back to it, be it by the reader or by who starts it. */
+static void test_refusals(void **state)
+{
+	(void)state;
+	storm(true, true);
 }
 
 int main(void)
@@ -213,6 +223,7 @@ int main(void)
 		cmocka_unit_test_setup(test_race, set_up_fake),
 		cmocka_unit_test_setup(test_restarts, set_up_fake),
 		cmocka_unit_test_setup(test_sizes, set_up_fake),
+		cmocka_unit_test_setup(test_refusals, set_up_fake),
 	};
 
 	return cmocka_run_group_tests_name("device_gate", tests, NULL, NULL);
