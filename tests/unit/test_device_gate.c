@@ -67,6 +67,7 @@ static void await_frames(struct storm *storm, uint64_t count)
 static void storm(bool resize, bool refuse)
 {
 	struct storm storm = { .source = open_plugged() };
+	unsigned descriptors = count_descriptors();
 	pthread_t thread;
 
 	start_device(storm.source);
@@ -88,6 +89,9 @@ static void storm(bool resize, bool refuse)
 	__atomic_store_n(&storm.over, true, __ATOMIC_RELEASE);
 	pthread_join(thread, NULL);
 	assert_int_equal(fake_queued(), FRAME_BUFFERS);
+	/* Memory of sizes before goes with its last reader. */
+	while (count_descriptors() > descriptors)
+		usleep(200);
 	destroy_device(storm.source);
 }
 
