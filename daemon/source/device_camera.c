@@ -463,17 +463,18 @@ int device_acquire(struct device *device, enum device_trouble *ret_trouble, char
 void device_lose(struct device *device, const char *reason)
 {
 	bool ran = device->state == DEVICE_RUNNING || device->state == DEVICE_STUCK;
+	bool gone = libcamera_is_gone(device->camera);
 
 	if (ran) {
 		device_shut_gate(device);
 		set_mode(device, DEVICE_STOPS);
 	}
-	if (ran || libcamera_is_gone(device->camera))
+	if (ran || gone)
 		device_count(device, &device->losses);
 	release_camera(device);
 	device->retry_at_ns = clock_monotonic_ns() + device->times.retry_ns;
-	/* Whoever hears of it finds out why. */
-	device_set_state(device, DEVICE_ABSENT, reason);
+	/* Whoever hears of it finds out why. Of one that is gone, everything fails for that reason. */
+	device_set_state(device, DEVICE_ABSENT, gone ? "it was unplugged" : reason);
 	device_post_lost(device);
 }
 

@@ -446,6 +446,29 @@ static unsigned count_logged(const char *part)
 	return count;
 }
 
+/* It is gone before anybody tells: nothing else is the matter. */
+static void test_unplugged_while_stuck(void **state)
+{
+	struct source *source;
+
+	(void)state;
+	logged[0] = '\0';
+	log_set_sink(on_log);
+	set_times(20 * MS, 20 * MS);
+	source = open_plugged();
+	expect_size(source, 640, 480);
+	fake_hold(FAKE_STOP, true);
+	start_device(source);
+	fake_await_held(FAKE_STOP);
+	fake_unplug(CAMERA_ID, false);
+	fake_hold(FAKE_STOP, false);
+	expect_lost(source);
+	await_reason(source, "no camera");
+	assert_int_equal(count_logged("absent: it was unplugged"), 1);
+	destroy_device(source);
+	log_set_sink(NULL);
+}
+
 /* It cannot be started when it is back, or at all: tried again, and said once. */
 static void start_refused(bool there)
 {
@@ -563,6 +586,7 @@ int main(void)
 		cmocka_unit_test_setup(test_stuck, set_up_fake),
 		cmocka_unit_test_setup(test_stuck_cancelling, set_up_fake),
 		cmocka_unit_test_setup(test_stuck_for_good, set_up_fake),
+		cmocka_unit_test_setup(test_unplugged_while_stuck, set_up_fake),
 		cmocka_unit_test_setup(test_slow_reader_is_not_stuck, set_up_fake),
 		cmocka_unit_test_setup(test_start_refused, set_up_fake),
 		cmocka_unit_test_setup(test_first_start_refused, set_up_fake),
