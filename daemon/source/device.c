@@ -38,7 +38,7 @@ static void push(struct device *device, const struct libcamera_completion *compl
 		__atomic_store_n(&device->frames, device->frames + 1, __ATOMIC_RELAXED);
 	/* Q1 (release) pairs with Q2 in pushed(): the completion before the count. */
 	__atomic_store_n(&device->head, head + 1, __ATOMIC_RELEASE);
-	device_ring(device->ready_fd);
+	bell_ring(device->ready_fd);
 }
 
 void device_completed(void *owner, const struct libcamera_completion *completion)
@@ -50,7 +50,7 @@ void device_completed(void *owner, const struct libcamera_completion *completion
 	case DEVICE_TRIES:
 		/* T1 (release) pairs with T2 in device_try_capture(). */
 		__atomic_store_n(&device->trial, (uint32_t)completion->status, __ATOMIC_RELEASE);
-		device_ring(device->trial_fd);
+		bell_ring(device->trial_fd);
 		break;
 	case DEVICE_STOPS:
 		if (completion->status != LIBCAMERA_CANCELLED)
@@ -122,7 +122,7 @@ static void give_back(struct device *device, unsigned number)
 		__atomic_fetch_or(&device->idle, device_bit(number), __ATOMIC_RELAXED);
 	leave(device);
 	if (!queued)
-		device_ring(device->bell_fd); /* of an older configuration, perhaps: to be freed */
+		bell_ring(device->bell_fd); /* of an older configuration, perhaps: to be freed */
 }
 
 /* The camera delivers: it gets what it did not take before. */
@@ -197,7 +197,7 @@ void device_post(struct device *device, struct device_note note)
 	device->notes[device->notes_head % DEVICE_NOTES] = note;
 	/* N1 (release) pairs with N2 in next_note(). */
 	__atomic_store_n(&device->notes_head, device->notes_head + 1, __ATOMIC_RELEASE);
-	device_ring(device->ready_fd);
+	bell_ring(device->ready_fd);
 }
 
 /* --- reader --------------------------------------------------------------------------------------------------- */
@@ -252,7 +252,7 @@ static bool take_note(struct device *device, const struct device_note *note, str
 	device->cancelled = 0;
 	/* N4 (release) pairs with N3 in device_has_room(). The bell is for a camera that waits for room. */
 	__atomic_store_n(&device->notes_tail, device->notes_tail + 1, __ATOMIC_RELEASE);
-	device_ring(device->bell_fd);
+	bell_ring(device->bell_fd);
 	return is_event;
 }
 
@@ -392,10 +392,10 @@ int device_fetch(struct source *source, struct source_event *ret_event)
 		return rc;
 	/* Clear, then look again: what was pushed before the clearing is seen here, and what comes after it has its own
 	 * ring. What is found here may have lost its ring, so it is rung for once more. */
-	device_clear(device->ready_fd);
+	bell_clear(device->ready_fd);
 	rc = take(device, ret_event);
 	if (rc == 0)
-		device_ring(device->ready_fd);
+		bell_ring(device->ready_fd);
 	return rc;
 }
 

@@ -87,7 +87,7 @@ static int await_trial(struct device *device)
 		if (is_hurried(device))
 			return -ENODEV;
 		poll(&fd, 1, (int)((ends_ns - now_ns) / NS_PER_MS + 1));
-		device_clear(device->trial_fd);
+		bell_clear(device->trial_fd);
 	}
 	return libcamera_is_gone(device->camera) ? -ENODEV : -ETIMEDOUT;
 }
@@ -108,7 +108,7 @@ int device_try_capture(void *owner)
 		rc = await_trial(device);
 	libcamera_stop(device->camera);
 	set_mode(device, DEVICE_STOPS);
-	device_clear(device->trial_fd);
+	bell_clear(device->trial_fd);
 	return rc;
 }
 
@@ -145,7 +145,7 @@ static void take_numbers(struct device *device, const unsigned numbers[SOURCE_BU
 	}
 	device->stale = (device->stale | held) & ~numbers_in_use(device);
 	if (device->stale & ~device_held(device))
-		device_ring(device->bell_fd);
+		bell_ring(device->bell_fd);
 }
 
 static int prepare_buffers(struct device *device, const struct libcamera_configuration *configuration,

@@ -245,8 +245,8 @@ static void *keep(void *argument)
 		wait_ms = timeout_ms(device);
 		pthread_mutex_unlock(&device->lock);
 		poll(fds, 2, wait_ms);
-		device_clear(device->bell_fd);
-		told = device_clear(device->life_fd);
+		bell_clear(device->bell_fd);
+		told = bell_clear(device->life_fd);
 		pthread_mutex_lock(&device->lock);
 		look_after(device);
 		if (device->state == DEVICE_ABSENT && !is_finishing(device))
@@ -283,8 +283,8 @@ void device_finish(struct device *device)
 		return;
 	/* F2 (release) pairs with F1 in is_finishing(). */
 	__atomic_store_n(&device->finishing, true, __ATOMIC_RELEASE);
-	device_ring(device->trial_fd);
-	device_ring(device->bell_fd);
+	bell_ring(device->trial_fd);
+	bell_ring(device->bell_fd);
 	pthread_join(device->keeper, NULL);
 	device->launched = false;
 }

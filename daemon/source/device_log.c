@@ -40,7 +40,7 @@ static void on_line(enum log_level level, const char *text)
 		strncpy(log_ring.lines[at].text, text, LINE_BYTES - 1);
 	}
 	if (log_ring.bell_fd >= 0)
-		device_ring(log_ring.bell_fd);
+		bell_ring(log_ring.bell_fd);
 	pthread_mutex_unlock(&log_ring.lock);
 }
 

@@ -220,7 +220,7 @@ static int owner_stop(struct source *source, char *text, size_t text_bytes)
 
 	/* Y2 (release) pairs with Y1 in is_hurried(). */
 	__atomic_store_n(&device->hurried, true, __ATOMIC_RELEASE);
-	device_ring(device->trial_fd);
+	bell_ring(device->trial_fd);
 	lock(source);
 	__atomic_store_n(&device->hurried, false, __ATOMIC_RELEASE);
 	if (device->state == DEVICE_RUNNING || device->state == DEVICE_STUCK)
@@ -270,7 +270,7 @@ static int owner_configure(struct source *source, const struct source_settings *
 	device_view(device);
 	device_send_wish(device);
 	device_unview(device, 0);
-	device_ring(device->bell_fd);
+	bell_ring(device->bell_fd);
 	return unlock(device, rc);
 }
 
@@ -293,7 +293,7 @@ static int owner_start(struct source *source)
 		device->wanted = false;
 		log_error("camera %s: it cannot be started: %s", device_name(device), text);
 	}
-	device_ring(device->bell_fd);
+	bell_ring(device->bell_fd);
 	return unlock(device, rc);
 }
 

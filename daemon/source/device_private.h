@@ -18,8 +18,8 @@
 #define LUMARING_SOURCE_DEVICE_PRIVATE_H
 
 #include <pthread.h>
-#include <unistd.h>
 
+#include "base/bell.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "source/buffers.h"
@@ -193,22 +193,6 @@ struct device {
 	struct libcamera_library *library;
 	unsigned busy_looks; /* since one with a new library */
 };
-
-/* An eventfd is only full after 2^64 - 2 rings that nobody heard, and is readable then: nothing to do. */
-static inline void device_ring(int fd)
-{
-	uint64_t one = 1;
-	ssize_t written = write(fd, &one, sizeof(one));
-
-	(void)written;
-}
-
-static inline bool device_clear(int fd)
-{
-	uint64_t rings;
-
-	return read(fd, &rings, sizeof(rings)) == sizeof(rings);
-}
 
 static inline void device_view(struct device *device)
 {

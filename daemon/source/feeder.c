@@ -28,7 +28,7 @@ int feeder_poll(struct feeder *feeder, int fd, bool *ret_ready)
 			return feeder_fail(feeder, -errno, "cannot wait for data: %s", strerror(errno));
 	}
 	if (fds[0].revents)
-		feeder_clear(feeder->owner_fd);
+		bell_clear(feeder->owner_fd);
 	*ret_ready = fds[1].revents != 0;
 	return 0;
 }
@@ -81,7 +81,7 @@ int feeder_wait_start(struct feeder *feeder)
 		if (feeder->parked != run) {
 			/* P2 (release) pairs with P1 in await_parked(): all that was done to the feeder until now. */
 			__atomic_store_n(&feeder->parked, run, __ATOMIC_RELEASE);
-			feeder_ring(feeder->parked_fd);
+			bell_ring(feeder->parked_fd);
 		}
 		rc = feeder_poll(feeder, -1, &ready);
 	}
@@ -103,7 +103,7 @@ static int feeder_sleep(struct feeder *feeder, bool (*is_done)(const struct feed
 		__atomic_store_n(&feeder->sleeping, true, __ATOMIC_SEQ_CST);
 		if (!is_done(feeder)) {
 			rc = feeder_wait_readable(feeder, feeder->wake_fd);
-			feeder_clear(feeder->wake_fd);
+			bell_clear(feeder->wake_fd);
 		}
 		/* Relaxed: a bell that rings for nothing costs one more look. */
 		__atomic_store_n(&feeder->sleeping, false, __ATOMIC_RELAXED);
@@ -116,7 +116,7 @@ static void feeder_wake(struct feeder *feeder)
 {
 	/* S2 (seq_cst) pairs with S1 in feeder_sleep(). */
 	if (__atomic_load_n(&feeder->sleeping, __ATOMIC_SEQ_CST))
-		feeder_ring(feeder->wake_fd);
+		bell_ring(feeder->wake_fd);
 }
 
 static bool has_buffer(const struct feeder *feeder)
@@ -145,7 +145,7 @@ static int feeder_push(struct feeder *feeder, const struct source_event *event)
 	feeder->events[head % FEEDER_EVENTS] = *event;
 	/* Q1 (release) pairs with Q2: the event, and the pixels it speaks of, before the count. */
 	__atomic_store_n(&feeder->head, head + 1, __ATOMIC_RELEASE);
-	feeder_ring(feeder->ready_fd);
+	bell_ring(feeder->ready_fd);
 	return 0;
 }
 
@@ -179,11 +179,11 @@ int feeder_fetch(struct source *source, struct source_event *ret_event)
 	if (head == tail) {
 		/* Clear, then look again: an event posted before the clearing is seen here, and one posted after it has
 		 * its own ring. What is found here may have lost its ring, so it is rung for once more. */
-		feeder_clear(feeder->ready_fd);
+		bell_clear(feeder->ready_fd);
 		head = feeder_head(feeder);
 		if (head == tail)
 			return -EAGAIN;
-		feeder_ring(feeder->ready_fd);
+		bell_ring(feeder->ready_fd);
 	}
 	*ret_event = feeder->events[tail % FEEDER_EVENTS];
 	if (ret_event->kind == SOURCE_FRAME)

@@ -75,7 +75,7 @@ static void *feeder_thread(void *argument)
 	}
 	/* P2 (release) pairs with P1 in await_parked(). */
 	__atomic_store_n(&feeder->over, true, __ATOMIC_RELEASE);
-	feeder_ring(feeder->parked_fd);
+	bell_ring(feeder->parked_fd);
 	return NULL;
 }
 
@@ -104,7 +104,7 @@ void feeder_finish(struct feeder *feeder)
 	if (feeder->launched) {
 		/* O2 (release) pairs with O1 in feeder_is_finishing(). */
 		__atomic_store_n(&feeder->finishing, true, __ATOMIC_RELEASE);
-		feeder_ring(feeder->owner_fd);
+		bell_ring(feeder->owner_fd);
 		pthread_join(feeder->thread, NULL);
 	}
 	for (unsigned i = 0; i < SOURCE_BUFFERS_MAX; i++) {
@@ -155,7 +155,7 @@ int feeder_check_rate(const struct feeder *feeder, const struct source_settings 
 static void send_wish(struct feeder *feeder)
 {
 	wish_send(&feeder->wishes);
-	feeder_ring(feeder->owner_fd);
+	bell_ring(feeder->owner_fd);
 }
 
 int feeder_set_rate(struct source *source, uint64_t frame_duration_min_ns, uint64_t frame_duration_max_ns, char *text,
@@ -192,7 +192,7 @@ static void await_parked(struct feeder *feeder)
 	while (__atomic_load_n(&feeder->parked, __ATOMIC_ACQUIRE) != __atomic_load_n(&feeder->run, __ATOMIC_RELAXED) &&
 	       !__atomic_load_n(&feeder->over, __ATOMIC_ACQUIRE)) {
 		poll(&fd, 1, -1);
-		feeder_clear(feeder->parked_fd);
+		bell_clear(feeder->parked_fd);
 	}
 }
 
@@ -205,7 +205,7 @@ static void set_running(struct feeder *feeder, bool running)
 		return;
 	/* G2 (release) pairs with G1 in feeder_wait_start(): what was done to the feeder while it stood still. */
 	__atomic_store_n(&feeder->run, run + 1, __ATOMIC_RELEASE);
-	feeder_ring(feeder->owner_fd);
+	bell_ring(feeder->owner_fd);
 }
 
 int feeder_start(struct source *source)

@@ -6,26 +6,8 @@
 #ifndef LUMARING_SOURCE_FEEDER_PRIVATE_H
 #define LUMARING_SOURCE_FEEDER_PRIVATE_H
 
-#include <unistd.h>
-
+#include "base/bell.h"
 #include "source/feeder.h"
-
-/* An eventfd is only full after 2^64 - 2 rings that nobody heard, and is readable then: nothing to do. */
-static inline void feeder_ring(int fd)
-{
-	uint64_t one = 1;
-	ssize_t written = write(fd, &one, sizeof(one));
-
-	(void)written;
-}
-
-static inline void feeder_clear(int fd)
-{
-	uint64_t rings;
-	ssize_t got = read(fd, &rings, sizeof(rings));
-
-	(void)got; /* EAGAIN: it was clear */
-}
 
 /*
  * Producer. Wait until `fd` (-1: none) is readable or hung up, *ret_ready, or the owner rings: look at orders and
