@@ -525,7 +525,6 @@ int device_start(struct device *device, char *text, size_t text_bytes)
 		return rc;
 	device->restarts_in_row = 0;
 	device->was_started = true;
-	device->start_fails = false;
 	device_set_state(device, DEVICE_RUNNING, "");
 	return 0;
 }

@@ -36,6 +36,18 @@ const char *device_state_name(enum device_state state)
 	return names[state];
 }
 
+/* It fails again and again, each time opened anew, which was said once: until a frame comes the rest is the same. */
+static bool is_hopeless(const struct device *device)
+{
+	return device->is_hopeless && device->hopeless_frames == device_frames(device);
+}
+
+static void note_hopeless(struct device *device)
+{
+	device->is_hopeless = true;
+	device->hopeless_frames = device_frames(device);
+}
+
 void device_set_state(struct device *device, enum device_state state, const char *reason)
 {
 	enum device_state before = device->state;
@@ -46,7 +58,7 @@ void device_set_state(struct device *device, enum device_state state, const char
 	device_unview(device, 0);
 	if (state != DEVICE_ABSENT)
 		device->trouble = DEVICE_NO_TROUBLE;
-	if (before != state && !device->start_fails)
+	if (before != state && !is_hopeless(device))
 		log_line(reason[0] ? LOG_LEVEL_WARNING : LOG_LEVEL_INFO, "camera %s: %s%s%s", device_name(device),
 			 device_state_name(state), reason[0] ? ": " : "", reason);
 }
@@ -67,11 +79,10 @@ static void note_trouble(struct device *device, enum device_trouble trouble, con
 
 void device_fail_start(struct device *device, const char *text)
 {
-	/* It is opened anew and started again and again, which is said once: until it runs its states are not. */
-	if (!device->start_fails)
+	if (!is_hopeless(device))
 		log_warning("camera %s: %s, retrying every %llu s", device_name(device), text,
 			    (unsigned long long)(device->times.retry_ns / NS_PER_SECOND));
-	device->start_fails = true;
+	note_hopeless(device);
 	device_lose(device, text);
 	device->trouble = DEVICE_NOT_STARTED;
 }
@@ -112,6 +123,7 @@ static void restart(struct device *device, uint64_t quiet_ns)
 	snprintf(reason, sizeof(reason), "no frame came for %llu ms", (unsigned long long)(quiet_ns / NS_PER_MS));
 	if (device->restarts_in_row == DEVICE_RESTARTS_MAX) {
 		device_lose(device, reason);
+		note_hopeless(device);
 		return;
 	}
 	device_set_state(device, DEVICE_STUCK, reason);
@@ -239,7 +251,7 @@ static void *keep(void *argument)
 
 	while (!is_finishing(device)) {
 		int wait_ms;
-		bool told, absent;
+		bool told, repeats;
 
 		pthread_mutex_lock(&device->lock);
 		wait_ms = timeout_ms(device);
@@ -253,9 +265,9 @@ static void *keep(void *argument)
 			look_for(device, told);
 		else if (told && device->library)
 			device_list(device);
-		absent = device->state == DEVICE_ABSENT;
+		repeats = device->state == DEVICE_ABSENT || is_hopeless(device);
 		pthread_mutex_unlock(&device->lock);
-		device_log_drain(absent);
+		device_log_drain(repeats);
 	}
 	return NULL;
 }

@@ -166,7 +166,8 @@ struct device {
 	uint64_t lost_frames;
 	struct source_format format, announced_format;
 	uint64_t stale;                /* numbers of older configurations that were held then */
-	bool was_started, start_fails; /* since the beginning; since it ran last */
+	bool was_started, is_hopeless; /* since the beginning; while `frames` is still: */
+	uint64_t hopeless_frames;
 	unsigned restarts_in_row;
 	uint64_t frames_started, frames_seen; /* `frames` at the start; as the keeper saw them last */
 	uint64_t quiet_since_ns;

@@ -9,6 +9,30 @@ static void expect_lost(struct source *source)
 	expect_event(source, SOURCE_LOST);
 }
 
+static char logged[16384];
+static pthread_mutex_t logged_lock = PTHREAD_MUTEX_INITIALIZER;
+
+static void on_log(enum log_level level, const char *line)
+{
+	size_t used;
+
+	pthread_mutex_lock(&logged_lock);
+	used = strlen(logged);
+	snprintf(logged + used, sizeof(logged) - used, "%d %s\n", (int)level, line);
+	pthread_mutex_unlock(&logged_lock);
+}
+
+static unsigned count_logged(const char *part)
+{
+	unsigned count = 0;
+
+	pthread_mutex_lock(&logged_lock);
+	for (const char *at = logged; (at = strstr(at, part)); at++)
+		count++;
+	pthread_mutex_unlock(&logged_lock);
+	return count;
+}
+
 /* Opened without a camera, started all the same; it comes, and a CameraManager that was not told finds it. */
 static void test_absent_at_start(void **state)
 {
@@ -381,16 +405,23 @@ static void test_stuck_for_good(void **state)
 
 	(void)state;
 	set_times(20 * MS, 50 * MS);
+	logged[0] = '\0';
+	log_set_sink(on_log);
 	source = open_plugged();
 	expect_size(source, 640, 480);
 	start_device(source);
-	fake_await(FAKE_ACQUIRE, 2);
+	fake_await(FAKE_ACQUIRE, 4);
+	/* Said once, however often it is tried. */
+	assert_int_equal(count_logged(": stuck"), 1);
+	assert_int_equal(count_logged(": absent"), 1);
+	assert_int_equal(count_logged(": running"), 1);
 	assert_true(report_of(source).restarts >= DEVICE_RESTARTS_MAX);
 	assert_true(fake_count(FAKE_OPEN) >= 2);
 	expect_lost(source);
 	fake_frame(5);
 	take_frame(source, 5);
 	destroy_device(source);
+	log_set_sink(NULL);
 }
 
 /* All buffers with the reader: it is he who is late. */
@@ -420,30 +451,6 @@ static void test_slow_reader_is_not_stuck(void **state)
 	while (count)
 		source_release(source, held[--count]);
 	destroy_device(source);
-}
-
-static char logged[16384];
-static pthread_mutex_t logged_lock = PTHREAD_MUTEX_INITIALIZER;
-
-static void on_log(enum log_level level, const char *line)
-{
-	size_t used;
-
-	pthread_mutex_lock(&logged_lock);
-	used = strlen(logged);
-	snprintf(logged + used, sizeof(logged) - used, "%d %s\n", (int)level, line);
-	pthread_mutex_unlock(&logged_lock);
-}
-
-static unsigned count_logged(const char *part)
-{
-	unsigned count = 0;
-
-	pthread_mutex_lock(&logged_lock);
-	for (const char *at = logged; (at = strstr(at, part)); at++)
-		count++;
-	pthread_mutex_unlock(&logged_lock);
-	return count;
 }
 
 /* It is gone before anybody tells: nothing else is the matter. */
