@@ -274,6 +274,10 @@ static int print_cameras(const cJSON *root, FILE *file)
 	static const char *const heads[] = { "CAMERA", "MODEL", "LOCATION", "SERVED", NULL };
 	struct table table;
 
+	if (!json_first(root, "cameras")) {
+		fprintf(file, "no camera is known\n");
+		return 0;
+	}
 	table_begin(&table, heads);
 	for (const cJSON *c = json_first(root, "cameras"); c; c = c->next) {
 		table_cell(&table, "%s", json_text(c, "id"));
@@ -303,6 +307,10 @@ static int print_modes(const cJSON *root, FILE *file)
 	static const char *const heads[] = { ">SMALLEST px", ">LARGEST px", ">STEP", ">FRAMES/S", "FORMATS", NULL };
 	struct table table;
 
+	if (!json_first(root, "modes")) {
+		fprintf(file, "no sizes are known\n");
+		return 0;
+	}
 	table_begin(&table, heads);
 	for (const cJSON *m = json_first(root, "modes"); m; m = m->next) {
 		table_cell(&table, "%s", words_of_size(json_get(m, "minimum")).text);

@@ -238,8 +238,7 @@ static void log_rate(const struct device *device, const struct source_settings *
 	const struct libcamera_configuration *configuration = &device->configuration;
 
 	if (!got->frame_duration_max_ns)
-		log_warning("camera %s: it has a rate of its own, ignoring the %.4g frames/s that were asked for",
-			    device_name(device), rate_of(asked->frame_duration_max_ns));
+		log_warning("camera %s: it has a rate of its own, ignoring what was asked for", device_name(device));
 	else if (asked->frame_duration_min_ns < got->frame_duration_min_ns)
 		log_warning("camera %s: %.4g frames/s were asked for, at %ux%u it makes %.4g at most",
 			    device_name(device), rate_of(asked->frame_duration_min_ns), configuration->width,
