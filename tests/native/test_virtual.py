@@ -131,6 +131,16 @@ def test_size_and_rate_change_while_clients_read():
         assert len({c[1] for c in counts}) == 1, counts
 
 
+def test_rate_of_another_size():
+    """What it can at that size it says when it has it: the answer tells, and so does the log."""
+    with Daemon("bars", "--size", "640x480", "--framerate", "1000") as daemon:
+        daemon.wait_live()
+        daemon.wait_log("1000 frames/s were asked for, at 640x480 it makes 60 at most")
+        said = daemon.ask("set", "--width", 1280, "--height", 800, "--framerate", 100)
+        assert "1280x800 NV12, 60 frames/s" in said and "frame_duration_us.minimum 10000: 16666" in said, said
+        assert (got := daemon.ask("get", "framerate").split())[0] == "60", got
+
+
 def test_clients_ride_through_restarts():
     with Daemon("bars", "--size", "640x480") as daemon:
         daemon.wait_live()
