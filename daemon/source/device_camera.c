@@ -468,12 +468,12 @@ void device_lose(struct device *device, const char *reason)
 		device_shut_gate(device);
 		set_mode(device, DEVICE_STOPS);
 	}
-	if (ran || gone)
-		device_count(device, &device->losses);
 	release_camera(device);
 	device->retry_at_ns = clock_monotonic_ns() + device->times.retry_ns;
 	/* Whoever hears of it finds out why. Of one that is gone, everything fails for that reason. */
 	device_set_state(device, DEVICE_ABSENT, gone ? "it was unplugged" : reason);
+	if (ran || gone)
+		device_count(device, &device->losses);
 	device_post_lost(device);
 }
 
