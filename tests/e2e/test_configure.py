@@ -463,6 +463,8 @@ def test_refused_at_each_step():
         follow = Follow(daemon, "sizes", "main", "--handles", 4, "--size", "320x240")
         with Control(daemon) as control:
             run_on(control)
+            wait_until(lambda: [c["seen"] > 0 for c in control.call("GetStatus")["status"]["clients"]] == [True] * 4,
+                       "each has a frame")
             for step in ("stop", "configure", "start"):
                 before, names = control.call("GetConfiguration"), shm_names(daemon.camera)
                 refusals.set(step, 1)
