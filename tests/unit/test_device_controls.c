@@ -31,6 +31,13 @@ static struct source_controls told(const struct source *source)
 	return controls;
 }
 
+/* Member by member: what is between them may be anything. */
+static void expect_same(const struct source_controls *a, const struct source_controls *b)
+{
+	assert_int_equal(a->given, b->given);
+	assert_memory_equal(a->values, b->values, sizeof(a->values));
+}
+
 static void set(struct source *source, struct source_controls wanted)
 {
 	struct source_controls got = { 0 }, now;
@@ -39,11 +46,11 @@ static void set(struct source *source, struct source_controls wanted)
 	if (source_set_controls(source, &wanted, &got, &fault))
 		fail_msg("%s: %s", fault.field, fault.text);
 	now = told(source);
-	assert_memory_equal(&got, &now, sizeof(got));
+	expect_same(&got, &now);
 	/* What it says is never refused, and changes nothing. */
 	if (source_set_controls(source, &now, &got, &fault))
 		fail_msg("%s: %s", fault.field, fault.text);
-	assert_memory_equal(&got, &now, sizeof(got));
+	expect_same(&got, &now);
 }
 
 static void expect(const struct source *source, int64_t exposure_us, int64_t gain_milli, int64_t is_auto)
@@ -67,7 +74,7 @@ static struct source_fault expect_fault(struct source *source, struct source_con
 	for (size_t i = 0; i < sizeof(got); i++)
 		assert_int_equal(((uint8_t *)&got)[i], 0x5a);
 	after = told(source);
-	assert_memory_equal(&before, &after, sizeof(before));
+	expect_same(&before, &after);
 	return fault;
 }
 
