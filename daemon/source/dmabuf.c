@@ -132,6 +132,8 @@ static int synchronise(const struct dmabuf *buffer, uint64_t flags)
 	for (unsigned tries = 0; tries < DMABUF_SYNC_TRIES_MAX; tries++) {
 		if (ioctl(buffer->fd, DMA_BUF_IOCTL_SYNC, &sync) == 0)
 			return 0;
+		if (errno == ENOSYS)
+			return -ENOTTY; /* qemu's user mode, of a request that it does not know */
 		if (errno != EINTR && errno != EAGAIN)
 			return -errno;
 	}

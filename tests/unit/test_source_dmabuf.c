@@ -230,6 +230,12 @@ static void test_not_mappable(void **state)
 	close(fd);
 }
 
+/* qemu's user mode keeps to itself what it is told of core files. */
+static bool is_emulated(void)
+{
+	return getenv("LUMARING_TEST_EMULATED") != NULL;
+}
+
 /* The flags of a mapping, as the kernel lists them. */
 static bool is_left_out_of_core_files(const void *pixels)
 {
@@ -256,6 +262,11 @@ static void test_core_files(void **state)
 	void *other = mmap(NULL, 4096, PROT_READ, MAP_SHARED, buffer.fd, 0);
 
 	(void)state;
+	if (is_emulated()) {
+		munmap(other, 4096);
+		dmabuf_finish(&buffer);
+		skip();
+	}
 	assert_true(is_left_out_of_core_files(buffer.pixels));
 	assert_false(is_left_out_of_core_files(other));
 	munmap(other, 4096);
@@ -275,7 +286,7 @@ static void test_adopt(void **state)
 	assert_memory_equal(buffer.pixels + 4096, "pixels", 6);
 	assert_int_equal(buffer.bytes, 8192);
 	assert_true(fcntl(buffer.fd, F_GETFD) & FD_CLOEXEC);
-	assert_true(is_left_out_of_core_files(buffer.pixels));
+	assert_true(is_emulated() || is_left_out_of_core_files(buffer.pixels));
 	dmabuf_finish(&buffer);
 	buffer.fd = -7;
 	assert_int_equal(dmabuf_adopt(-1, 8192, &buffer, text, sizeof(text)), -EBADF);
