@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * libcamera.h - libcamera as C: what source/libcamera.cpp, the only C++ file, does for device.c. No exception and no
- * type of C++ gets through; nothing here decides anything, waits for anybody or allocates while frames come.
+ * type of C++ gets through; nothing here decides anything. While frames come nothing waits, and nothing is allocated
+ * but libcamera's own messages to its thread.
  *
  * One *library* (a CameraManager) per process, one *camera* of it that is acquired. Threads: libcamera has one of its
- * own, in which `completed` is called and life_fd is rung; whoever calls the rest is the *owner* (one thread at a time),
- * but for libcamera_queue(), which is for the capture thread beside it.
+ * own, in which `completed` is called, life_fd is rung and requests are handed to the driver; whoever calls the rest is
+ * the *owner* (one thread at a time), but for libcamera_queue(), which is for the capture thread beside it.
  *
  * Functions that can fail return 0 or a negative errno; those with `text` put one sentence there, unless it is NULL.
  * -ENODEV: the camera is gone.

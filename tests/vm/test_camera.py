@@ -187,8 +187,8 @@ def test_changes_of_size_and_rate():
     assert counts[-1][1] <= counts[8][1] + 512, counts
 
 
-def test_callback_never_waits():
-    """After all of the above in one run: what libcamera's thread spent in our code at most."""
+def test_time_in_libcameras_thread():
+    """Is measured and told. How long it is depends on this machine's load, so it decides nothing here."""
     start(size="1280x800", streams=[{"name": "main"}])
     Clients("ramp", "main", "--clients", 4, "--count", 60).result(FRAMES_S)
     d = device()
