@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * service.h - what a service manager and its journal are told: the only place that speaks to systemd.
- * Outside of a service all of it does nothing. Thread-safe after service_log_init().
+ * service.h - what a service manager (service.c) and its journal (service_log.c) are told: nothing else speaks to
+ * systemd. Outside of a service all of it does nothing. Thread-safe after service_log_init().
  */
 #ifndef LUMARING_SERVICE_H
 #define LUMARING_SERVICE_H
 
 /*
- * When standard error is the journal's, log with the fields PRIORITY and LUMARING_CAMERA from here on; else change
- * nothing. Call before there are other threads. `camera` stays the caller's and unchanged.
+ * When standard error is the journal's, log with fields from here on; else change nothing. Call before there are
+ * other threads. `camera` stays the caller's and unchanged.
  */
 void service_log_init(const char *camera);
 

@@ -10,15 +10,12 @@
 #include <string.h>
 #include <unistd.h>
 
-#define LOG_LINE_MAX 1024
-
-static void log_to_stderr(enum log_level level, const char *line)
+static void log_to_stderr(const struct log_entry *entry)
 {
-	char text[LOG_LINE_MAX + 16];
-	int n = snprintf(text, sizeof(text), "lumaringd: %s%s\n", level == LOG_LEVEL_WARNING ? "warning: " : "", line);
+	const char *mark = entry->level == LOG_LEVEL_WARNING ? "warning: " : "";
+	char text[LOG_LINE_MAX + 32];
+	int n = snprintf(text, sizeof(text), "lumaringd: %s%s\n", mark, entry->line);
 
-	if (n > (int)sizeof(text) - 1)
-		n = (int)sizeof(text) - 1;
 	if (write(STDERR_FILENO, text, (size_t)n) < 0)
 		return; /* nowhere left to say it */
 }
@@ -30,13 +27,31 @@ void log_set_sink(log_sink sink)
 	log_current = sink ? sink : log_to_stderr;
 }
 
-void log_line(enum log_level level, const char *format, ...)
+static void write_entry(enum log_level level, const struct log_fields *fields, const char *format, va_list arguments)
 {
 	char line[LOG_LINE_MAX];
+	struct log_entry entry = { .level = level, .line = line, .fields = *fields };
+
+	vsnprintf(line, sizeof(line), format, arguments);
+	entry.fields.is_client |= entry.fields.client_pid > 0;
+	log_current(&entry);
+}
+
+void log_event(enum log_level level, const struct log_fields *fields, const char *format, ...)
+{
 	va_list arguments;
 
 	va_start(arguments, format);
-	vsnprintf(line, sizeof(line), format, arguments);
+	write_entry(level, fields, format, arguments);
 	va_end(arguments);
-	log_current(level, line);
+}
+
+void log_line(enum log_level level, const char *format, ...)
+{
+	static const struct log_fields none;
+	va_list arguments;
+
+	va_start(arguments, format);
+	write_entry(level, &none, format, arguments);
+	va_end(arguments);
 }

@@ -4,7 +4,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -12,7 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -22,7 +20,6 @@
 
 #include <cmocka.h>
 
-#include "base/log.h"
 #include "base/names.h"
 #include "base/process.h"
 #include "service.h"
@@ -361,7 +358,7 @@ static void test_boot_id(void **state)
 
 /* --- service ------------------------------------------------------------------------------------------------------ */
 
-/* A socket that stands for the service manager or the journal, or -1. */
+/* A socket that stands for the service manager, or -1. */
 static int make_datagrams(const char *path)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
@@ -405,55 +402,6 @@ static void test_notify(void **state)
 	rmdir(dir);
 }
 
-/* In a child with a /run of its own: standard error is a file, which JOURNAL_STREAM names or does not name. */
-static void log_child(bool named)
-{
-	int journal, file = memfd_create("stderr", 0);
-	char text[512] = "", stream[64];
-	struct stat st;
-
-	if (unshare(CLONE_NEWNS) < 0 || mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL) < 0 ||
-	    mount("tmpfs", "/run", "tmpfs", 0, NULL) < 0)
-		_exit(77);
-	mkdir("/run/systemd", 0755);
-	mkdir("/run/systemd/journal", 0755);
-	journal = make_datagrams("/run/systemd/journal/socket");
-	if (journal < 0 || file < 0 || dup2(file, STDERR_FILENO) < 0 || fstat(file, &st) < 0)
-		_exit(2);
-	snprintf(stream, sizeof(stream), "%ju:%ju", (uintmax_t)st.st_dev, (uintmax_t)st.st_ino + !named);
-	setenv("JOURNAL_STREAM", stream, 1);
-	service_log_init("cam7");
-	log_warning("a %s line", "test");
-	if (named) {
-		if (recv(journal, text, sizeof(text) - 1, 0) <= 0 || !strstr(text, "MESSAGE=a test line\n") ||
-		    !strstr(text, "PRIORITY=4\n") || !strstr(text, "LUMARING_CAMERA=cam7\n") ||
-		    strstr(text, "CODE_FILE"))
-			_exit(3);
-		_exit(lseek(file, 0, SEEK_END) != 0);
-	}
-	if (pread(file, text, sizeof(text) - 1, 0) <= 0 || strcmp(text, "lumaringd: warning: a test line\n") != 0)
-		_exit(4);
-	_exit(recv(journal, text, sizeof(text), 0) >= 0);
-}
-
-static void test_log_to_journal(void **state)
-{
-	(void)state;
-	for (int named = 0; named < 2; named++) {
-		pid_t pid = fork();
-		int status;
-
-		if (pid == 0)
-			log_child(named);
-		assert_int_equal(waitpid(pid, &status, 0), pid);
-		if (WIFEXITED(status) && WEXITSTATUS(status) == 77) {
-			printf("needs to be root with mount namespaces\n");
-			skip();
-		}
-		assert_int_equal(status, 0);
-	}
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -469,7 +417,6 @@ int main(void)
 		cmocka_unit_test(test_terminal),
 		cmocka_unit_test(test_boot_id),
 		cmocka_unit_test(test_notify),
-		cmocka_unit_test(test_log_to_journal),
 	};
 
 	return cmocka_run_group_tests_name("base", tests, NULL, NULL);

@@ -88,14 +88,13 @@ static void appear(uint32_t width, uint32_t height)
 
 /* --- the daemon --- */
 
-static void note_line(enum log_level level, const char *line)
+static void note_line(const struct log_entry *entry)
 {
 	size_t used;
 
-	(void)level;
 	pthread_mutex_lock(&world.log_lock);
 	used = strlen(world.log);
-	snprintf(world.log + used, sizeof(world.log) - used, "%s\n", line);
+	snprintf(world.log + used, sizeof(world.log) - used, "%s\n", entry->line);
 	pthread_mutex_unlock(&world.log_lock);
 	script_tell();
 }

@@ -157,9 +157,9 @@ static const struct source_operations operations = {
 };
 static struct source source = { .operations = &operations };
 
-static void be_quiet(enum log_level level, const char *text)
+static void be_quiet(const struct log_entry *entry)
 {
-	(void)level, (void)text;
+	(void)entry;
 }
 
 static void listen_for_clients(void)

@@ -113,10 +113,9 @@ static struct {
 	char directory[64];
 } world;
 
-static void be_quiet(enum log_level level, const char *line)
+static void be_quiet(const struct log_entry *entry)
 {
-	(void)level;
-	(void)line;
+	(void)entry;
 }
 
 static uint64_t on_next_plan(const void *owner)

@@ -12,13 +12,13 @@ static void expect_lost(struct source *source)
 static char logged[16384];
 static pthread_mutex_t logged_lock = PTHREAD_MUTEX_INITIALIZER;
 
-static void on_log(enum log_level level, const char *line)
+static void on_log(const struct log_entry *entry)
 {
 	size_t used;
 
 	pthread_mutex_lock(&logged_lock);
 	used = strlen(logged);
-	snprintf(logged + used, sizeof(logged) - used, "%d %s\n", (int)level, line);
+	snprintf(logged + used, sizeof(logged) - used, "%d %s\n", (int)entry->level, entry->line);
 	pthread_mutex_unlock(&logged_lock);
 }
 

@@ -52,10 +52,9 @@ static const char *said(void)
 	return text;
 }
 
-static void remember_log(enum log_level level, const char *line)
+static void remember_log(const struct log_entry *entry)
 {
-	(void)level;
-	snprintf(log_text, sizeof(log_text), "%s", line);
+	snprintf(log_text, sizeof(log_text), "%s", entry->line);
 }
 
 static int setup(void **state)

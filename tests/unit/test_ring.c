@@ -252,10 +252,9 @@ static void test_no_room(void **state)
 
 static unsigned lines;
 
-static void count_line(enum log_level level, const char *line)
+static void count_line(const struct log_entry *entry)
 {
-	(void)level;
-	lines += strstr(line, "which no running daemon stands behind") != NULL;
+	lines += strstr(entry->line, "which no running daemon stands behind") != NULL;
 }
 
 static void put(const char *camera, const char *rest, const void *data, size_t bytes)

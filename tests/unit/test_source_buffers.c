@@ -275,11 +275,10 @@ static uint64_t copy_ns(const void *owner, const uint8_t *image, const struct so
 	return how->uncached ? copies.own_uncached_ns : copies.own_ns;
 }
 
-static void note_line(enum log_level level, const char *line)
+static void note_line(const struct log_entry *entry)
 {
-	(void)level;
 	assert_true(line_count < LINES_MAX);
-	snprintf(lines[line_count++], sizeof(lines[0]), "%s", line);
+	snprintf(lines[line_count++], sizeof(lines[0]), "%s", entry->line);
 }
 
 static unsigned count_lines(const char *part)
