@@ -50,7 +50,7 @@ static bool is_member(gid_t group, gid_t primary, const struct groups *groups)
 	return group != (gid_t)-1 && member;
 }
 
-int access_of_peer(int fd, const struct control_access *access, uid_t own_uid, uid_t *ret_uid,
+int access_of_peer(int fd, const struct control_access *access, uid_t own_uid, struct ucred *ret_peer,
 		   enum standing *ret_standing)
 {
 	struct ucred peer;
@@ -60,7 +60,7 @@ int access_of_peer(int fd, const struct control_access *access, uid_t own_uid, u
 
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &bytes) < 0)
 		return -errno;
-	*ret_uid = peer.uid;
+	*ret_peer = peer;
 	*ret_standing = STANDING_CHANGER;
 	if (peer.uid == 0 || peer.uid == own_uid)
 		return 0;

@@ -6,6 +6,7 @@
 #ifndef LUMARING_CONTROL_ACCESS_H
 #define LUMARING_CONTROL_ACCESS_H
 
+#include <sys/socket.h>
 #include <sys/types.h>
 
 #include "control/control.h"
@@ -17,7 +18,7 @@ enum standing {
 };
 
 /* 0, or a negative errno: the peer is not to be served. */
-int access_of_peer(int fd, const struct control_access *access, uid_t own_uid, uid_t *ret_uid,
+int access_of_peer(int fd, const struct control_access *access, uid_t own_uid, struct ucred *ret_peer,
 		   enum standing *ret_standing);
 
 #endif

@@ -15,7 +15,6 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "base/log.h"
 #include "control/parameters.h"
 
 #define SENTENCE_BYTES 512
@@ -100,8 +99,7 @@ bool control_send(struct control_call *call, bool continues)
 	}
 	call->active = continues;
 	if (!text) {
-		log_warning("no memory for an answer on the control socket, closing the connection");
-		connection_leave(connection);
+		connection_starve(connection, "an answer");
 	} else if (!call->oneway) {
 		connection_answer(connection, text, bytes);
 	}
@@ -265,8 +263,7 @@ static void fail_parse(struct control_call *call, int error, const struct json_f
 	if (strncmp(field, "parameters.", sizeof("parameters.") - 1) == 0)
 		field += sizeof("parameters.") - 1;
 	if (error == -ENOMEM) {
-		log_warning("no memory for a request on the control socket, closing the connection");
-		connection_leave(call->connection);
+		connection_starve(call->connection, "a request");
 	} else if (error == -EFBIG && fault->bound == JSON_BOUND_DEPTH) {
 		fail_limit(call, "control-depth", limits->depth_max, 0);
 	} else if (error == -EFBIG && fault->bound == JSON_BOUND_VALUES) {
@@ -274,6 +271,16 @@ static void fail_parse(struct control_call *call, int error, const struct json_f
 	} else {
 		control_fail_field(call, field, "%s (line %u, column %u)", fault->text, fault->line, fault->column);
 	}
+}
+
+/* Whoever runs the service wants to know who tried. */
+static void log_denied(const struct connection *connection, const char *method)
+{
+	const struct ucred peer = { .pid = connection->pid, .uid = connection->uid };
+	const char *group = group_of_method(connection->control, method);
+
+	control_log_peer(connection->control, &peer, LOG_EVENT_CLIENT_DENIED, -EACCES,
+			 "%s is not allowed, it is for root%s%s", method, group[0] ? " and members of " : "", group);
 }
 
 /* A method of which all is known but whether it is to be. */
@@ -285,6 +292,7 @@ static void call_method(struct control_call *call, const struct control_service 
 	if (envelope->upgrade) {
 		service_fail(call, "MethodNotImplemented", "method", envelope->method);
 	} else if (method->right == CONTROL_CHANGE && connection->standing != STANDING_CHANGER) {
+		log_denied(connection, envelope->method);
 		add_denied(control_error(call, "PermissionDenied"), connection->control, envelope->method);
 		control_send(call, false);
 	} else if (method->streams && !envelope->more) {
@@ -357,6 +365,11 @@ void call_fail_stream(struct connection *connection, char terminator, const char
 	if (connection->turned_away) {
 		turn_away(call, NULL);
 	} else {
+		const struct ucred peer = { .pid = connection->pid, .uid = connection->uid };
+
+		control_log_peer(connection->control, &peer, LOG_EVENT_CLIENT_LIMIT, 0,
+				 "closing its connection: a request is beyond %s, which is %llu", limit,
+				 (unsigned long long)maximum);
 		fail_limit(call, limit, maximum, 0);
 		connection_finish(connection);
 	}

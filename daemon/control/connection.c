@@ -20,7 +20,6 @@
 
 #include "base/clock.h"
 #include "base/limits.h"
-#include "base/log.h"
 
 #define CHATTER_PIECES 64u /* in which little came since the last request; who sends more is heard once in */
 #define CHATTER_MS 50u
@@ -86,6 +85,15 @@ void connection_leave(struct connection *connection)
 	loop_cancel(loop, &connection->wake);
 }
 
+void connection_starve(struct connection *connection, const char *what)
+{
+	const struct ucred peer = { .pid = connection->pid, .uid = connection->uid };
+
+	control_log_peer(connection->control, &peer, LOG_EVENT_NO_MEMORY, -ENOMEM,
+			 "closing its connection: no memory for %s", what);
+	connection_leave(connection);
+}
+
 void connection_finish(struct connection *connection)
 {
 	if (connection->state == CONNECTION_OPEN)
@@ -105,8 +113,7 @@ void connection_answer(struct connection *connection, const char *text, size_t b
 	struct answer *answer = malloc(sizeof(*answer) + bytes);
 
 	if (!answer) {
-		log_warning("no memory for an answer on the control socket, closing the connection");
-		connection_leave(connection);
+		connection_starve(connection, "an answer");
 		return;
 	}
 	*answer = (struct answer){ .bytes = bytes };
@@ -174,8 +181,7 @@ static void grow_inbox(struct connection *connection)
 		return;
 	inbox = malloc(room);
 	if (!inbox) {
-		log_warning("no memory for a request on the control socket, closing the connection");
-		connection_leave(connection);
+		connection_starve(connection, "a request");
 		return;
 	}
 	memcpy(inbox, connection->inbox, connection->end);
@@ -538,7 +544,7 @@ static void on_wake(struct loop_op *op, int result)
 
 /* --- making --- */
 
-int connection_create(struct control *control, int fd, uid_t uid, enum standing standing,
+int connection_create(struct control *control, int fd, const struct ucred *peer, enum standing standing,
 		      const struct quota_refusal *refusal)
 {
 	struct connection *connection = calloc(1, sizeof(*connection));
@@ -547,7 +553,8 @@ int connection_create(struct control *control, int fd, uid_t uid, enum standing 
 		return -ENOMEM;
 	connection->control = control;
 	connection->fd = fd;
-	connection->uid = uid;
+	connection->pid = peer->pid;
+	connection->uid = peer->uid;
 	connection->standing = standing;
 	connection->turned_away = refusal || standing == STANDING_STRANGER;
 	if (refusal)

@@ -9,16 +9,18 @@
 #include "control/private.h"
 
 #include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/limits.h"
-#include "base/log.h"
 #include "base/paths.h"
 
 #define PEEK_BYTES 4096u
+#define SENTENCE_BYTES 512u
 
 int control_listen(const char *path, const struct control_access *access, int *ret_fd, char *text, size_t text_bytes)
 {
@@ -29,6 +31,71 @@ int control_listen(const char *path, const struct control_access *access, int *r
 
 	return paths_listen(path, SOCK_STREAM, mode, are_two ? none : only, ret_fd, text, text_bytes);
 }
+
+/* --- what is logged about peers --- */
+
+static void on_quiet(struct loop_op *op, int result)
+{
+	struct control *control = op->owner;
+	uint64_t next_ns;
+
+	if (result < 0)
+		return;
+	log_limit_tell(&control->log_limit, clock_monotonic_ns());
+	next_ns = log_limit_next_ns(&control->log_limit);
+	if (next_ns != UINT64_MAX)
+		loop_timer(control->loop, op, next_ns);
+}
+
+void control_log_peer(struct control *control, const struct ucred *peer, enum log_event event, int error,
+		      const char *format, ...)
+{
+	const struct log_fields fields = {
+		.event = event,
+		.client_pid = peer->pid,
+		.client_uid = peer->uid,
+		.is_client = true,
+		.error = -error,
+	};
+	char text[SENTENCE_BYTES];
+	va_list arguments;
+
+	if (!log_limit_pass(&control->log_limit, peer->uid, clock_monotonic_ns())) {
+		if (!loop_op_active(&control->quiet))
+			loop_timer(control->loop, &control->quiet, log_limit_next_ns(&control->log_limit));
+		return;
+	}
+	va_start(arguments, format);
+	vsnprintf(text, sizeof(text), format, arguments);
+	va_end(arguments);
+	log_event(event == LOG_EVENT_NO_MEMORY ? LOG_LEVEL_WARNING : LOG_LEVEL_NOTICE, &fields,
+		  "control socket, client pid %d, uid %u: %s", (int)peer->pid, (unsigned)peer->uid, text);
+}
+
+static void log_stranger(struct control *control, const struct ucred *peer)
+{
+	const char *group = control->access.group_name, *other = control->access.control_group_name;
+
+	if (strcmp(group, other) == 0)
+		other = "";
+	control_log_peer(control, peer, LOG_EVENT_CLIENT_DENIED, -EACCES, "refused, it is not root%s%s%s%s",
+			 group[0] || other[0] ? " and in none of the groups that may: " : "", group,
+			 group[0] && other[0] ? ", " : "", other);
+}
+
+static void log_refusal(struct control *control, const struct ucred *peer, const struct quota_refusal *refusal)
+{
+	if (refusal->limit == QUOTA_RATE)
+		control_log_peer(control, peer, LOG_EVENT_CLIENT_LIMIT, -EBUSY,
+				 "refused, its uid is faster than control-rate, which is %u a second",
+				 refusal->maximum);
+	else
+		control_log_peer(control, peer, LOG_EVENT_CLIENT_LIMIT, -EUSERS,
+				 "refused, there are %u connections%s already, the limit by control-connections",
+				 refusal->count, refusal->limit == QUOTA_CONNECTIONS_UID ? " of its uid" : "");
+}
+
+/* --- connections --- */
 
 /* Nothing is kept for this one. */
 static void refuse_now(const struct control *control, int fd, const struct quota_refusal *refusal)
@@ -47,14 +114,18 @@ static void refuse_now(const struct control *control, int fd, const struct quota
 static void take_connection(struct control *control, int fd)
 {
 	struct quota_refusal refusal;
+	struct ucred peer = { 0 };
 	enum standing standing;
-	uid_t uid;
-	int r = access_of_peer(fd, &control->access, control->own_uid, &uid, &standing);
+	int r = access_of_peer(fd, &control->access, control->own_uid, &peer, &standing);
 	bool stranger = r == 0 && standing == STANDING_STRANGER, refused = false;
 
 	control->stats.connections_refused += stranger;
 	if (r == 0 && !stranger)
-		refused = quota_take(control->quota, uid, clock_monotonic_ns(), &refusal) < 0;
+		refused = quota_take(control->quota, peer.uid, clock_monotonic_ns(), &refusal) < 0;
+	if (stranger)
+		log_stranger(control, &peer);
+	else if (refused)
+		log_refusal(control, &peer, &refusal);
 	control->stats.connections_refused += refused;
 	control->stats.connections_taken += r == 0 && !stranger && !refused;
 	if (r == 0 && (stranger || refused) && control->turned_away >= LIMIT_CONTROL_TURNED_AWAY) {
@@ -62,14 +133,29 @@ static void take_connection(struct control *control, int fd)
 		return;
 	}
 	if (r == 0) {
-		r = connection_create(control, fd, uid, standing, refused ? &refusal : NULL);
+		r = connection_create(control, fd, &peer, standing, refused ? &refusal : NULL);
 		if (r < 0 && !stranger && !refused)
-			quota_give(control->quota, uid);
+			quota_give(control->quota, peer.uid);
 	}
 	if (r < 0) {
-		log_warning("cannot take a connection of the control socket: %s, ignoring", strerror(-r));
+		control_log_peer(control, &peer, LOG_EVENT_CLIENT_FAILED, r, "it cannot be taken: %s", strerror(-r));
 		close(fd);
 	}
+}
+
+static void accept_failed(struct control *control, int error)
+{
+	bool is_out = error == -EMFILE || error == -ENFILE;
+	const struct log_fields fields = {
+		.event = is_out ? LOG_EVENT_DESCRIPTORS_OUT : LOG_EVENT_ACCEPT_FAILED,
+		.error = -error,
+	};
+
+	if (!control->accept_failing)
+		log_event(LOG_LEVEL_WARNING, &fields,
+			  "cannot take connections of the control socket: %s, retrying every %d ms", strerror(-error),
+			  LOOP_ACCEPT_RETRY_MS);
+	control->accept_failing = true;
 }
 
 static void on_accepted(struct loop_op *op, int result)
@@ -79,14 +165,12 @@ static void on_accepted(struct loop_op *op, int result)
 	if (result == -ECANCELED)
 		return;
 	if (result < 0) {
-		if (!control->accept_failing)
-			log_warning("cannot take connections of the control socket: %s, retrying every %d ms",
-				    strerror(-result), LOOP_ACCEPT_RETRY_MS);
-		control->accept_failing = true;
+		accept_failed(control, result);
 		return;
 	}
 	if (control->accept_failing)
-		log_notice("taking connections of the control socket again");
+		log_event(LOG_LEVEL_NOTICE, &(struct log_fields){ .event = LOG_EVENT_ACCEPT_RESUMED },
+			  "taking connections of the control socket again");
 	control->accept_failing = false;
 	take_connection(control, result);
 }
@@ -122,6 +206,7 @@ int control_create(struct loop *loop, int fd, const struct control_limits *limit
 	control->fd = fd;
 	control->own_uid = geteuid();
 	control->accept = (struct loop_op){ .done = on_accepted, .owner = control };
+	control->quiet = (struct loop_op){ .done = on_quiet, .owner = control };
 	loop_accept(loop, &control->accept, fd);
 	*ret_control = control;
 	return 0;
@@ -133,6 +218,7 @@ void control_destroy(struct control *control)
 		return;
 	while (control->connections)
 		connection_destroy(control->connections);
+	log_limit_tell(&control->log_limit, UINT64_MAX);
 	close(control->fd);
 	quota_destroy(control->quota);
 	free(control);

@@ -11,6 +11,8 @@
 #include <stdint.h>
 #include <sys/socket.h>
 
+#include "base/log.h"
+#include "base/log_limit.h"
 #include "base/quota.h"
 #include "control/access.h"
 #include "control/control.h"
@@ -30,7 +32,9 @@ struct control {
 	struct connection *connections;
 	unsigned turned_away; /* connections that get one answer, why they are refused */
 	struct control_stats stats;
-	bool accept_failing; /* logged once per outage */
+	bool accept_failing;        /* logged once per outage */
+	struct log_limit log_limit; /* a peer that is refused in a loop must not fill the log */
+	struct loop_op quiet;       /* tells what it left out */
 };
 
 /* The request that a connection is being answered. */
@@ -69,6 +73,7 @@ struct connection {
 	struct connection *next, *previous;
 	struct control *control;
 	int fd;
+	pid_t pid;
 	uid_t uid;
 	enum standing standing;
 	enum connection_state state;
@@ -103,13 +108,19 @@ struct connection {
 	struct loop_op receive, send, writable, timer, wake;
 };
 
+/* --- control.c --- */
+
+/* A line about who is at the other end, unless its uid had too many. `error` is an errno, negative or 0. */
+void control_log_peer(struct control *control, const struct ucred *peer, enum log_event event, int error,
+		      const char *format, ...) __attribute__((format(printf, 5, 6)));
+
 /* --- connection.c --- */
 
 /*
  * Take over a connection. `refusal`: it is turned away for that, or for being a stranger's (NULL and of that standing).
  * 0, or -ENOMEM; it is then the caller's still.
  */
-int connection_create(struct control *control, int fd, uid_t uid, enum standing standing,
+int connection_create(struct control *control, int fd, const struct ucred *peer, enum standing standing,
 		      const struct quota_refusal *refusal);
 
 /* Close and free at once. */
@@ -117,6 +128,9 @@ void connection_destroy(struct connection *connection);
 
 /* Withdraw what is under way; the call is told and all is freed when that has ended. */
 void connection_leave(struct connection *connection);
+
+/* The same, since there is no memory for `what`. */
+void connection_starve(struct connection *connection, const char *what);
 
 /* Is there room in the queue for so long an answer? One that is the only one may have any length. */
 bool connection_has_room(const struct connection *connection, size_t bytes);

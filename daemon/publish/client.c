@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/names.h"
 #include "publish/page.h"
 
 /* --- leaving --- */
@@ -95,6 +96,14 @@ static const char *hello_fault(const struct lumaring_hello *hello, int bytes)
 	return NULL;
 }
 
+/* What is no name of a stream is not for the journal's fields. */
+static void note_asked(struct client *client, const struct lumaring_hello *hello)
+{
+	memcpy(client->asked, hello->stream[0] ? hello->stream : "main", hello->stream[0] ? LUMARING_NAME_MAX : 5);
+	if (hello->message.flags & LUMARING_HELLO_PRIVATE || !name_valid(client->asked))
+		client->asked[0] = '\0';
+}
+
 static void hear_hello(struct client *client, int bytes)
 {
 	struct publish *publish = client->publish;
@@ -115,6 +124,7 @@ static void hear_hello(struct client *client, int bytes)
 			       LUMARING_PROTOCOL_VERSION);
 	} else {
 		client->state = CLIENT_ATTACHING;
+		note_asked(client, &hello);
 		client->by_futex = hello.message.flags & LUMARING_HELLO_FUTEX;
 		publish->handler.attach(publish->handler.owner, client, &hello);
 	}

@@ -255,6 +255,7 @@ void publish_welcome(struct client *client)
 void publish_refuse(struct client *client, int error, const char *format, ...)
 {
 	struct lumaring_refusal *m = (struct lumaring_refusal *)client->outbox;
+	const struct ucred peer = { .pid = client->pid, .uid = client->uid };
 	va_list arguments;
 
 	events_begin_message(client, sizeof(*m), LUMARING_MESSAGE_REFUSAL);
@@ -262,7 +263,7 @@ void publish_refuse(struct client *client, int error, const char *format, ...)
 	va_start(arguments, format);
 	vsnprintf(m->text, sizeof(m->text), format, arguments);
 	va_end(arguments);
-	publish_log_refusal(client->publish, client->pid, client->uid, m->text);
+	publish_log_refusal(client->publish, &peer, client->asked, error, m->text);
 	client->refused = true;
 	client->pending = PENDING_REFUSAL;
 	events_send(client);

@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include <sys/socket.h>
 
+#include "base/log_limit.h"
 #include "publish/publish.h"
 
 /* Events still to be sent, in client->pending. */
@@ -31,12 +32,13 @@ struct publish {
 	unsigned report_count; /* status requests being answered */
 	struct client *clients, *clients_end; /* the oldest first */
 	bool accept_failing;                  /* logged once per outage */
-	uint64_t refusals_since_ns;           /* begin of the second in which they are counted */
-	unsigned refusals;
+	struct log_limit log_limit;           /* a client that is refused in a loop must not fill the log */
+	struct loop_op quiet;                 /* tells what it left out */
 };
 
-/* publish.c: a client that is refused in a loop must not fill the log. */
-void publish_log_refusal(struct publish *publish, pid_t pid, uid_t uid, const char *text);
+/* publish.c: log that a client was refused, unless its uid was too often. `stream` may be NULL or "". */
+void publish_log_refusal(struct publish *publish, const struct ucred *peer, const char *stream, int error,
+			 const char *text);
 
 /* client.c: take over a connection that the quota has counted, and hear it. 0, or a negative errno; it is then the
  * caller's still. */

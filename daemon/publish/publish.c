@@ -14,23 +14,62 @@
 #include "base/log.h"
 #include "publish/private.h"
 
-#define PUBLISH_REFUSALS_LOGGED 5  /* a second */
 #define PUBLISH_TURNED_AWAY_MAX 8u /* at a time, without descriptors */
 #define PUBLISH_TEXT_BYTES (sizeof(((struct lumaring_refusal *)NULL)->text))
 
-void publish_log_refusal(struct publish *publish, pid_t pid, uid_t uid, const char *text)
-{
-	uint64_t now_ns = clock_monotonic_ns();
+/* --- what is logged about clients --- */
 
-	if (now_ns - publish->refusals_since_ns >= NS_PER_SECOND) {
-		if (publish->refusals > PUBLISH_REFUSALS_LOGGED)
-			log_info("refused %u more clients meanwhile", publish->refusals - PUBLISH_REFUSALS_LOGGED);
-		publish->refusals_since_ns = now_ns;
-		publish->refusals = 0;
+/* What the kernel or the system would not give is no fault of the client's, and no limit of ours. */
+static enum log_event event_of_refusal(int error)
+{
+	switch (-error) {
+	case EUSERS:
+	case EBUSY:
+	case EDQUOT:
+		return LOG_EVENT_CLIENT_LIMIT;
+	case EMFILE:
+	case ENFILE:
+	case ENOMEM:
+	case ENOSPC:
+		return LOG_EVENT_CLIENT_FAILED;
+	default:
+		return LOG_EVENT_CLIENT_REFUSED;
 	}
-	if (++publish->refusals <= PUBLISH_REFUSALS_LOGGED)
-		log_info("refused client pid %d, uid %u: %s", (int)pid, (unsigned)uid, text);
 }
+
+static void on_quiet(struct loop_op *op, int result)
+{
+	struct publish *publish = op->owner;
+	uint64_t next_ns;
+
+	if (result < 0)
+		return;
+	log_limit_tell(&publish->log_limit, clock_monotonic_ns());
+	next_ns = log_limit_next_ns(&publish->log_limit);
+	if (next_ns != UINT64_MAX)
+		loop_timer(publish->loop, op, next_ns);
+}
+
+void publish_log_refusal(struct publish *publish, const struct ucred *peer, const char *stream, int error,
+			 const char *text)
+{
+	const struct log_fields fields = {
+		.event = event_of_refusal(error),
+		.stream = stream && stream[0] ? stream : NULL,
+		.client_pid = peer->pid,
+		.client_uid = peer->uid,
+		.is_client = true,
+		.error = -error,
+	};
+
+	if (log_limit_pass(&publish->log_limit, peer->uid, clock_monotonic_ns()))
+		log_event(LOG_LEVEL_NOTICE, &fields, "refused client pid %d, uid %u: %s", (int)peer->pid,
+			  (unsigned)peer->uid, text);
+	else if (!loop_op_active(&publish->quiet))
+		loop_timer(publish->loop, &publish->quiet, log_limit_next_ns(&publish->log_limit));
+}
+
+/* --- connections --- */
 
 /* Tell a connection that is not to become a client why: nothing is kept for it, nothing waited for. */
 static void refuse_connection(int fd, int error, const char *text)
@@ -84,7 +123,7 @@ static void take_connection(struct publish *publish, int fd)
 		r = quota_take(publish->quota, peer.uid, clock_monotonic_ns(), &refusal);
 		if (r < 0) {
 			describe_refusal(peer.uid, &refusal, text, sizeof(text));
-			publish_log_refusal(publish, peer.pid, peer.uid, text);
+			publish_log_refusal(publish, &peer, NULL, r, text);
 			refuse_connection(fd, r, text);
 			return;
 		}
@@ -93,7 +132,8 @@ static void take_connection(struct publish *publish, int fd)
 			quota_give(publish->quota, peer.uid);
 	}
 	if (r < 0) {
-		log_warning("cannot take a client: %s, ignoring", strerror(-r));
+		snprintf(text, sizeof(text), "it cannot be taken: %s", strerror(-r));
+		publish_log_refusal(publish, &peer, NULL, r, text);
 		close(fd);
 	}
 }
@@ -133,11 +173,17 @@ static void turn_away(struct publish *publish, int error)
 
 static void accept_failed(struct publish *publish, int error)
 {
+	bool is_out = error == -EMFILE || error == -ENFILE;
+	const struct log_fields fields = {
+		.event = is_out ? LOG_EVENT_DESCRIPTORS_OUT : LOG_EVENT_ACCEPT_FAILED,
+		.error = -error,
+	};
+
 	if (!publish->accept_failing)
-		log_warning("cannot take new clients: %s, retrying every %d ms", strerror(-error),
-			    LOOP_ACCEPT_RETRY_MS);
+		log_event(LOG_LEVEL_WARNING, &fields, "cannot take new clients: %s, retrying every %d ms",
+			  strerror(-error), LOOP_ACCEPT_RETRY_MS);
 	publish->accept_failing = true;
-	if (error == -EMFILE || error == -ENFILE)
+	if (is_out)
 		turn_away(publish, error);
 }
 
@@ -152,7 +198,8 @@ static void on_accepted(struct loop_op *op, int result)
 		return;
 	}
 	if (publish->accept_failing)
-		log_notice("taking new clients again");
+		log_event(LOG_LEVEL_NOTICE, &(struct log_fields){ .event = LOG_EVENT_ACCEPT_RESUMED },
+			  "taking new clients again");
 	publish->accept_failing = false;
 	if (publish->spare_fd < 0)
 		keep_spare(publish);
@@ -171,6 +218,7 @@ int publish_create(struct loop *loop, int fd, const struct quota_limits *limits,
 	publish->handler = *handler;
 	publish->fd = fd;
 	publish->accept = (struct loop_op){ .done = on_accepted, .owner = publish };
+	publish->quiet = (struct loop_op){ .done = on_quiet, .owner = publish };
 	r = quota_create(limits, geteuid(), &publish->quota);
 	if (r == 0)
 		r = events_begin(publish);
@@ -195,6 +243,7 @@ void publish_destroy(struct publish *publish)
 		next = client->next;
 		client_destroy(client);
 	}
+	log_limit_tell(&publish->log_limit, UINT64_MAX);
 	if (publish->spare_fd >= 0)
 		close(publish->spare_fd);
 	close(publish->fd);

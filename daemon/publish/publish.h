@@ -54,6 +54,7 @@ struct client {
 	pid_t pid;
 	uid_t uid;
 	enum client_state state;
+	char asked[LUMARING_NAME_MAX + 1]; /* the shared stream that its HELLO names, for the log; "": none */
 
 	/* The handler's. */
 	struct stream *stream;

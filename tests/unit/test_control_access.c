@@ -95,11 +95,11 @@ static void test_own_user(void **state)
 	(void)state;
 	for (unsigned i = 0; i < sizeof(people) / sizeof(people[0]); i++) {
 		enum standing standing = STANDING_STRANGER;
-		uid_t uid = 77;
+		struct ucred peer = { .uid = 77 };
 
 		next_is(people[i].uid, people[i].group);
-		assert_int_equal(access_of_peer(0, &probe_access, BERT, &uid, &standing), 0);
-		assert_int_equal(uid, people[i].uid);
+		assert_int_equal(access_of_peer(0, &probe_access, BERT, &peer, &standing), 0);
+		assert_int_equal(peer.uid, people[i].uid);
 		assert_int_equal(standing, people[i].standing);
 	}
 }
