@@ -194,9 +194,10 @@ static void drop_prepared(struct change *change)
 
 /* --- the source --- */
 
-static int refused(enum source_step step, bool restored, const char *text, struct fault *ret_fault)
+static int refused(enum source_step step, bool restored, int error, const char *text, struct fault *ret_fault)
 {
-	log_warning("the source refused a change: %s", text);
+	log_event(LOG_LEVEL_WARNING, &(struct log_fields){ .event = LOG_EVENT_CHANGE_REFUSED, .error = -error },
+		  "the source refused a change: %s", text);
 	fault_field(ret_fault, -1, "", "%s", text);
 	ret_fault->kind = FAULT_SOURCE_REFUSED;
 	ret_fault->step = step;
@@ -219,7 +220,7 @@ static int change_source(struct configure *c, const struct change *change, struc
 				    sizeof(text));
 	if (r == 0)
 		return 0;
-	r = refused(step, restored, text, ret_fault);
+	r = refused(step, restored, r, text, ret_fault);
 	if (!restored)
 		c->handler.failed(c->handler.owner);
 	return r;
@@ -240,7 +241,9 @@ static void put_stream(struct configure *c, unsigned at, const struct source_for
 		stream->retired_plan = c->plan;
 	/* A region may move with every frame: that is for those who watch, not for the log. */
 	if (fresh || ring)
-		log_info("stream %s: %s", config->name, fresh ? "added" : "changed, with another ring");
+		log_event(LOG_LEVEL_INFO,
+			  &(struct log_fields){ .event = LOG_EVENT_CONFIG_CHANGED, .stream = config->name },
+			  "stream %s: %s", config->name, fresh ? "added" : "changed, with another ring");
 	stream_take(stream, config, ring, format);
 	c->change.fresh[at] = NULL;
 	c->change.rings[at] = NULL;
@@ -277,7 +280,9 @@ static void put_in_place(struct configure *c, const struct source_format *format
 	c->plan = c->handler.next_plan(c->handler.owner);
 	for (struct stream *s = c->attach->streams; s; s = s->next)
 		if (!s->owner && !s->removed && settings_find(next, s->config.name) < 0) {
-			log_info("stream %s: removed", s->config.name);
+			log_event(LOG_LEVEL_INFO,
+				  &(struct log_fields){ .event = LOG_EVENT_CONFIG_CHANGED, .stream = s->config.name },
+				  "stream %s: removed", s->config.name);
 			s->removed = true;
 			s->removed_plan = c->plan;
 		}

@@ -170,7 +170,8 @@ static void finish(struct reload *reload, const struct configure_outcome *applie
 
 	list(changes->live, changes->live_count, changed, sizeof(changed));
 	list(changes->restart, changes->restart_count, restart, sizeof(restart));
-	log_notice("read the configuration anew: changed %s; needs a restart: %s", changed, restart);
+	log_event(LOG_LEVEL_NOTICE, &(struct log_fields){ .event = LOG_EVENT_CONFIG_RELOADED },
+		  "read the configuration anew: changed %s; needs a restart: %s", changed, restart);
 	config_adopt(reload->origin.config, &reload->next, &reload->changes);
 	config_clear(&reload->next);
 	reload->active = false;
@@ -206,7 +207,8 @@ static void restore_controls(const struct reload *reload, struct source_controls
 	if (is_auto(&before))
 		before.given &= ~MANUAL;
 	if (reload->controls && source_set_controls(reload->configure->source, &before, &now, &fault) < 0)
-		log_warning("controls are not as they were before the configuration was refused: %s", fault.text);
+		log_event(LOG_LEVEL_WARNING, &(struct log_fields){ .event = LOG_EVENT_CHANGE_REFUSED },
+			  "controls are not as they were before the configuration was refused: %s", fault.text);
 }
 
 static int apply(struct reload *reload, struct fault *ret_fault)
@@ -249,6 +251,7 @@ static int busy(struct fault *ret_fault)
 int reload_begin(struct reload *reload, void (*done)(void *data, const struct reload_outcome *outcome), void *data,
 		 struct config_faults *faults, struct fault *ret_fault)
 {
+	static const struct log_fields fields = { .event = LOG_EVENT_CONFIG_REFUSED };
 	const struct reload_origin *origin = &reload->origin;
 	int r;
 
@@ -270,12 +273,12 @@ int reload_begin(struct reload *reload, void (*done)(void *data, const struct re
 		r = r == -EINVAL ? -ECANCELED : r; /* not a fault of the files */
 	}
 	for (unsigned i = 0; i < faults->count; i++)
-		log_error("%s", faults->lines[i]);
+		log_event(LOG_LEVEL_ERROR, &fields, "%s", faults->lines[i]);
 	if (r == -EINVAL)
 		log_error("the configuration has %u fault%s and is left as it was", faults->count + faults->more,
 			  faults->count + faults->more == 1 ? "" : "s");
 	else if (ret_fault->kind != FAULT_BUSY)
-		log_error("the configuration is left as it was: %s", ret_fault->reason);
+		log_event(LOG_LEVEL_ERROR, &fields, "the configuration is left as it was: %s", ret_fault->reason);
 	config_clear(&reload->next);
 	reload->active = false;
 	service_ready();

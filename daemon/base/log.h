@@ -55,6 +55,7 @@ enum log_event {
 	LOG_EVENT_NO_ROOM_RETRYING,  /* old mappings still hold it */
 	LOG_EVENT_NO_ROOM,           /* exit 5 */
 	LOG_EVENT_LEFT_OVER_REMOVED, /* a crashed daemon's */
+	LOG_EVENT_LEFT_OVER_STAYS,   /* it cannot be removed */
 	LOG_EVENT_CLIENT_REFUSED,    /* a bad hello, a stranger */
 	LOG_EVENT_CLIENT_LIMIT,      /* a limit was reached */
 	LOG_EVENT_CLIENT_DENIED,     /* not allowed to change */

@@ -251,7 +251,8 @@ static int clear_left_over(const struct sockaddr_un *address, int type, char *te
 	if (unlink(path) < 0 && errno != ENOENT)
 		return fail(-errno, text, text_bytes, "cannot remove the left-over socket %s: %s", path,
 			    strerror(errno));
-	log_notice("removed the socket %s: nobody listens on it", path);
+	log_event(LOG_LEVEL_NOTICE, &(struct log_fields){ .event = LOG_EVENT_LEFT_OVER_REMOVED },
+		  "removed the socket %s: nobody listens on it", path);
 	return 0;
 }
 

@@ -62,6 +62,8 @@ uint64_t ring_bytes_needed(const struct ring_config *config)
 /* A name nobody has: a squatted one is unlinked and another epoch tried, so a squatter cannot keep us from starting. */
 static int open_exclusive(struct ring *ring, const struct ring_config *config)
 {
+	const struct log_fields fields = { .event = LOG_EVENT_LEFT_OVER_REMOVED, .stream = config->stream };
+
 	for (int tries = 0; tries < RING_NAME_TRIES; tries++) {
 		int fd;
 
@@ -71,7 +73,7 @@ static int open_exclusive(struct ring *ring, const struct ring_config *config)
 		fd = shm_open(ring->name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 		if (fd >= 0 || errno != EEXIST)
 			return fd >= 0 ? fd : -errno;
-		log_warning("shared memory %s exists already, unlinking it", ring->name);
+		log_event(LOG_LEVEL_WARNING, &fields, "shared memory %s exists already, unlinking it", ring->name);
 		shm_unlink(ring->name);
 	}
 	return -EEXIST;
@@ -210,12 +212,15 @@ unsigned ring_sweep(const char *camera)
 		    has_living_writer(dirfd(directory), entry->d_name))
 			continue;
 		if (unlinkat(dirfd(directory), entry->d_name, 0) == 0) {
-			log_notice("unlinked %s/%s, which no running daemon stands behind", RING_DIRECTORY,
-				   entry->d_name);
+			log_event(LOG_LEVEL_NOTICE, &(struct log_fields){ .event = LOG_EVENT_LEFT_OVER_REMOVED },
+				  "unlinked %s/%s, which no running daemon stands behind", RING_DIRECTORY,
+				  entry->d_name);
 			unlinked++;
 		} else {
-			log_warning("cannot unlink the left-over %s/%s: %s, ignoring", RING_DIRECTORY, entry->d_name,
-				    strerror(errno));
+			log_event(LOG_LEVEL_WARNING,
+				  &(struct log_fields){ .event = LOG_EVENT_LEFT_OVER_STAYS, .error = errno },
+				  "cannot unlink the left-over %s/%s: %s, ignoring", RING_DIRECTORY, entry->d_name,
+				  strerror(errno));
 		}
 	}
 	closedir(directory);

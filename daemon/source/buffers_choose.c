@@ -182,14 +182,15 @@ static bool is_own_faster(struct task *task, const char *heap)
 /* --- the choice ----------------------------------------------------------------------------------------------- */
 
 /* Whoever tries again and again is not told the same each time. */
-static void refuse_heap(struct buffers *buffers, const char *heap, const char *why)
+static void refuse_heap(struct buffers *buffers, const char *heap, int error, const char *why)
 {
+	const struct log_fields fields = { .event = LOG_EVENT_HEAP_REFUSED, .error = -error };
 	char sentence[320];
 
 	snprintf(sentence, sizeof(sentence), "dma-heap %s: %s", heap, why);
 	add_reason(buffers, "%s", sentence);
 	if (!strstr(buffers->told, sentence))
-		log_notice("dma-heap %s is not used: %s; trying what is next", heap, why);
+		log_event(LOG_LEVEL_NOTICE, &fields, "dma-heap %s is not used: %s; trying what is next", heap, why);
 }
 
 /* How a heap ended that was tried. */
@@ -210,7 +211,7 @@ static enum heap_end try_to_use(struct task *task, const char *heap)
 	if (r == -ENOENT)
 		add_reason(task->buffers, "%s", task->text);
 	else
-		refuse_heap(task->buffers, heap, task->text);
+		refuse_heap(task->buffers, heap, r, task->text);
 	return HEAP_REFUSED;
 }
 
@@ -292,7 +293,8 @@ int choose_memory(struct task *task)
 		return r;
 	buffers->heap = heap;
 	buffers->chosen = true;
-	log_info("capture buffers: %s%s%s%s", heap ? "dma-heap " : "the driver's", heap ? heap : "",
-		 buffers->figures[0] ? "; " : "", buffers->figures);
+	log_event(LOG_LEVEL_INFO, &(struct log_fields){ .event = LOG_EVENT_BUFFERS_CHOSEN },
+		  "capture buffers: %s%s%s%s", heap ? "dma-heap " : "the driver's", heap ? heap : "",
+		  buffers->figures[0] ? "; " : "", buffers->figures);
 	return 0;
 }

@@ -235,18 +235,22 @@ static double rate_of(uint64_t duration_ns)
 static void log_rate(const struct device *device, const struct source_settings *asked,
 		     const struct source_settings *got)
 {
+	static const struct log_fields fields = { .event = LOG_EVENT_SETTING_NOT_MET };
 	const struct libcamera_configuration *configuration = &device->configuration;
 
 	if (!got->frame_duration_max_ns)
-		log_warning("camera %s: it has a rate of its own, ignoring what was asked for", device_name(device));
+		log_event(LOG_LEVEL_WARNING, &fields,
+			  "camera %s: it has a rate of its own, ignoring what was asked for", device_name(device));
 	else if (asked->frame_duration_min_ns < got->frame_duration_min_ns)
-		log_warning("camera %s: %.4g frames/s were asked for, at %ux%u it makes %.4g at most",
-			    device_name(device), rate_of(asked->frame_duration_min_ns), configuration->width,
-			    configuration->height, rate_of(got->frame_duration_min_ns));
+		log_event(LOG_LEVEL_WARNING, &fields,
+			  "camera %s: %.4g frames/s were asked for, at %ux%u it makes %.4g at most",
+			  device_name(device), rate_of(asked->frame_duration_min_ns), configuration->width,
+			  configuration->height, rate_of(got->frame_duration_min_ns));
 	else
-		log_warning("camera %s: %.4g frames/s were asked for, at %ux%u it makes %.4g at least",
-			    device_name(device), rate_of(asked->frame_duration_max_ns), configuration->width,
-			    configuration->height, rate_of(got->frame_duration_max_ns));
+		log_event(LOG_LEVEL_WARNING, &fields,
+			  "camera %s: %.4g frames/s were asked for, at %ux%u it makes %.4g at least",
+			  device_name(device), rate_of(asked->frame_duration_max_ns), configuration->width,
+			  configuration->height, rate_of(got->frame_duration_max_ns));
 }
 
 /*
@@ -469,6 +473,8 @@ void device_lose(struct device *device, const char *reason)
 		set_mode(device, DEVICE_STOPS);
 	}
 	release_camera(device);
+	if (gone)
+		device->restarts_in_row = 0; /* they are not why */
 	device->retry_at_ns = clock_monotonic_ns() + device->times.retry_ns;
 	/* Whoever hears of it finds out why. Of one that is gone, everything fails for that reason. */
 	device_set_state(device, DEVICE_ABSENT, gone ? "it was unplugged" : reason);

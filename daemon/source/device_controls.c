@@ -175,7 +175,8 @@ void device_fit_controls(struct device *device)
 		one.given = given & SOURCE_BIT(control);
 		if (check_ranges(device, &one, &fault) == 0)
 			continue;
-		log_warning("camera %s: %s, ignoring it", device_name(device), fault.text);
+		log_event(LOG_LEVEL_WARNING, &(struct log_fields){ .event = LOG_EVENT_SETTING_NOT_MET },
+			  "camera %s: %s, ignoring it", device_name(device), fault.text);
 		device->asked.given &= ~SOURCE_BIT(control);
 	}
 	/* What was set by hand ends the auto exposure that it turns out to have. */

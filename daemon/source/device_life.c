@@ -48,8 +48,46 @@ static void note_hopeless(struct device *device)
 	device->hopeless_frames = device_frames(device);
 }
 
+/* What a line about a new state is; that frames come, or come again, the capture thread tells. */
+static enum log_event event_of_state(const struct device *device, enum device_state before, enum device_state state)
+{
+	switch (state) {
+	case DEVICE_ABSENT:
+		return device->restarts_in_row == DEVICE_RESTARTS_MAX ? LOG_EVENT_CAMERA_GIVEN_UP
+								      : LOG_EVENT_CAMERA_LOST;
+	case DEVICE_READY:
+		return before == DEVICE_ABSENT ? LOG_EVENT_CAMERA_FOUND : LOG_EVENT_NONE;
+	case DEVICE_STUCK:
+		return LOG_EVENT_CAMERA_STUCK;
+	case DEVICE_RUNNING:
+		break;
+	}
+	return LOG_EVENT_NONE;
+}
+
+enum log_event device_event_of_trouble(enum device_trouble trouble)
+{
+	switch (trouble) {
+	case DEVICE_NO_CAMERA:
+	case DEVICE_UNCLEAR:
+		return LOG_EVENT_CAMERA_ABSENT;
+	case DEVICE_BUSY:
+		return LOG_EVENT_CAMERA_BUSY;
+	case DEVICE_NO_TROUBLE:
+	case DEVICE_NO_LIBRARY:
+	case DEVICE_NOT_ACQUIRED:
+	case DEVICE_UNFIT:
+	case DEVICE_NOT_CONFIGURED:
+	case DEVICE_NO_BUFFERS:
+	case DEVICE_NOT_STARTED:
+		break;
+	}
+	return LOG_EVENT_CAMERA_FAILED;
+}
+
 void device_set_state(struct device *device, enum device_state state, const char *reason)
 {
+	const struct log_fields fields = { .event = event_of_state(device, device->state, state) };
 	enum device_state before = device->state;
 
 	device_view(device);
@@ -59,29 +97,33 @@ void device_set_state(struct device *device, enum device_state state, const char
 	if (state != DEVICE_ABSENT)
 		device->trouble = DEVICE_NO_TROUBLE;
 	if (before != state && !is_hopeless(device))
-		log_line(reason[0] ? LOG_LEVEL_WARNING : LOG_LEVEL_INFO, "camera %s: %s%s%s", device_name(device),
-			 device_state_name(state), reason[0] ? ": " : "", reason);
+		log_event(reason[0] ? LOG_LEVEL_WARNING : LOG_LEVEL_INFO, &fields, "camera %s: %s%s%s",
+			  device_name(device), device_state_name(state), reason[0] ? ": " : "", reason);
 }
 
 /* It stays absent: say why, once. */
-static void note_trouble(struct device *device, enum device_trouble trouble, const char *text)
+static void note_trouble(struct device *device, enum device_trouble trouble, int error, const char *text)
 {
+	const struct log_fields fields = { .event = device_event_of_trouble(trouble), .error = -error };
+
 	device_view(device);
 	snprintf(device->reason, sizeof(device->reason), "%s", text);
 	device_unview(device, 0);
 	if (device->trouble != trouble)
-		log_warning("camera %s: %s, retrying every %llu s", device_name(device), text,
-			    (unsigned long long)(device->times.retry_ns / NS_PER_SECOND));
+		log_event(LOG_LEVEL_WARNING, &fields, "camera %s: %s, retrying every %llu s", device_name(device), text,
+			  (unsigned long long)(device->times.retry_ns / NS_PER_SECOND));
 	device->trouble = trouble;
 }
 
 /* --- a camera that is there ----------------------------------------------------------------------------------- */
 
-void device_fail_start(struct device *device, const char *text)
+void device_fail_start(struct device *device, int error, const char *text)
 {
+	const struct log_fields fields = { .event = LOG_EVENT_CAMERA_FAILED, .error = -error };
+
 	if (!is_hopeless(device))
-		log_warning("camera %s: %s, retrying every %llu s", device_name(device), text,
-			    (unsigned long long)(device->times.retry_ns / NS_PER_SECOND));
+		log_event(LOG_LEVEL_WARNING, &fields, "camera %s: %s, retrying every %llu s", device_name(device), text,
+			  (unsigned long long)(device->times.retry_ns / NS_PER_SECOND));
 	note_hopeless(device);
 	device_lose(device, text);
 	device->trouble = DEVICE_NOT_STARTED;
@@ -93,7 +135,7 @@ static void start_wanted(struct device *device)
 	int rc = device_start(device, text, sizeof(text));
 
 	if (rc && rc != -EAGAIN) /* the reader rings when it has fetched */
-		device_fail_start(device, text);
+		device_fail_start(device, rc, text);
 }
 
 static uint64_t patience_ns(struct device *device)
@@ -187,7 +229,7 @@ static void try_camera(struct device *device)
 	if (rc == 0 && device->wanted)
 		start_wanted(device);
 	else if (rc && rc != -EAGAIN)
-		note_trouble(device, trouble, text);
+		note_trouble(device, trouble, rc, text);
 }
 
 /* A camera that is missing may be one that this CameraManager was not told of, so it is made anew. One that is busy is
@@ -215,7 +257,7 @@ static void look_for(struct device *device, bool told)
 		pthread_mutex_lock(&device->lock);
 	}
 	if (rc)
-		note_trouble(device, DEVICE_NO_LIBRARY, text);
+		note_trouble(device, DEVICE_NO_LIBRARY, rc, text);
 	else if (!is_finishing(device))
 		try_camera(device);
 	device->retry_at_ns = clock_monotonic_ns() + device->times.retry_ns;

@@ -89,6 +89,7 @@ static bool came_before(const char *text)
 
 void device_log_drain(bool only_once)
 {
+	static const struct log_fields fields = { .event = LOG_EVENT_LIBCAMERA };
 	enum log_level level;
 	char text[LINE_BYTES];
 	unsigned dropped, all_dropped = 0;
@@ -98,8 +99,8 @@ void device_log_drain(bool only_once)
 	for (unsigned i = 0; i < LINES && take_line(&level, text, &dropped); i++) {
 		all_dropped += dropped;
 		if (!only_once || !came_before(text))
-			log_line(level, "libcamera: %s", text);
+			log_event(level, &fields, "libcamera: %s", text);
 	}
 	if (all_dropped)
-		log_warning("libcamera: %u more lines, which came too fast", all_dropped);
+		log_event(LOG_LEVEL_WARNING, &fields, "libcamera: %u more lines, which came too fast", all_dropped);
 }

@@ -286,12 +286,13 @@ static int owner_start(struct source *source)
 	if (rc == -EAGAIN || rc == -ENODEV)
 		rc = 0;                   /* the keeper goes on */
 	if (rc && !device->was_started) { /* so there is nothing to go back to */
-		device_fail_start(device, text);
+		device_fail_start(device, rc, text);
 		rc = 0;
 	}
 	if (rc) {
 		device->wanted = false;
-		log_error("camera %s: it cannot be started: %s", device_name(device), text);
+		log_event(LOG_LEVEL_ERROR, &(struct log_fields){ .event = LOG_EVENT_CAMERA_FAILED, .error = -rc },
+			  "camera %s: it cannot be started: %s", device_name(device), text);
 	}
 	bell_ring(device->bell_fd);
 	return unlock(device, rc);
@@ -383,8 +384,9 @@ static int try_once(struct device *device, char *text, size_t text_bytes)
 		return rc;
 	device->trouble = trouble;
 	snprintf(device->reason, sizeof(device->reason), "%s", text);
-	log_warning("camera %s: %s, retrying every %llu s", device_name(device), text,
-		    (unsigned long long)(device->times.retry_ns / NS_PER_SECOND));
+	log_event(LOG_LEVEL_WARNING, &(struct log_fields){ .event = device_event_of_trouble(trouble), .error = -rc },
+		  "camera %s: %s, retrying every %llu s", device_name(device), text,
+		  (unsigned long long)(device->times.retry_ns / NS_PER_SECOND));
 	device->retry_at_ns = clock_monotonic_ns() + device->times.retry_ns;
 	device_post_lost(device);
 	return 0;

@@ -320,8 +320,11 @@ void device_send_wish(struct device *device);
 void device_set_state(struct device *device, enum device_state state, const char *reason);
 const char *device_state_name(enum device_state state);
 
-/* READY -> ABSENT: it cannot be started. */
-void device_fail_start(struct device *device, const char *text);
+/* As what it is logged that there is no camera. */
+enum log_event device_event_of_trouble(enum device_trouble trouble);
+
+/* READY -> ABSENT: it cannot be started, for an error that is negative. */
+void device_fail_start(struct device *device, int error, const char *text);
 
 int device_launch(struct device *device);
 void device_finish(struct device *device); /* the keeper has ended */

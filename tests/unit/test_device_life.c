@@ -12,13 +12,16 @@ static void expect_lost(struct source *source)
 static char logged[16384];
 static pthread_mutex_t logged_lock = PTHREAD_MUTEX_INITIALIZER;
 
+/* "LEVEL LINE [EVENT ERRNO]" */
 static void on_log(const struct log_entry *entry)
 {
+	const char *name = log_event_name(entry->fields.event);
 	size_t used;
 
 	pthread_mutex_lock(&logged_lock);
 	used = strlen(logged);
-	snprintf(logged + used, sizeof(logged) - used, "%d %s\n", (int)entry->level, entry->line);
+	snprintf(logged + used, sizeof(logged) - used, "%d %s [%s %d]\n", (int)entry->level, entry->line,
+		 name ? name : "NONE", entry->fields.error);
 	pthread_mutex_unlock(&logged_lock);
 }
 
@@ -415,6 +418,9 @@ static void test_stuck_for_good(void **state)
 	assert_int_equal(count_logged(": stuck"), 1);
 	assert_int_equal(count_logged(": absent"), 1);
 	assert_int_equal(count_logged(": running"), 1);
+	assert_int_equal(count_logged("[CAMERA_FOUND 0]"), 1);
+	assert_int_equal(count_logged("[CAMERA_STUCK 0]"), 1);
+	assert_int_equal(count_logged("[CAMERA_GIVEN_UP 0]"), 1);
 	assert_true(report_of(source).restarts >= DEVICE_RESTARTS_MAX);
 	assert_true(fake_count(FAKE_OPEN) >= 2);
 	expect_lost(source);
@@ -471,7 +477,8 @@ static void test_unplugged_while_stuck(void **state)
 	fake_hold(FAKE_STOP, false);
 	expect_lost(source);
 	await_reason(source, "no camera");
-	assert_int_equal(count_logged("absent: it was unplugged"), 1);
+	assert_int_equal(count_logged("absent: it was unplugged [CAMERA_LOST 0]"), 1);
+	assert_int_equal(count_logged("[CAMERA_GIVEN_UP"), 0);
 	destroy_device(source);
 	log_set_sink(NULL);
 }
@@ -501,12 +508,13 @@ static void start_refused(bool there)
 	assert_true(fake_count(FAKE_START) >= 4);
 	assert_int_equal(count_logged("the fake says no, retrying every"), 1);
 	assert_int_equal(count_logged("the fake says no"), 1);
+	assert_int_equal(count_logged("[CAMERA_FAILED 5]"), 1);
 	assert_int_equal(count_logged(": ready"), 1);
 	/* What comes after it is told. */
 	fake_unplug(CAMERA_ID, true);
 	expect_lost(source);
 	await_state(source, "absent");
-	while (!count_logged("it was unplugged"))
+	while (!count_logged("it was unplugged [CAMERA_LOST 0]"))
 		usleep(200);
 	destroy_device(source);
 	log_set_sink(NULL);
@@ -536,17 +544,19 @@ static void test_log(void **state)
 	source = open_device(&config);
 	fake_await(FAKE_OPEN, 4);
 	assert_int_equal(count_logged("finds no camera"), 1);
+	assert_int_equal(count_logged("[CAMERA_ABSENT 19]"), 1);
 	fake_fail(FAKE_ACQUIRE, -EBUSY, UINT32_MAX);
 	plug(false);
 	await_reason(source, "another process has it");
 	fake_await(FAKE_ACQUIRE, 3);
 	assert_int_equal(count_logged("another process has it"), 1);
+	assert_int_equal(count_logged("[CAMERA_BUSY 16]"), 1);
 	assert_int_equal(count_logged("retrying every"), 2);
 	/* As long as there is none, the same line once. */
 	for (unsigned i = 0; i < 3; i++)
 		fake_log(LOG_LEVEL_WARNING, "Camera camera.cpp:1 hello");
 	fake_log(LOG_LEVEL_INFO, "the last");
-	while (!count_logged("6 libcamera: the last"))
+	while (!count_logged("6 libcamera: the last [LIBCAMERA 0]"))
 		usleep(200);
 	assert_int_equal(count_logged("4 libcamera: Camera camera.cpp:1 hello"), 1);
 	fake_fail(FAKE_ACQUIRE, 0, 0);
