@@ -402,6 +402,8 @@ static int listen_to_others(struct camera *camera, struct camera_sockets *socket
 		.owner = camera,
 		.loop = camera->loop,
 		.config = camera->config,
+		.group = sockets->group,
+		.group_name = sockets->group_name,
 		.configure = &camera->configure,
 		.source = camera->source,
 		.attach = &camera->attach,

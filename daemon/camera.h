@@ -6,6 +6,7 @@
 #define LUMARING_CAMERA_H
 
 #include <stddef.h>
+#include <sys/types.h>
 
 #include "config.h"
 #include "reload.h"
@@ -14,9 +15,11 @@
 
 struct camera;
 
-/* The listening sockets, to be taken over. */
+/* The listening sockets, to be taken over, and whose members may read; (gid_t)-1 and "": nobody's. */
 struct camera_sockets {
 	int frames_fd, control_fd;
+	gid_t group;
+	const char *group_name; /* stays where it is */
 };
 
 /*

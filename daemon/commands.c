@@ -35,19 +35,19 @@ static struct control_limits limits_of(const struct config *config)
 	};
 }
 
-static struct control_access access_of(const struct config *config)
+static struct control_access access_of(const struct config *config, gid_t group, const char *group_name)
 {
 	return (struct control_access){
-		.group = config->gid,
+		.group = group,
 		.control_group = config->control_gid,
-		.group_name = config->group,
+		.group_name = group_name,
 		.control_group_name = config->control_group,
 	};
 }
 
 int commands_listen(const struct config *config, const char *path, int *ret_fd, char *text, size_t text_bytes)
 {
-	const struct control_access access = access_of(config);
+	const struct control_access access = access_of(config, config->gid, config->group);
 
 	return control_listen(path, &access, ret_fd, text, text_bytes);
 }
@@ -55,7 +55,7 @@ int commands_listen(const struct config *config, const char *path, int *ret_fd, 
 int commands_create(const struct commands_view *view, int fd, struct commands **ret_commands)
 {
 	const struct control_limits limits = limits_of(view->config);
-	const struct control_access access = access_of(view->config);
+	const struct control_access access = access_of(view->config, view->group, view->group_name);
 	struct commands *commands = calloc(1, sizeof(*commands));
 	struct control_service service = {
 		.owner = commands,

@@ -19,6 +19,8 @@ struct commands_view {
 	void *owner;
 	struct loop *loop;
 	const struct config *config;
+	gid_t group; /* whose members may look; (gid_t)-1 and "": nobody's */
+	const char *group_name;
 	struct configure *configure;
 	struct source *source;
 	struct attach *attach;

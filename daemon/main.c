@@ -10,11 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/log.h"
-#include "base/paths.h"
 #include "base/process.h"
 #include "bench/bench.h"
 #include "camera.h"
@@ -23,6 +21,7 @@
 #include "exit.h"
 #include "loop/loop.h"
 #include "service.h"
+#include "sockets.h"
 #include "source/source.h"
 
 struct daemon {
@@ -30,8 +29,7 @@ struct daemon {
 	struct loop *loop;
 	struct loop_op signals;
 	struct camera *camera;
-	char camera_dir[PATHS_BYTES], frames_path[PATHS_BYTES + 16], control_path[PATHS_BYTES + 16];
-	int lock_fd;
+	struct sockets sockets;
 	bool has_terminal; /* whose end is meant by SIGHUP, if it is gone then */
 	int argc;
 	char **argv;
@@ -87,38 +85,11 @@ static void raise_descriptor_limit(void)
 	}
 }
 
-static enum exit_code open_sockets(struct daemon *daemon, struct camera_sockets *ret_sockets, char *text,
-				   size_t text_bytes)
-{
-	const struct config *c = &daemon->config;
-	mode_t mode = c->group[0] || geteuid() == 0 ? 0660 : 0600;
-	int r = paths_make_dirs(c->runtime_dir, c->camera, daemon->camera_dir, text, text_bytes);
-
-	if (r == 0) {
-		r = paths_lock_instance(daemon->camera_dir, c->camera, &daemon->lock_fd, text, text_bytes);
-		if (r == -EBUSY)
-			return EXIT_BUSY;
-	}
-	if (r == 0) {
-		snprintf(daemon->frames_path, sizeof(daemon->frames_path), "%s/frames", daemon->camera_dir);
-		r = paths_listen(daemon->frames_path, SOCK_SEQPACKET, mode, c->gid, &ret_sockets->frames_fd, text,
-				 text_bytes);
-		if (r < 0)
-			daemon->frames_path[0] = '\0'; /* not ours to unlink */
-	}
-	if (r == 0) {
-		snprintf(daemon->control_path, sizeof(daemon->control_path), "%s/control", daemon->camera_dir);
-		r = commands_listen(c, daemon->control_path, &ret_sockets->control_fd, text, text_bytes);
-		if (r < 0)
-			daemon->control_path[0] = '\0';
-	}
-	return r < 0 ? EXIT_SYSTEM : EXIT_OK;
-}
-
 static enum exit_code set_up(struct daemon *daemon, char *text, size_t text_bytes)
 {
 	const struct reload_origin origin = { &daemon->config, daemon->argc, daemon->argv };
-	struct camera_sockets sockets = { -1, -1 };
+	struct sockets *sockets = &daemon->sockets;
+	struct camera_sockets taken;
 	enum exit_code code;
 	sigset_t signals;
 	int r;
@@ -134,12 +105,11 @@ static enum exit_code set_up(struct daemon *daemon, char *text, size_t text_byte
 	r = loop_signal(daemon->loop, &daemon->signals, &signals);
 	if (r < 0)
 		return snprintf(text, text_bytes, "cannot read signals: %s", strerror(-r)), EXIT_SYSTEM;
-	code = open_sockets(daemon, &sockets, text, text_bytes);
-	if (code == EXIT_OK)
-		return camera_create(&origin, daemon->loop, &sockets, &daemon->camera, text, text_bytes);
-	if (sockets.frames_fd >= 0)
-		close(sockets.frames_fd);
-	return code;
+	code = sockets_open(sockets, &daemon->config, text, text_bytes);
+	if (code != EXIT_OK)
+		return code;
+	taken = (struct camera_sockets){ sockets->frames_fd, sockets->control_fd, sockets->group, sockets->group_name };
+	return camera_create(&origin, daemon->loop, &taken, &daemon->camera, text, text_bytes);
 }
 
 static enum exit_code run(struct daemon *daemon)
@@ -151,7 +121,7 @@ static enum exit_code run(struct daemon *daemon)
 	if (code != EXIT_OK) {
 		log_error("%s", text);
 	} else {
-		log_info("serving %s at %s, loop %s", daemon->config.camera, daemon->frames_path,
+		log_info("serving %s at %s, loop %s", daemon->config.camera, daemon->sockets.frames_path,
 			 loop_backend_name(daemon->loop));
 		service_ready();
 		r = loop_run(daemon->loop);
@@ -159,15 +129,11 @@ static enum exit_code run(struct daemon *daemon)
 			log_error("the main loop cannot wait: %s, stopping", strerror(-r));
 		code = r < 0 ? EXIT_SYSTEM : camera_exit_code(daemon->camera);
 	}
-	if (daemon->control_path[0])
-		unlink(daemon->control_path);
-	if (daemon->frames_path[0])
-		unlink(daemon->frames_path); /* first, so that nobody connects to a daemon that stops */
+	sockets_unlink(&daemon->sockets); /* first, so that nobody connects to a daemon that stops */
 	camera_stop(daemon->camera);
 	loop_destroy(daemon->loop);
 	camera_destroy(daemon->camera);
-	if (daemon->lock_fd >= 0)
-		close(daemon->lock_fd);
+	sockets_close(&daemon->sockets);
 	return code;
 }
 
@@ -224,7 +190,7 @@ static enum exit_code print_config(const struct config *config)
 
 int main(int argc, char **argv)
 {
-	static struct daemon daemon = { .lock_fd = -1 };
+	static struct daemon daemon = { .sockets = { .lock_fd = -1, .frames_fd = -1, .control_fd = -1 } };
 	struct config_faults faults = { 0 };
 	struct options options;
 	enum exit_code code;

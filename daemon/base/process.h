@@ -13,7 +13,10 @@
  */
 uint64_t process_start_ticks(pid_t pid);
 
-/* True while the process that was started then lives. */
+/*
+ * True while the process that was started then lives; also while there is one of its number whose start cannot be seen,
+ * where /proc hides the processes of others.
+ */
 bool process_is(pid_t pid, uint64_t start_ticks);
 
 /* True when the process has ended, also if its parent has not noticed yet. Pids of other namespaces, 0, never have. */
@@ -23,7 +26,10 @@ bool process_has_ended(pid_t pid);
  */
 bool process_has_terminal(void);
 
-/* The 16 bytes of /proc/sys/kernel/random/boot_id. 0, -errno of reading it, or -EBADMSG. */
+/*
+ * The 16 bytes of /proc/sys/kernel/random/boot_id or, where that is hidden, of LUMARING_BOOT_ID in the environment. 0,
+ * -errno of reading it, or -EBADMSG.
+ */
 int boot_id_read(uint8_t ret_id[16]);
 
 #endif

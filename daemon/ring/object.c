@@ -110,7 +110,12 @@ static int allocate(int fd, const struct ring *ring, uint32_t slot_count, char *
 
 static int set_access(int fd, gid_t group)
 {
-	if (group != (gid_t)-1 && fchown(fd, (uid_t)-1, group) < 0)
+	struct stat made;
+
+	if (fstat(fd, &made) < 0)
+		return -errno;
+	/* Where giving things to groups is forbidden, not even one's own may be asked for. */
+	if (group != (gid_t)-1 && group != made.st_gid && fchown(fd, (uid_t)-1, group) < 0)
 		return -errno;
 	return fchmod(fd, 0640) < 0 ? -errno : 0;
 }

@@ -166,7 +166,8 @@ static void begin(const char *stream, unsigned wait_clients)
 	snprintf(world.path, sizeof(world.path), "%s/%s", world.directory, world.config.camera);
 	assert_int_equal(mkdir(world.path, 0700), 0);
 	world.notify_fd = listen_at("notify", SOCK_DGRAM);
-	sockets = (struct camera_sockets){ listen_at("frames", SOCK_SEQPACKET), listen_at("control", SOCK_STREAM) };
+	sockets = (struct camera_sockets){ listen_at("frames", SOCK_SEQPACKET), listen_at("control", SOCK_STREAM),
+					   (gid_t)-1, "" };
 	assert_int_equal(loop_create(LOOP_EPOLL, &world.loop, text, sizeof(text)), 0);
 	world.stop = (struct loop_op){ .done = on_stop };
 	assert_int_equal(loop_doorbell(world.loop, &world.stop), 0);
