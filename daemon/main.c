@@ -46,7 +46,8 @@ static void on_signal(struct loop_op *op, int result)
 		camera_reload(daemon->camera);
 		return;
 	}
-	log_info("stopping on %s", strsignal(result));
+	log_event(LOG_LEVEL_INFO, &(struct log_fields){ .event = LOG_EVENT_STOPPING }, "stopping on %s",
+		  strsignal(result));
 	service_stopping();
 	loop_stop(daemon->loop);
 }
@@ -100,7 +101,7 @@ static enum exit_code set_up(struct daemon *daemon, char *text, size_t text_byte
 	if (r < 0)
 		return EXIT_SYSTEM;
 	if (text[0])
-		log_notice("%s", text);
+		log_event(LOG_LEVEL_NOTICE, &(struct log_fields){ .event = LOG_EVENT_IO_FALLBACK }, "%s", text);
 	daemon->signals = (struct loop_op){ .done = on_signal, .owner = daemon };
 	r = loop_signal(daemon->loop, &daemon->signals, &signals);
 	if (r < 0)
@@ -112,28 +113,56 @@ static enum exit_code set_up(struct daemon *daemon, char *text, size_t text_byte
 	return camera_create(&origin, daemon->loop, &taken, &daemon->camera, text, text_bytes);
 }
 
+/* Why it does not start. */
+static enum log_event event_of_end(enum exit_code code)
+{
+	switch (code) {
+	case EXIT_USAGE:
+		return LOG_EVENT_REFUSED_SETTINGS;
+	case EXIT_BUSY:
+		return LOG_EVENT_REFUSED_LOCK;
+	case EXIT_SOURCE:
+		return LOG_EVENT_SOURCE_FAILED;
+	case EXIT_ROOM:
+		return LOG_EVENT_NO_ROOM;
+	default:
+		return LOG_EVENT_REFUSED_SYSTEM;
+	}
+}
+
+static enum exit_code serve(struct daemon *daemon)
+{
+	int r;
+
+	log_event(LOG_LEVEL_INFO, &(struct log_fields){ .event = LOG_EVENT_STARTED }, "serving %s at %s, loop %s",
+		  daemon->config.camera, daemon->sockets.frames_path, loop_backend_name(daemon->loop));
+	service_ready();
+	r = loop_run(daemon->loop);
+	if (r == 0)
+		return camera_exit_code(daemon->camera);
+	log_event(LOG_LEVEL_ERROR, &(struct log_fields){ .event = LOG_EVENT_SYSTEM_FAILED, .error = -r },
+		  "the main loop cannot wait: %s, stopping", strerror(-r));
+	return EXIT_SYSTEM;
+}
+
 static enum exit_code run(struct daemon *daemon)
 {
 	char text[512] = "";
 	enum exit_code code = set_up(daemon, text, sizeof(text));
-	int r;
+	bool served = code == EXIT_OK;
 
-	if (code != EXIT_OK) {
-		log_error("%s", text);
-	} else {
-		log_info("serving %s at %s, loop %s", daemon->config.camera, daemon->sockets.frames_path,
-			 loop_backend_name(daemon->loop));
-		service_ready();
-		r = loop_run(daemon->loop);
-		if (r < 0)
-			log_error("the main loop cannot wait: %s, stopping", strerror(-r));
-		code = r < 0 ? EXIT_SYSTEM : camera_exit_code(daemon->camera);
-	}
+	if (served)
+		code = serve(daemon);
+	else
+		log_event(LOG_LEVEL_ERROR, &(struct log_fields){ .event = event_of_end(code) }, "%s", text);
 	sockets_unlink(&daemon->sockets); /* first, so that nobody connects to a daemon that stops */
 	camera_stop(daemon->camera);
 	loop_destroy(daemon->loop);
 	camera_destroy(daemon->camera);
 	sockets_close(&daemon->sockets);
+	if (served)
+		log_event(LOG_LEVEL_INFO, &(struct log_fields){ .event = LOG_EVENT_STOPPED }, "stopped, exit code %d",
+			  (int)code);
 	return code;
 }
 
@@ -168,11 +197,13 @@ static enum exit_code list_cameras(void)
 /* To people who check it as FILE:LINE:COLUMN: ..., which editors understand; else to the log. */
 static void tell_faults(const struct config_faults *faults, enum options_action action)
 {
+	const struct log_fields fields = { .event = LOG_EVENT_REFUSED_SETTINGS };
+
 	for (unsigned i = 0; i < faults->count; i++)
 		if (action == OPTIONS_CHECK)
 			fprintf(stderr, "%s\n", faults->lines[i]);
 		else
-			log_error("%s", faults->lines[i]);
+			log_event(LOG_LEVEL_ERROR, &fields, "%s", faults->lines[i]);
 	if (faults->more)
 		log_error("and %u fault%s more", faults->more, faults->more == 1 ? "" : "s");
 }

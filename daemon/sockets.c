@@ -39,6 +39,7 @@ static void close_both(struct sockets *sockets)
 /* What the units say must fit together: rings are of the daemon's group, and the frame socket of its own. */
 static enum exit_code check_group(struct sockets *sockets, const struct config *config, char *text, size_t text_bytes)
 {
+	const struct log_fields fields = { .event = LOG_EVENT_SOCKETS_UNFIT };
 	struct stat socket;
 
 	sockets->group = getegid();
@@ -52,11 +53,13 @@ static enum exit_code check_group(struct sockets *sockets, const struct config *
 				config->camera),
 		       EXIT_USAGE;
 	if (lstat(sockets->frames_path, &socket) < 0)
-		log_warning("nobody can connect to %s: %s, though it listens: start its socket unit anew",
-			    sockets->frames_path, strerror(errno));
+		log_event(LOG_LEVEL_WARNING, &fields,
+			  "nobody can connect to %s: %s, though it listens: start its socket unit anew",
+			  sockets->frames_path, strerror(errno));
 	else if (socket.st_gid != sockets->group)
-		log_warning("%s is not of group %s, which the rings are of: make SocketGroup= of its unit the same",
-			    sockets->frames_path, sockets->group_name);
+		log_event(LOG_LEVEL_WARNING, &fields,
+			  "%s is not of group %s, which the rings are of: make SocketGroup= of its unit the same",
+			  sockets->frames_path, sockets->group_name);
 	return EXIT_OK;
 }
 

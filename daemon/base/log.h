@@ -31,6 +31,7 @@ enum log_event {
 	LOG_EVENT_REFUSED_SETTINGS,  /* exit 2 */
 	LOG_EVENT_REFUSED_LOCK,      /* exit 3 */
 	LOG_EVENT_REFUSED_SYSTEM,    /* exit 1, at the start */
+	LOG_EVENT_SOCKETS_UNFIT,     /* of units, handed over */
 	LOG_EVENT_SYSTEM_FAILED,     /* exit 1, while running */
 	LOG_EVENT_CAMERA_ABSENT,     /* none, or not the one asked for */
 	LOG_EVENT_CAMERA_BUSY,       /* another program has it */
