@@ -82,7 +82,8 @@ static void replan(struct camera *camera)
 	plan = plan_build(next_plan_number(camera), camera->format_serial, &camera->format, camera->attach.streams,
 			  publish_clients(camera->attach.publish));
 	if (!plan) {
-		log_error("no memory for a plan of the capture thread, giving up");
+		log_event(LOG_LEVEL_ERROR, &(struct log_fields){ .event = LOG_EVENT_SYSTEM_FAILED, .error = ENOMEM },
+			  "no memory for a plan of the capture thread, giving up");
 		give_up(camera, EXIT_SYSTEM);
 		return;
 	}
@@ -114,7 +115,8 @@ static void on_source_failed(void *owner)
 {
 	struct camera *camera = owner;
 
-	log_error("the source %s stands still after a change that was refused, giving up", camera->config->source);
+	log_event(LOG_LEVEL_ERROR, &(struct log_fields){ .event = LOG_EVENT_SYSTEM_FAILED },
+		  "the source %s stands still after a change that was refused, giving up", camera->config->source);
 	give_up(camera, EXIT_SYSTEM); /* a fresh start may help */
 }
 
@@ -172,9 +174,11 @@ static void log_stream(const struct stream *stream, const struct source_format *
 	char kernels[STREAM_KERNELS_BYTES];
 
 	stream_kernels(stream, &region, kernels, sizeof(kernels));
-	log_info("stream %s: %s of %ux%u%s, by %s", stream->config.name,
-		 stream_bytes_per_pixel(stream) == 2 ? "R16" : "R8", region.width, region.height,
-		 stream->config.bin == 2 ? ", bin 2" : "", kernels);
+	log_event(LOG_LEVEL_INFO,
+		  &(struct log_fields){ .event = LOG_EVENT_STREAM_SERVED, .stream = stream->config.name },
+		  "stream %s: %s of %ux%u%s, by %s", stream->config.name,
+		  stream_bytes_per_pixel(stream) == 2 ? "R16" : "R8", region.width, region.height,
+		  stream->config.bin == 2 ? ", bin 2" : "", kernels);
 }
 
 /*
@@ -391,7 +395,8 @@ static int start_capture(struct camera *camera, char *text, size_t text_bytes)
 	r = capture_create(camera->source, capture_backend(camera), &copying, &camera->doorbell, &camera->capture, text,
 			   text_bytes);
 	if (r == 0 && text[0])
-		log_notice("capture thread: %s", text);
+		log_event(LOG_LEVEL_NOTICE, &(struct log_fields){ .event = LOG_EVENT_IO_FALLBACK },
+			  "capture thread: %s", text);
 	return r;
 }
 
@@ -492,7 +497,8 @@ static void say_account(const struct stream *stream)
 	if (stream->notices_dropped && used < sizeof(text))
 		snprintf(text + used, sizeof(text) - used, ", %llu notices dropped",
 			 (unsigned long long)stream->notices_dropped);
-	log_info("%s", text);
+	log_event(LOG_LEVEL_INFO,
+		  &(struct log_fields){ .event = LOG_EVENT_STREAM_ACCOUNT, .stream = stream->config.name }, "%s", text);
 }
 
 void camera_stop(struct camera *camera)
