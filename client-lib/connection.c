@@ -19,6 +19,14 @@
 
 #define BACKOFF_MIN_MS 10u
 #define BACKOFF_MAX_MS 500u
+/* Somebody keeps the socket, so the daemon is not away for long: it has a queue that is full for now. */
+#define BACKOFF_QUEUE_MAX_MS 50u
+
+/*
+ * Who is connected and not welcomed for so long waits for a daemon that starts, and may lack the very memory that is
+ * still mapped here: nothing new comes in a ring whose daemon is gone. A daemon waits for that longer (daemon/camera.c).
+ */
+#define LET_GO_MS 200u
 
 /* After so many messages a call looks at the clock: a daemon that talks without end cannot keep it. */
 #define PACKETS_PER_CLOCK 64u
@@ -148,6 +156,8 @@ static struct lumaring_hello make_hello(const struct lumaring *l)
 /* An attempt failed: 0 when it is tried again later without a word, else the error for the caller. */
 static int connect_failed(struct lumaring *l, int r, const struct lr_error *error)
 {
+	if (r == -EAGAIN && l->connection.backoff_ms > BACKOFF_QUEUE_MAX_MS)
+		l->connection.backoff_ms = BACKOFF_QUEUE_MAX_MS;
 	try_later(&l->connection);
 	if (r == -EAGAIN || (r == -ECONNREFUSED && !l->connection.opening))
 		return 0;
@@ -189,7 +199,8 @@ static int connect_now(struct lumaring *l)
 		return connect_failed(l, r, &error);
 	}
 	c->state = LR_GREETING;
-	lr_watch_set_time(&c->watch, 0);
+	c->let_go_at_ns = lr_clock_now_ns() + LET_GO_MS * LR_NS_PER_MS;
+	lr_watch_set_time(&c->watch, l->map ? c->let_go_at_ns : 0);
 	return 0;
 }
 
@@ -434,10 +445,29 @@ static int limit_receive(struct lr_connection *c, uint32_t left_ms)
 	return 0;
 }
 
+/* The ring of the daemon before, once the new one has had its time to answer. Frames that are held keep it. */
+static void let_go(struct lumaring *l)
+{
+	lr_map_unref(l->map);
+	l->map = NULL;
+	lr_watch_set_time(&l->connection.watch, 0);
+}
+
+/* How long until then; LR_FOR_EVER when nothing is to be given back. */
+static uint64_t until_let_go_ns(const struct lumaring *l)
+{
+	const uint64_t now_ns = lr_clock_now_ns(), at_ns = l->connection.let_go_at_ns;
+
+	if (l->connection.state != LR_GREETING || !l->map)
+		return LR_FOR_EVER;
+	return now_ns < at_ns ? at_ns - now_ns : 0;
+}
+
 /* As receive(), within the call's time; -ETIMEDOUT when that is over. */
 static int wait_and_receive(struct lumaring *l, struct lr_wait *wait)
 {
-	const uint64_t left_ns = lr_wait_left_ns(wait);
+	const uint64_t all_ns = lr_wait_left_ns(wait), until_ns = until_let_go_ns(l);
+	const uint64_t left_ns = until_ns < all_ns ? until_ns : all_ns;
 	uint64_t left_ms = left_ns / LR_NS_PER_MS;
 	int r;
 
@@ -451,7 +481,9 @@ static int wait_and_receive(struct lumaring *l, struct lr_wait *wait)
 		return receive(l, MSG_DONTWAIT);
 	if (r < 0)
 		return cannot_wait(l, r);
-	return wait->interrupted ? -EINTR : timed_out(l, wait);
+	if (wait->interrupted)
+		return -EINTR;
+	return left_ns < all_ns ? 0 : timed_out(l, wait);
 }
 
 static int step_down(struct lumaring *l, struct lr_wait *wait)
@@ -518,6 +550,8 @@ int lr_connection_step(struct lumaring *l, struct lr_wait *wait)
 		return lr_text_fail(&l->error, -EINTR, "a signal arrived first");
 	if (l->connection.state == LR_DOWN)
 		return step_down(l, wait);
+	if (until_let_go_ns(l) == 0)
+		let_go(l);
 	if (l->connection.state == LR_UP && l->settings.flags & LUMARING_FUTEX)
 		r = step_by_word(l, wait);
 	else

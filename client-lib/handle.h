@@ -56,6 +56,7 @@ struct lr_connection {
 	bool socket_due;                 /* and whether there may be a message to receive */
 	uint64_t retry_at_ns;            /* DOWN: CLOCK_MONOTONIC of the next attempt */
 	uint32_t backoff_ms;             /* how long after a failed attempt the next one is due */
+	uint64_t let_go_at_ns;           /* GREETING: when a ring of the daemon before is given back */
 	bool opening;                    /* lumaring_open() still runs: an absent daemon is an error */
 	int put_off; /* what the last attempt was refused with, when that passes by itself; else 0 */
 	struct lr_error put_off_text;

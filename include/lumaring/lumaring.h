@@ -120,7 +120,8 @@ enum lumaring_event {
 	/* The source ended or the daemon was stopped, and every frame that was still in the ring has been handed out.
 	 * Calling again waits for a daemon to come back. */
 	LUMARING_EVENT_CLOSED = 6,
-	/* The daemon vanished without a word. Calling again waits for one to come back. */
+	/* The daemon vanished without a word. Calling again waits for one to come back; lumaring_last() and
+	 * lumaring_exact() find what is in its ring until another daemon begins to start. */
 	LUMARING_EVENT_DISCONNECTED = 7,
 };
 

@@ -337,6 +337,171 @@ static void set_region(struct lumaring *ring, uint32_t x, uint32_t y, uint32_t w
 	assert_int_equal(lumaring_set_region(ring, &region), result);
 }
 
+/* --- a service manager keeps the socket: there is a queue, and for now nobody who takes from it --- */
+
+static void test_nobody_takes_from_the_queue(void **state)
+{
+	struct fake *f = *state;
+	struct lumaring *ring = fake_open(f, 0, 16);
+	const struct lumaring_frame *old, *frame = NULL;
+
+	publish(f, 1);
+	old = expect_frame(ring, 1);
+	fake_die(f);
+	expect_next(ring, LUMARING_EVENT_DISCONNECTED);
+	start_anew(f);
+	for (int timeout_ms = 0; timeout_ms <= 500; timeout_ms = 2 * timeout_ms + 5)
+		assert_int_equal(lumaring_next(ring, timeout_ms, &frame), timeout_ms ? -ETIMEDOUT : -EAGAIN);
+	assert_non_null(strstr(lumaring_error_text(ring), "away"));
+	assert_int_equal(lumaring_info(ring)->connected, 0);
+	assert_int_equal(next_while_serving(f, ring), LUMARING_EVENT_RESTARTED);
+	assert_false(is_readable(f->listener)); /* it stood in the queue once */
+	publish(f, 1);
+	expect_frame_and_release(ring, 1);
+	check_pixels(old);
+	assert_int_equal(lumaring_release(ring, old), 0);
+	lumaring_close(ring);
+}
+
+/* What keeps the socket closes it as well: who stands in the queue is told, and tries again like before. */
+static void test_queue_is_closed(void **state)
+{
+	struct fake *f = *state;
+	struct lumaring *ring = fake_open(f, 0, 16);
+	const struct lumaring_frame *frame = NULL;
+
+	fake_die(f);
+	expect_next(ring, LUMARING_EVENT_DISCONNECTED);
+	start_anew(f);
+	assert_int_equal(lumaring_next(ring, 50, &frame), -ETIMEDOUT);
+	assert_true(is_readable(f->listener));
+	fake_die(f);
+	assert_int_equal(lumaring_next(ring, 50, &frame), -ETIMEDOUT);
+	start_anew(f);
+	assert_int_equal(next_while_serving(f, ring), LUMARING_EVENT_RESTARTED);
+	lumaring_close(ring);
+}
+
+/* Connections that nobody waits on, until there is room for no other. */
+static unsigned fill_queue(struct fake *f, int *ret_sockets, unsigned most)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	unsigned count = 0;
+
+	snprintf(address.sun_path, sizeof(address.sun_path), "%.107s", f->path);
+	for (; count < most; count++) {
+		ret_sockets[count] = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+		if (connect(ret_sockets[count], (struct sockaddr *)&address, sizeof(address)) < 0)
+			break;
+	}
+	assert_true(count < most);
+	assert_int_equal(errno, EAGAIN);
+	close(ret_sockets[count]);
+	return count;
+}
+
+static void test_queue_is_full(void **state)
+{
+	struct fake *f = *state;
+	struct lumaring *ring = fake_open(f, 0, 16);
+	const struct lumaring_frame *frame = NULL;
+	int sockets[64];
+	unsigned count;
+	void *result;
+
+	fake_die(f);
+	expect_next(ring, LUMARING_EVENT_DISCONNECTED);
+	start_anew(f);
+	count = fill_queue(f, sockets, 64);
+	assert_int_equal(lumaring_next(ring, 300, &frame), -ETIMEDOUT);
+	assert_int_equal(pthread_create(&f->thread, NULL, next_thread, ring), 0);
+	for (unsigned i = 0; i < count; i++) {
+		int taken = accept4(f->listener, NULL, NULL, SOCK_CLOEXEC);
+
+		assert_true(taken >= 0);
+		close(taken);
+		close(sockets[i]);
+	}
+	fake_serve(f);
+	assert_int_equal(pthread_join(f->thread, &result), 0);
+	assert_int_equal((intptr_t)result, LUMARING_EVENT_RESTARTED);
+	lumaring_close(ring);
+}
+
+/* Until the library has given back a ring, by calls that wait, or by the descriptor alone. */
+static void await_maps(struct lumaring *ring, unsigned maps, bool by_fd)
+{
+	const struct lumaring_frame *frame = NULL;
+	const int fd = lumaring_fd(ring);
+
+	while (count_maps() != maps) {
+		if (by_fd && fd >= 0)
+			await_ring(ring);
+		assert_int_equal(lumaring_next(ring, by_fd ? 0 : 10, &frame), by_fd ? -EAGAIN : -ETIMEDOUT);
+	}
+}
+
+/* A daemon that starts may lack the memory that its clients still map. */
+static void give_back(struct fake *f, bool by_fd)
+{
+	struct lumaring *ring = fake_open(f, 0, 16);
+	const struct lumaring_frame *frames[2];
+	unsigned count = 0;
+
+	publish(f, 2);
+	expect_frame_and_release(ring, 1);
+	expect_frame_and_release(ring, 2);
+	fake_die(f);
+	expect_next(ring, LUMARING_EVENT_DISCONNECTED);
+	expect_next(ring, -EAGAIN);
+	assert_int_equal(count_maps(), 3); /* the fake's two, and the ring */
+	assert_int_equal(lumaring_last(ring, 2, frames, &count), 0);
+	assert_int_equal(count, 2); /* while nobody else could use it */
+	assert_int_equal(lumaring_release(ring, frames[0]), 0);
+	assert_int_equal(lumaring_release(ring, frames[1]), 0);
+	start_anew(f);
+	await_maps(ring, 2, by_fd);
+	assert_int_equal(lumaring_last(ring, 2, frames, &count), 0);
+	assert_int_equal(count, 0);
+	assert_int_equal(next_while_serving(f, ring), LUMARING_EVENT_RESTARTED);
+	publish(f, 1);
+	expect_frame_and_release(ring, 1);
+	lumaring_close(ring);
+}
+
+static void test_ring_is_given_back(void **state)
+{
+	give_back(*state, false);
+}
+
+static void test_ring_is_given_back_by_fd(void **state)
+{
+	give_back(*state, true);
+}
+
+/* But not what is held. */
+static void test_held_frame_keeps_its_ring(void **state)
+{
+	struct fake *f = *state;
+	struct lumaring *ring = fake_open(f, 0, 16);
+	const struct lumaring_frame *old, *frame = NULL;
+	unsigned maps;
+
+	publish(f, 1);
+	old = expect_frame(ring, 1);
+	fake_die(f);
+	expect_next(ring, LUMARING_EVENT_DISCONNECTED);
+	maps = count_maps();
+	start_anew(f);
+	assert_int_equal(lumaring_next(ring, 500, &frame), -ETIMEDOUT);
+	assert_int_equal(count_maps(), maps);
+	check_pixels(old);
+	assert_int_equal(lumaring_release(ring, old), 0);
+	assert_int_equal(count_maps(), 2);
+	assert_int_equal(next_while_serving(f, ring), LUMARING_EVENT_RESTARTED);
+	lumaring_close(ring);
+}
+
 static void answer_private(struct fake *f)
 {
 	strcpy(f->ring.header->stream, "private");
@@ -412,6 +577,12 @@ int main(void)
 		FAKE_BOTH(test_refused_before_the_hello_was_read),
 		FAKE_BOTH(test_dies_while_greeting),
 		TEST(test_fd_does_not_watch_the_old_socket),
+		FAKE_BOTH(test_nobody_takes_from_the_queue),
+		FAKE_BOTH(test_queue_is_closed),
+		FAKE_BOTH(test_queue_is_full),
+		FAKE_BOTH(test_ring_is_given_back),
+		FAKE_BOTH(test_ring_is_given_back_by_fd),
+		FAKE_BOTH(test_held_frame_keeps_its_ring),
 		FAKE_BOTH(test_region),
 		FAKE_BOTH(test_region_needs_a_private_stream),
 	};
