@@ -9,7 +9,7 @@
 #   CC=clang CFLAGS=-O3 ...  yours are kept; a change of flags rebuilds what depends on them. CXX and CXXFLAGS are
 #                            what goes with CC and CFLAGS, unless they are given
 #   LIBCAMERA=no             without the source libcamera, and without any C++
-#   PREFIX, DESTDIR          where `make install` puts things
+#   PREFIX, DESTDIR          where `make install` puts things; more directories are named below
 
 MAKEFLAGS += --no-builtin-rules
 .SUFFIXES:
@@ -25,9 +25,17 @@ SBINDIR ?= $(PREFIX)/sbin
 LIBDIR ?= $(PREFIX)/lib
 INCLUDEDIR ?= $(PREFIX)/include
 MANDIR ?= $(PREFIX)/share/man
-UNITDIR ?= $(PREFIX)/lib/systemd/system
+DOCDIR ?= $(PREFIX)/share/doc/lumaring
+# Programs for whoever writes one.
+EXAMPLEDIR ?= $(DOCDIR)/examples
 # What the vendor of a system sets for all cameras.
 VENDORDIR ?= $(PREFIX)/lib/lumaring
+# As systemd of this machine has them, below our prefix; Debian 12 calls the prefix of units rootprefix.
+systemd_dir = $(shell $(PKG_CONFIG) --define-variable=prefix=$(PREFIX) --define-variable=rootprefix=$(PREFIX) \
+	--variable=$(1) systemd 2>/dev/null)
+UNITDIR ?= $(or $(call systemd_dir,systemdsystemunitdir),$(PREFIX)/lib/systemd/system)
+SYSUSERSDIR ?= $(or $(call systemd_dir,sysusersdir),$(PREFIX)/lib/sysusers.d)
+CATALOGDIR ?= $(or $(call systemd_dir,catalogdir),$(PREFIX)/lib/systemd/catalog)
 
 SAN ?=
 comma := ,
@@ -108,8 +116,12 @@ TOOLS := $(THROTTLED) $(REFUSING) $(patsubst tests/tools/%.c,$(BUILD)/tests/%,$(
 OBJECTS := $(call obj,$(DAEMON_SRC) $(CLIENT_SRC) $(CLI_SRC) $(EXAMPLE_SRC) $(UNIT_SRC) $(TOOL_SRC) $(CHECKASM_SRC) \
 	tests/throttle/throttle.c tests/refuse/refuse.c tests/unit/fake_libcamera.c)
 
+# For the service manager: NAME.in and NAME.sysusers are NAME and NAME.conf there.
+SERVICE_UNITS := $(patsubst %.in,$(BUILD)/%,$(wildcard systemd/*.service.in systemd/*.socket.in systemd/*.target.in))
+SYSUSERS := $(patsubst %.sysusers,$(BUILD)/%.conf,$(wildcard systemd/*.sysusers))
+
 PRODUCTS := $(BUILD)/liblumaring.so.$(SOVERSION) $(BUILD)/liblumaring.so $(BUILD)/liblumaring.a \
-	$(BUILD)/lumaring.pc $(BUILD)/lumaringd $(BUILD)/lumaring $(BUILD)/lumaringd@.service
+	$(BUILD)/lumaring.pc $(BUILD)/lumaringd $(BUILD)/lumaring $(SERVICE_UNITS) $(SYSUSERS)
 
 .PHONY: all
 all: $(PRODUCTS) $(EXAMPLES) ## Build daemon, library, tool and examples
@@ -120,7 +132,7 @@ all: $(PRODUCTS) $(EXAMPLES) ## Build daemon, library, tool and examples
 # daemon is linked with, one for all else; tests/stress/mutants reads the first two.
 FLAGS_C := $(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) $(LUMARING_CFLAGS) $(LUMARING_LDFLAGS)
 FLAGS_OTHERS := $(if $(LUMARING_CXXFLAGS),$(CXX) $(CXXFLAGS) $(LUMARING_CXXFLAGS)) \
-	$(foreach set,c $(KERNELS_$(MACHINE)),$(call kernel_flags,$(set)))
+	$(foreach set,c $(KERNELS_$(MACHINE)),$(call kernel_flags,$(set))) $(PREFIX) $(LIBDIR) $(INCLUDEDIR) $(DOCDIR)
 quoted = '$(subst ','\'',$(1))'
 $(BUILD)/flags: force
 	$(Q)mkdir -p $(@D)
@@ -173,8 +185,13 @@ $(BUILD)/lumaring.pc: client-lib/lumaring.pc.in Makefile $(BUILD)/flags
 	$(Q)sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' -e 's|@INCLUDEDIR@|$(INCLUDEDIR)|' \
 		-e 's|@VERSION@|$(VERSION)|' $< > $@
 
-$(BUILD)/lumaringd@.service: systemd/lumaringd@.service.in Makefile $(BUILD)/flags
-	$(Q)sed -e 's|@SBINDIR@|$(SBINDIR)|' $< > $@
+$(BUILD)/systemd/%: systemd/%.in Makefile $(BUILD)/flags
+	$(Q)mkdir -p $(@D)
+	$(Q)sed -e 's|@SBINDIR@|$(SBINDIR)|' -e 's|@DOCDIR@|$(DOCDIR)|' $< > $@
+
+$(BUILD)/systemd/%.conf: systemd/%.sysusers
+	$(Q)mkdir -p $(@D)
+	$(Q)cp $< $@
 
 $(BUILD)/lumaringd: $(BUILD)/obj/daemon/main.o $(BUILD)/libdaemon.a
 	$(call say,LD,$@)
@@ -318,25 +335,40 @@ deps: ## Install the Debian packages that are missing for all of the above
 # --- install -------------------------------------------------------------------------------------------------------
 
 INSTALL ?= install
+MAN_PAGES ?= client-lib/cli/lumaring.1 client-lib/lumaring.3 daemon/lumaringd.8
+
+# All that is installed: mode, directory and files of each call. $(1) is what is done with them.
+define installed
+	$(call $(1),755,$(SBINDIR),$(BUILD)/lumaringd)
+	$(call $(1),755,$(BINDIR),$(BUILD)/lumaring)
+	$(call $(1),755,$(LIBDIR),$(BUILD)/liblumaring.so.$(SOVERSION))
+	$(call $(1),link,$(LIBDIR),$(BUILD)/liblumaring.so)
+	$(call $(1),644,$(LIBDIR),$(BUILD)/liblumaring.a)
+	$(call $(1),644,$(LIBDIR)/pkgconfig,$(BUILD)/lumaring.pc)
+	$(call $(1),644,$(INCLUDEDIR)/lumaring,$(wildcard include/lumaring/*.h))
+	$(foreach section,1 3 5 7 8,$(call $(1),644,$(MANDIR)/man$(section),$(filter %.$(section),$(MAN_PAGES)))
+	)
+	$(call $(1),644,$(UNITDIR),$(SERVICE_UNITS))
+	$(call $(1),644,$(SYSUSERSDIR),$(SYSUSERS))
+	$(call $(1),644,$(CATALOGDIR),$(wildcard systemd/*.catalog))
+	$(call $(1),644,$(VENDORDIR),config/lumaringd.json)
+	$(call $(1),644,$(DOCDIR),README.md LICENSE $(filter %io.lumaring.Camera.varlink,$(VARLINK_SRC)))
+	$(call $(1),644,$(DOCDIR)/examples,$(wildcard config/examples/*.json systemd/examples/*.conf))
+	$(call $(1),644,$(EXAMPLEDIR),$(EXAMPLE_SRC))
+endef
+put = $(if $(3),$(INSTALL) -d $(DESTDIR)$(2) && $(if $(filter link,$(1)),cp -P,$(INSTALL) -m $(1)) $(3) $(DESTDIR)$(2))
+take = $(if $(3),rm -f $(addprefix $(DESTDIR)$(2)/,$(notdir $(3))))
 
 .PHONY: install
 install: all ## Install below $(DESTDIR)$(PREFIX)
-	$(INSTALL) -d $(addprefix $(DESTDIR),$(BINDIR) $(SBINDIR) $(LIBDIR)/pkgconfig $(INCLUDEDIR)/lumaring \
-		$(MANDIR)/man1 $(MANDIR)/man3 $(MANDIR)/man8 $(PREFIX)/share/doc/lumaring $(UNITDIR) $(VENDORDIR))
-	$(INSTALL) -m 755 $(BUILD)/lumaringd $(DESTDIR)$(SBINDIR)
-	$(INSTALL) -m 755 $(BUILD)/lumaring $(DESTDIR)$(BINDIR)
-	$(INSTALL) -m 755 $(BUILD)/liblumaring.so.$(SOVERSION) $(DESTDIR)$(LIBDIR)
-	ln -sf liblumaring.so.$(SOVERSION) $(DESTDIR)$(LIBDIR)/liblumaring.so
-	$(INSTALL) -m 644 $(BUILD)/liblumaring.a $(DESTDIR)$(LIBDIR)
-	$(INSTALL) -m 644 $(BUILD)/lumaring.pc $(DESTDIR)$(LIBDIR)/pkgconfig
-	$(INSTALL) -m 644 include/lumaring/*.h $(DESTDIR)$(INCLUDEDIR)/lumaring
-	$(INSTALL) -m 644 client-lib/cli/lumaring.1 $(DESTDIR)$(MANDIR)/man1
-	$(INSTALL) -m 644 client-lib/lumaring.3 $(DESTDIR)$(MANDIR)/man3
-	$(INSTALL) -m 644 daemon/lumaringd.8 $(DESTDIR)$(MANDIR)/man8
-	$(INSTALL) -m 644 $(BUILD)/lumaringd@.service $(DESTDIR)$(UNITDIR)
-	$(INSTALL) -m 644 config/lumaringd.json $(DESTDIR)$(VENDORDIR)
-	$(INSTALL) -m 644 $(filter %io.lumaring.Camera.varlink,$(VARLINK_SRC)) README.md LICENSE \
-		$(DESTDIR)$(PREFIX)/share/doc/lumaring
+	$(call installed,put)
+
+# Directories that are nobody else's go too, unless somebody put something there.
+.PHONY: uninstall
+uninstall: ## Remove what `make install` puts there; give it the same PREFIX and DESTDIR
+	$(call installed,take)
+	for dir in $(EXAMPLEDIR) $(DOCDIR)/examples $(DOCDIR) $(INCLUDEDIR)/lumaring $(VENDORDIR); do \
+		[ ! -d $(DESTDIR)$$dir ] || rmdir --ignore-fail-on-non-empty $(DESTDIR)$$dir; done
 
 .PHONY: clean
 clean: ## Remove what was built
