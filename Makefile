@@ -17,6 +17,8 @@ MAKEFLAGS += --no-builtin-rules
 .DEFAULT_GOAL := all
 
 VERSION := 0.1.0
+# When it was made: the date of its man pages, which are then the same wherever they are built.
+VERSION_DATE := 2026-11-28
 SOVERSION := 0
 
 PREFIX ?= /usr/local
@@ -332,10 +334,35 @@ demo: ## Install what is missing, build, show it at work for some seconds; DEMO_
 deps: ## Install the Debian packages that are missing for all of the above
 	$(Q)tests/deps check
 
+# --- man pages -----------------------------------------------------------------------------------------------------
+
+PAGE_SRC := $(wildcard client-lib/*.scd client-lib/cli/*.scd config/*.scd daemon/*.scd)
+PAGES := $(patsubst %.scd,$(BUILD)/man/%,$(notdir $(PAGE_SRC)))
+# Who looks for a function finds the page that has it: a link for each name but the first of the line below NAME.
+PAGE_NAMES := $(shell sed -ns '/^\# NAME$$/,/ - /{/ - /{s/ - .*//;s/, /:/g;p;};}' $(filter %.3.scd,$(PAGE_SRC)))
+names_of = $(subst :, ,$(1))
+links_of = $(patsubst %,$(BUILD)/man/%.3,$(wordlist 2,99,$(names_of)))
+PAGE_LINKS := $(foreach names,$(PAGE_NAMES),$(call links_of,$(names)))
+MAN_PAGES := $(PAGES) $(PAGE_LINKS)
+
+all: $(MAN_PAGES)
+
+$(foreach page,$(PAGE_SRC),$(eval $(BUILD)/man/$(notdir $(page:.scd=)): $(page)))
+$(PAGES): Makefile $(BUILD)/flags
+	$(call say,MAN,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)sed -e 's|@VERSION@|$(VERSION)|' -e 's|@VENDORDIR@|$(VENDORDIR)|' -e 's|@DOCDIR@|$(DOCDIR)|' \
+		$(filter %.scd,$^) | SOURCE_DATE_EPOCH=$${SOURCE_DATE_EPOCH:-$$(date -u -d $(VERSION_DATE) +%s)} scdoc > $@
+
+$(foreach names,$(PAGE_NAMES),$(foreach link,$(call links_of,$(names)),\
+	$(eval $(link): PAGE := $(firstword $(call names_of,$(names))))))
+$(PAGE_LINKS): Makefile $(filter %.3.scd,$(PAGE_SRC))
+	$(Q)mkdir -p $(@D)
+	$(Q)echo '.so man3/$(PAGE).3' > $@
+
 # --- install -------------------------------------------------------------------------------------------------------
 
 INSTALL ?= install
-MAN_PAGES ?= client-lib/cli/lumaring.1 client-lib/lumaring.3 daemon/lumaringd.8
 
 # All that is installed: mode, directory and files of each call. $(1) is what is done with them.
 define installed

@@ -122,8 +122,8 @@ def keys_of(value):
 
 
 def test_every_key_is_documented():
-    with open(lib.ROOT / "client-lib/cli/lumaring.1", encoding="ascii") as file:
-        section = file.read().split("\n.SH STATUS\n")[1].split("\n.SH ")[0]
+    with open(lib.ROOT / "client-lib/cli/lumaring.1.scd", encoding="ascii") as file:
+        section = file.read().split("\n# STATUS\n")[1].split("\n# ")[0]
     words = set(re.findall(r"[a-z0-9_]+", section))
     with Daemon("--source", "synthetic", "--framerate", 100, "--size", "64x48") as daemon, raw.Client(
             daemon.wait_ready()) as client:
