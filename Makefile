@@ -268,6 +268,7 @@ check: ## Install what is missing, build, run all tests (minutes)
 	$(Q)began=$$(date +%s); $(RUN) --jobs 2 mutants='tests/stress/mutants --build $(BUILD)' \
 		model='tests/model/run $(BUILD)/model' stress='tests/stress/system --build $(BUILD) --seconds 10' \
 		layers='tests/layers && tests/layers --self-test' headers='tests/headers $(BUILD)' \
+		pages='tests/pages $(BUILD)' \
 		$(UNITS) $(CHECKASM) $(E2E); code=$$?; \
 		echo "make check ran its tests for $$(($$(date +%s) - began)) seconds"; exit $$code
 
