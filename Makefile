@@ -243,6 +243,10 @@ $(BUILD)/tests/test_source_memory: TEST_LIBS := -Wl,--wrap=feeder_map
 # A source that a test is.
 $(BUILD)/tests/test_camera: TEST_LIBS := -Wl,--wrap=source_open
 
+# Users, groups and a socket's mode that are the test's.
+$(BUILD)/tests/test_client_denied: TEST_LIBS := $(patsubst %,-Wl$(comma)--wrap=%,\
+	getpwuid_r getgrgid_r getgrnam_r getgrouplist getgroups getegid geteuid stat)
+
 # What is synchronised is counted.
 $(BUILD)/tests/test_device_frames: TEST_LIBS := -Wl,--wrap=buffers_begin_read -Wl,--wrap=buffers_end_read
 

@@ -13,6 +13,7 @@
 #include <sys/time.h>
 #include <unistd.h>
 
+#include "denied.h"
 #include "dial.h"
 #include "packet.h"
 #include "reader.h"
@@ -162,6 +163,9 @@ static int connect_failed(struct lumaring *l, int r, const struct lr_error *erro
 	if (r == -EAGAIN || (r == -ECONNREFUSED && !l->connection.opening))
 		return 0;
 	l->error = *error;
+	/* Who reads frames has no time for it. */
+	if (r == -EACCES && l->connection.opening)
+		lr_denied_connect(&l->settings.address, &l->error);
 	return r;
 }
 

@@ -13,6 +13,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "denied.h"
 #include "dial.h"
 #include "options.h"
 
@@ -47,6 +48,8 @@ static int connect_to(struct lumaring_control *control, struct lr_wait *wait)
 {
 	int r = lr_channel_connect(&control->channel, &control->address, wait, &control->error);
 
+	if (r == -EACCES)
+		lr_denied_connect(&control->address, &control->error);
 	return r == -ECONNREFUSED ? not_there(control, &control->error) : r;
 }
 

@@ -13,6 +13,18 @@
 
 #include <lumaring/lumaring.h>
 
+/* The address is RUNTIME_DIR/CAMERA/NAME, and a camera is an instance of the unit. */
+static int nobody_serves(const char *path, int code, struct lr_error *error)
+{
+	const char *end = strrchr(path, '/'), *camera = end;
+
+	while (camera > path && camera[-1] != '/')
+		camera--;
+	return lr_text_fail(error, -ECONNREFUSED,
+			    "no daemon serves %s: %s: is it running? systemctl status lumaringd@%.*s", path,
+			    strerror(code), (int)(end - camera), camera);
+}
+
 static int dial_failed(const struct sockaddr_un *address, int code, struct lr_error *error)
 {
 	switch (code) {
@@ -20,7 +32,8 @@ static int dial_failed(const struct sockaddr_un *address, int code, struct lr_er
 		return lr_text_fail(error, -EAGAIN, "the daemon's queue of connections is full");
 	case EACCES:
 	case EPERM:
-		return lr_text_fail(error, -EACCES, "you may not connect to %s: join the daemon's group",
+		return lr_text_fail(error, -EACCES,
+				    "permission denied: %s is for the daemon's group: join it, then log in again",
 				    address->sun_path);
 	case EMFILE:
 	case ENFILE:
@@ -29,7 +42,7 @@ static int dial_failed(const struct sockaddr_un *address, int code, struct lr_er
 		return lr_text_fail(error, code == ENOBUFS ? -ENOMEM : -code, "cannot make a socket: %s",
 				    strerror(code));
 	default:
-		return lr_text_fail(error, -ECONNREFUSED, "no daemon serves %s: %s", address->sun_path, strerror(code));
+		return nobody_serves(address->sun_path, code, error);
 	}
 }
 

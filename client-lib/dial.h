@@ -15,8 +15,11 @@
 
 /*
  * Connect a new socket of a type, SOCK_SEQPACKET or SOCK_STREAM, without waiting. 0: *ret_socket is the caller's, and
- * does not block. Else a sentence, and: -EAGAIN                     the daemon's queue of connections is full -EACCES
- * no permission -EMFILE, -ENFILE, -ENOMEM   no socket to be had -ECONNREFUSED               nobody serves the address
+ * does not block. Else a sentence, and
+ *   -EAGAIN                    the daemon's queue of connections is full
+ *   -EACCES                    no permission: lr_denied_connect() knows more
+ *   -EMFILE, -ENFILE, -ENOMEM  no socket to be had
+ *   -ECONNREFUSED              nobody serves the address
  */
 int lr_dial(const struct sockaddr_un *address, int type, int *ret_socket, struct lr_error *error);
 

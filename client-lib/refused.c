@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "control.h"
+#include "denied.h"
 
 /* Numbers of the interface are within 2^53 on both sides. */
 #define NUMBER_MAX (INT64_C(1) << 53)
@@ -175,13 +176,13 @@ static void say_limit(struct lr_json p, struct lr_error *error)
 
 static void say_permission(struct lr_json p, struct lr_error *error)
 {
-	const struct piece group = word(p, "group");
+	const struct piece group = word(p, "group"), method = word(p, "method");
+	const char *dot = strrchr(method.text, '.'), *name = dot ? dot + 1 : method.text;
 
 	if (group.text[0] && strcmp(group.text, "?") != 0)
-		lr_text_fail(error, 0, "you may not call %s: join the group \"%s\", whose members may",
-			     word(p, "method").text, group.text);
+		lr_denied_call(name, group.text, error);
 	else
-		lr_text_fail(error, 0, "you may not call %s: root and the daemon's user may", word(p, "method").text);
+		lr_text_fail(error, 0, "you may not call %s: root and the daemon's user may", name);
 }
 
 static void say_no_method(struct lr_json p, struct lr_error *error)

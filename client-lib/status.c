@@ -13,6 +13,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "denied.h"
 #include "dial.h"
 #include "options.h"
 #include "packet.h"
@@ -162,6 +163,8 @@ static int ask(const struct lr_settings *s, struct lr_wait *wait, struct answer 
 	const struct lumaring_message request = { .type = LUMARING_MESSAGE_STATUS_REQUEST, .size = sizeof(request) };
 	int socket = -1, r = lr_dial(&s->address, SOCK_SEQPACKET, &socket, error);
 
+	if (r == -EACCES)
+		lr_denied_connect(&s->address, error);
 	if (r < 0)
 		return r;
 	/* A daemon that refuses without a look at the question has closed already: its words are still to be read. */

@@ -25,7 +25,7 @@ static const struct {
 	int code;
 	const char *sentence;
 } sentences[] = {
-	{ EACCES, "you may not connect to this camera: join the daemon's group" },
+	{ EACCES, "you may not connect to this camera: join the daemon's group, then log in again" },
 	{ EAGAIN, "nothing new yet" },
 	{ EBADMSG, "the daemon or its shared memory makes no sense: daemon and library may not fit together" },
 	{ EBUSY, "the daemon is busy with another change, or you ask more often than it allows: try again later" },
@@ -47,7 +47,7 @@ static const struct {
 	{ ENOTEMPTY, "the stream has clients" },
 	{ ENOTSUP, "there is no such thing here: a region to move, a descriptor to poll, a word to wait on, a control "
 		   "of the source" },
-	{ EPERM, "you may not change this camera: join the daemon's control group" },
+	{ EPERM, "you may not change this camera: join the daemon's control group, then log in again" },
 	{ EPROTONOSUPPORT, "daemon and library have no version in common: update the older one" },
 	{ ERANGE, "a number is out of the daemon's range" },
 	{ EREMOTEIO, "the daemon refused for a reason that this library does not know" },

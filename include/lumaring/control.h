@@ -38,7 +38,7 @@
  *   -EIO              SourceRefused: the text says whether it runs as before
  *   -EUCLEAN          BadConfiguration: the configuration files have faults
  *   -EDQUOT           LimitReached: more connections or requests than allowed
- *   -EPERM            PermissionDenied: you may not call this
+ *   -EPERM            PermissionDenied: you may not call this; the text has what makes you one who may
  *   -ENOSYS           the daemon has no such method (it is older)
  *   -EREMOTEIO        another error of the daemon: see lumaring_control_error_name()
  * and what happens on the way to it and back:

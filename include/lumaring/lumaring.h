@@ -236,7 +236,7 @@ const char *lumaring_version(void);
  *   -EINVAL           a name, an option or a private region is out of range
  *   -ENOENT           no such stream
  *   -ECONNREFUSED     no daemon serves this camera there (also when its directory is missing)
- *   -EACCES           you may not connect: you are not in the daemon's group
+ *   -EACCES           you may not connect: you are not in the daemon's group; the text has what makes you a member
  *   -EUSERS           the daemon has its limit of clients, of all or of your uid
  *   -EDQUOT           the private ring is beyond the daemon's limit, of bytes or of private streams
  *   -EBUSY            your uid attaches more often than the daemon allows; it was asked again until the time was over

@@ -6,6 +6,7 @@ import grp
 import mmap
 import os
 import pathlib
+import pwd
 import shutil
 import stat
 import subprocess
@@ -73,6 +74,34 @@ def test_group():
             os._exit(sum(denied(attempt) << n for n, attempt in enumerate((
                 lambda: raw.Client(daemon), lambda: os.open(f"/dev/shm/{shm_names(daemon.camera)[0]}", os.O_RDONLY)))))
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 3
+
+
+def test_what_makes_a_member():
+    """Who may not connect is told the line that helps: usermod, and to log in again; to a member that alone."""
+    skip_unless(os.getuid() == 0, "becoming another user needs root")
+    reachable_copy()
+    member = next(u for u in pwd.getpwall() if u.pw_uid and u.pw_gid)  # in its primary group, by the database
+    group = grp.getgrgid(member.pw_gid).gr_name
+    stranger = next(u for u in pwd.getpwall() if u.pw_uid and member.pw_gid not in os.getgrouplist(u.pw_name, u.pw_gid))
+    join = f"{group}: sudo usermod -aG {group} {stranger.pw_name}, then log in again\n"
+    with Daemon(*SYNTHETIC, "--group", group, runtime_dir=lib.BUILD / "run") as daemon:
+        daemon.wait_ready()
+        where = f"{daemon.runtime_dir}/{daemon.camera}"
+        for verb, path in (("watch", "frames"), ("status", "frames"), ("get", "control")):
+            for user, end in ((stranger, join), (member, f"{group}, and this session began before {member.pw_name} was in "
+                                                 "it: log in again\n")):
+                tool = subprocess.run(["setpriv", f"--reuid={user.pw_uid}", f"--regid={SOMEBODY}", "--clear-groups",
+                                       lib.BUILD / "lumaring", "--camera", daemon.camera, "--runtime-dir",
+                                       daemon.runtime_dir, verb], stderr=subprocess.PIPE, stdout=subprocess.DEVNULL,
+                                      timeout=DEADLINE_S, check=False, encoding="utf-8")
+                said = f"lumaring: permission denied: {where}/{path} is for the group {end}"
+                assert (tool.returncode, tool.stderr) == (4, said), (verb, tool)
+        assert daemon.stop() == 0
+        # Whoever it is: what is left of the place has nobody behind it.
+        tool = daemon.tool("status", "--wait", "0", encoding="utf-8")
+        said = f"lumaring: no daemon serves {where}/frames: No such file or directory: is it running? systemctl status " \
+               f"lumaringd@{daemon.camera}\n"
+        assert (tool.communicate()[1], tool.returncode) == (said, 3)
 
 
 def denied(attempt):

@@ -3,6 +3,7 @@
 import grp
 import json
 import os
+import pwd
 import stat
 import subprocess
 
@@ -46,6 +47,23 @@ def test_two_groups():
                 if not may:
                     needed = changing if method == "Configure" else reading
                     assert code == 4 and method in said and needed.gr_name in said, (who, code, said)
+        assert daemon.stop() == 0
+
+
+def test_what_makes_a_member():
+    """A method that is not for the caller's group: the line is made of the group that the daemon names."""
+    skip_unless(os.getuid() == 0, "becoming another user needs root")
+    reachable_copy()
+    users = [u for u in pwd.getpwall() if u.pw_uid and u.pw_gid]
+    reader = next(u for u in users if u.pw_gid != users[0].pw_gid)
+    reading, changing = (grp.getgrgid(u.pw_gid).gr_name for u in (reader, users[0]))
+    with Daemon(*SYNTHETIC, "--group", reading, "--control-group", changing, runtime_dir=lib.BUILD / "run") as daemon:
+        daemon.wait_ready()
+        who = ["setpriv", f"--reuid={reader.pw_uid}", f"--regid={reader.pw_gid}", "--clear-groups"]
+        assert call(daemon, who, "GetConfiguration")[0] == 0
+        code, said = call(daemon, who, "Configure", CHANGE)
+        line = f"is for the group {changing}: sudo usermod -aG {changing} {reader.pw_name}, then log in again\n"
+        assert code == 4 and "permission denied: " in said and line in said, (code, said)
         assert daemon.stop() == 0
 
 

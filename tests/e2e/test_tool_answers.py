@@ -411,7 +411,7 @@ ERRORS = [
     (Error("SourceRefused", step="start", reason="x", restored=True), REFUSED, "it runs as before"),
     (Error("BadConfiguration", faults=["x"]), REFUSED, "x"),
     (Error("LimitReached", limit="control-rate", maximum=100, retry_after_us=9000), REFUSED, "control-rate is 100"),
-    (Error("PermissionDenied", method="Configure", group="video"), REFUSED, "join the group \"video\""),
+    (Error("PermissionDenied", method="Configure", group="video"), REFUSED, "Configure is for the group video"),
     (Error("org.varlink.service.MethodNotFound", method="Configure"), REFUSED, "it may be older"),
     (Error("com.example.New"), REFUSED, "com.example.New"),
     (b"hello\0", FAILED, "is not a JSON object"),

@@ -171,6 +171,28 @@ static void test_refused_after_a_restart(void **state)
 }
 
 /* A daemon that came back and is too busy for all at once: asked again, with its words when the time is over. */
+/* Who reads frames is told at once, by a sentence that nobody's name is looked up for. */
+static void test_no_permission_after_a_restart(void **state)
+{
+	struct fake *f = *state;
+	struct lumaring *ring = fake_open(f, 0, 16);
+	const struct lumaring_frame *frame;
+
+	fake_die(f);
+	expect_next(ring, LUMARING_EVENT_DISCONNECTED);
+	chmod(f->camera, 0);
+	if (geteuid() == 0)
+		assert_return_code(seteuid(65534), errno);
+	assert_int_equal(lumaring_next(ring, FAKE_WAIT_MS, &frame), -EACCES);
+	assert_non_null(strstr(lumaring_error_text(ring), "is for the daemon's group: join it, then log in again"));
+	if (getuid() == 0)
+		assert_return_code(seteuid(0), errno);
+	chmod(f->camera, 0755);
+	start_anew(f);
+	assert_int_equal(next_while_serving(f, ring), LUMARING_EVENT_RESTARTED);
+	lumaring_close(ring);
+}
+
 static void test_put_off(void **state)
 {
 	struct fake *f = *state;
@@ -572,6 +594,7 @@ int main(void)
 		FAKE_BOTH(test_oldest_after_a_restart),
 		FAKE_BOTH(test_refused_after_a_restart),
 		TEST(test_time_of_a_receive_after_a_restart),
+		TEST(test_no_permission_after_a_restart),
 		TEST(test_put_off),
 		TEST(test_put_off_until_the_time_is_over),
 		FAKE_BOTH(test_refused_before_the_hello_was_read),
