@@ -336,8 +336,8 @@ demo: ## Install what is missing, build, show it at work for some seconds; DEMO_
 	$(Q)BUILD=$(BUILD) tests/demo
 
 .PHONY: deps
-deps: ## Install the Debian packages that are missing for all of the above
-	$(Q)tests/deps check
+deps: ## Install the Debian packages that are missing for all of the above, and for `make deb`
+	$(Q)tests/deps check deb
 
 # --- man pages -----------------------------------------------------------------------------------------------------
 
@@ -401,6 +401,11 @@ uninstall: ## Remove what `make install` puts there; give it the same PREFIX and
 	$(call installed,take)
 	for dir in $(EXAMPLEDIR) $(DOCDIR)/examples $(DOCDIR) $(INCLUDEDIR)/lumaring $(VENDORDIR); do \
 		[ ! -d $(DESTDIR)$$dir ] || rmdir --ignore-fail-on-non-empty $(DESTDIR)$$dir; done
+
+.PHONY: deb
+deb: ## Install what is missing, build Debian packages for this machine, $(BUILD)/*.deb
+	$(Q)tests/deps deb
+	$(Q)config/deb $(BUILD)
 
 .PHONY: clean
 clean: ## Remove what was built
