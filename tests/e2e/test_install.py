@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""`make install` and `make uninstall`, below a directory of the test's own: what one puts there the other takes, and
+nothing else. Nothing is built: `-o all` takes what there is."""
+import os
+import pathlib
+import re
+import subprocess
+import tempfile
+
+from lib import BUILD, DEADLINE_S, ROOT
+
+MULTIARCH = ("PREFIX=/usr", "LIBDIR=/usr/lib/x86_64-linux-gnu")
+
+
+def make(target, root, *variables, **more):
+    # What the make that runs this test was told is not for this one.
+    env = {name: value for name, value in os.environ.items() if not name.startswith("MAKE") and name != "MFLAGS"}
+    for name in ("PREFIX", "BINDIR", "SBINDIR", "LIBDIR", "INCLUDEDIR", "MANDIR", "DOCDIR", "EXAMPLEDIR", "VENDORDIR",
+                 "UNITDIR", "SYSUSERSDIR", "CATALOGDIR"):
+        env.pop(name, None)
+    subprocess.run(["make", "-C", ROOT, "-s", "-o", "all", target, f"BUILD={BUILD}", f"DESTDIR={root}", *variables],
+                   stdin=subprocess.DEVNULL, timeout=DEADLINE_S, check=True, env=env | more)
+
+
+def files(root):
+    """All below it that is no directory, with / for the root."""
+    return {"/" + str(path.relative_to(root)) for path in pathlib.Path(root).rglob("*")
+            if path.is_symlink() or not path.is_dir()}
+
+
+def test_what_comes_goes():
+    for variables in ((), MULTIARCH):
+        with tempfile.TemporaryDirectory() as root:
+            make("install", root, *variables)
+            there = files(root)
+            assert len(there) > 20 and any(name.endswith("/lumaringd") for name in there), there
+            make("uninstall", root, *variables)
+            assert not files(root), files(root)
+            # Nor are directories left that only lumaring has.
+            named = [path for path in pathlib.Path(root).rglob("*") if "lumaring" in path.name]
+            assert not named, named
+
+
+def test_what_is_others_stays():
+    with tempfile.TemporaryDirectory() as root:
+        make("install", root)
+        mine = pathlib.Path(root, "usr/local/lib/lumaring/mine.json")
+        mine.write_text("{}", encoding="ascii")
+        elsewhere = pathlib.Path(root, "usr/local/sbin/other")
+        elsewhere.write_text("", encoding="ascii")
+        make("uninstall", root)
+        assert files(root) == {"/usr/local/lib/lumaring/mine.json", "/usr/local/sbin/other"}, files(root)
+        # Once more does no harm.
+        make("uninstall", root)
+
+
+def test_where_things_are():
+    with tempfile.TemporaryDirectory() as root:
+        make("install", root, *MULTIARCH)
+        there = files(root)
+        library = "/usr/lib/x86_64-linux-gnu/"
+        for name in ("/usr/sbin/lumaringd", "/usr/bin/lumaring", library + "liblumaring.so", library + "liblumaring.a",
+                     library + "liblumaring.so.0", library + "pkgconfig/lumaring.pc", "/usr/include/lumaring/lumaring.h",
+                     "/usr/lib/lumaring/lumaringd.json", "/usr/share/man/man8/lumaringd.8",
+                     "/usr/lib/systemd/system/lumaringd@.service", "/usr/share/doc/lumaring/examples/first.c"):
+            assert name in there, (name, sorted(there))
+        assert os.readlink(root + library + "liblumaring.so") == "liblumaring.so.0"
+        assert os.access(root + "/usr/sbin/lumaringd", os.X_OK)
+        # Each source of a unit has come, and no word that make was to fill in.
+        sources = sorted(path.name[:-3] for path in (ROOT / "systemd").glob("*.in"))
+        assert sources
+        for name in sources:
+            text = pathlib.Path(root, "usr/lib/systemd/system", name).read_text(encoding="utf-8")
+            assert not re.search(r"@[A-Z]+@", text), (name, text)
+        for name in (ROOT / "systemd").glob("*.sysusers"):
+            assert f"/usr/lib/sysusers.d/{name.stem}.conf" in there, sorted(there)
+
+
+def test_systemd_says_where():
+    """Debian 12 calls the prefix of units another name than that of the rest."""
+    with tempfile.TemporaryDirectory() as root, tempfile.TemporaryDirectory() as described:
+        pathlib.Path(described, "systemd.pc").write_text(
+            "prefix=/nowhere\nrootprefix=/elsewhere\nsystemdsystemunitdir=${rootprefix}/own/units\n"
+            "sysusersdir=${prefix}/own/users\ncatalogdir=${prefix}/own/catalog\n"
+            "Name: systemd\nDescription: a test's\nVersion: 300\n", encoding="ascii")
+        make("install", root, "PREFIX=/opt/lumaring", PKG_CONFIG_PATH=described)
+        there = files(root)
+        assert "/opt/lumaring/own/units/lumaringd@.service" in there, sorted(there)
+        make("uninstall", root, "PREFIX=/opt/lumaring", PKG_CONFIG_PATH=described)
+        assert not files(root), files(root)
