@@ -89,7 +89,7 @@ static int await_trial(struct device *device)
 		poll(&fd, 1, (int)((ends_ns - now_ns) / NS_PER_MS + 1));
 		bell_clear(device->trial_fd);
 	}
-	return libcamera_is_gone(device->camera) ? -ENODEV : -ETIMEDOUT;
+	return libcamera_find_gone(device->camera) ? -ENODEV : -ETIMEDOUT;
 }
 
 int device_try_capture(void *owner)
@@ -433,7 +433,7 @@ static int make_ready(struct device *device, const char *id, enum device_trouble
 	describe(device, NULL);
 	rc = device_configure(device, ret_trouble, text, text_bytes);
 	if (rc) {
-		if (libcamera_is_gone(device->camera))
+		if (libcamera_find_gone(device->camera))
 			*ret_trouble = DEVICE_NO_CAMERA;
 		else if (rc == -EBUSY) /* by a program that uses the driver without libcamera */
 			*ret_trouble = why_not_acquired(rc, text, text_bytes);
@@ -466,7 +466,7 @@ int device_acquire(struct device *device, enum device_trouble *ret_trouble, char
 void device_lose(struct device *device, const char *reason)
 {
 	bool ran = device->state == DEVICE_RUNNING || device->state == DEVICE_STUCK;
-	bool gone = libcamera_is_gone(device->camera);
+	bool gone = libcamera_find_gone(device->camera);
 
 	if (ran) {
 		device_shut_gate(device);
@@ -475,7 +475,10 @@ void device_lose(struct device *device, const char *reason)
 	release_camera(device);
 	if (gone)
 		device->restarts_in_row = 0; /* they are not why */
-	device->retry_at_ns = clock_monotonic_ns() + device->times.retry_ns;
+	device->retry_at_ns = clock_monotonic_ns();
+	/* A library that was not told that it is gone has no rest until it is closed: with the next look. */
+	if (device->is_told || !gone)
+		device->retry_at_ns += device->times.retry_ns;
 	/* Whoever hears of it finds out why. Of one that is gone, everything fails for that reason. */
 	device_set_state(device, DEVICE_ABSENT, gone ? "it was unplugged" : reason);
 	if (ran || gone)

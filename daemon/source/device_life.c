@@ -162,6 +162,10 @@ static void restart(struct device *device, uint64_t quiet_ns)
 	char reason[128], text[256] = "";
 	int rc;
 
+	if (libcamera_find_gone(device->camera)) { /* whoever is to tell is late */
+		device_lose(device, "it was unplugged");
+		return;
+	}
 	snprintf(reason, sizeof(reason), "no frame came for %llu ms", (unsigned long long)(quiet_ns / NS_PER_MS));
 	if (device->restarts_in_row == DEVICE_RESTARTS_MAX) {
 		device_lose(device, reason);
@@ -191,12 +195,17 @@ static void watch(struct device *device)
 		restart(device, now_ns - device->quiet_since_ns);
 }
 
+static bool is_gone(const struct device *device)
+{
+	return device->is_told ? libcamera_is_gone(device->camera) : libcamera_find_gone(device->camera);
+}
+
 static void look_after(struct device *device)
 {
 	device_release_stale(device);
 	if (device->state == DEVICE_ABSENT)
 		return;
-	if (libcamera_is_gone(device->camera))
+	if (is_gone(device))
 		device_lose(device, "it was unplugged");
 	else if (device->state == DEVICE_READY && device->wanted)
 		start_wanted(device);
@@ -274,7 +283,10 @@ static int timeout_ms(struct device *device)
 		wait_ns = device->retry_at_ns > now_ns ? device->retry_at_ns - now_ns : 0;
 		break;
 	case DEVICE_READY:
-		return -1;
+		if (device->is_told)
+			return -1;
+		wait_ns = device->times.retry_ns;
+		break;
 	case DEVICE_RUNNING:
 	case DEVICE_STUCK:
 		wait_ns = patience_ns(device) / LOOKS_PER_WAIT;

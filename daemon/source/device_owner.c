@@ -261,7 +261,7 @@ static int owner_configure(struct source *source, const struct source_settings *
 
 	if (device->state == DEVICE_READY)
 		rc = device_configure(device, &trouble, text, text_bytes);
-	if (rc == -ENODEV || (rc && libcamera_is_gone(device->camera))) {
+	if (rc == -ENODEV || (rc && libcamera_find_gone(device->camera))) {
 		device_lose(device, "it was unplugged"); /* when it is there again */
 		rc = 0;
 	}
@@ -283,7 +283,7 @@ static int owner_start(struct source *source)
 	device->wanted = true;
 	if (device->state == DEVICE_READY)
 		rc = device_start(device, text, sizeof(text));
-	if (rc == -EAGAIN || rc == -ENODEV)
+	if (rc == -EAGAIN || rc == -ENODEV || (rc && libcamera_find_gone(device->camera)))
 		rc = 0;                   /* the keeper goes on */
 	if (rc && !device->was_started) { /* so there is nothing to go back to */
 		device_fail_start(device, rc, text);
@@ -369,6 +369,16 @@ static bool is_mistake(int rc, enum device_trouble trouble)
 	return trouble == DEVICE_UNCLEAR || trouble == DEVICE_UNFIT || rc == -EINVAL || rc == -ENOTSUP;
 }
 
+/* The next ones are like the first: what forbids it stays for the life of the process. */
+static void note_library(struct device *device)
+{
+	device->is_told = libcamera_is_told(device->library);
+	if (!device->is_told)
+		log_notice("nobody tells of cameras that come and go (no netlink, or no udev): one that is missing is "
+			   "looked for every %llu s",
+			   (unsigned long long)(device->times.retry_ns / NS_PER_SECOND));
+}
+
 /* A camera that is not there yet, that somebody else has, or that the system refuses now is no error. */
 static int try_once(struct device *device, char *text, size_t text_bytes)
 {
@@ -377,6 +387,7 @@ static int try_once(struct device *device, char *text, size_t text_bytes)
 
 	if (rc)
 		return rc;
+	note_library(device);
 	rc = device_acquire(device, &trouble, text, text_bytes);
 	if (rc == 0)
 		return 0;

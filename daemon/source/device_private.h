@@ -161,6 +161,7 @@ struct device {
 	/* Owner's: under `lock`, which is held as long as the camera takes. */
 	pthread_mutex_t lock;
 	enum device_trouble trouble;
+	bool is_told;              /* libcamera is, of cameras that come and go */
 	bool wanted;               /* start() was called, and no stop() since */
 	bool announced, lost_told; /* a format; LOST, when so many frames had come: */
 	uint64_t lost_frames;

@@ -10,7 +10,10 @@ extern "C" { /* what it includes is C's alone */
 #include "source/libcamera.h"
 }
 
+#include <dirent.h>
+#include <linux/netlink.h>
 #include <sys/eventfd.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <time.h>
@@ -50,6 +53,8 @@ namespace
 constexpr uint64_t noise_limit_ns = 20000000;
 /* How long udev may take to say that a device is gone that is. */
 constexpr unsigned gone_patience_ms = 2000;
+/* Of all devices of video4linux. */
+constexpr unsigned video_major = 81;
 /* Of a sensor's mode whose depth was not asked for, tried in this order. */
 constexpr std::array<unsigned, 5> sensor_depths = { 10, 12, 8, 14, 16 };
 
@@ -93,9 +98,70 @@ template <size_t bytes> bool copy_text(char (&ret_text)[bytes], const std::strin
 	return snprintf(ret_text, bytes, "%s", text.c_str()) < static_cast<int>(bytes);
 }
 
+/* --- devices ------------------------------------------------------------------------------------------------ */
+
+/* Netlink may be out of reach (a unit without AF_NETLINK), and without udev nobody speaks there. */
+bool udev_tells() noexcept
+{
+	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_KOBJECT_UEVENT);
+
+	if (fd < 0)
+		return false;
+	close(fd);
+	return access("/run/udev/control", F_OK) == 0;
+}
+
+/* A device of the kernel's. Its number may be the next one's when it is gone; the inode of its directory is not. */
+struct kernel_device {
+	dev_t number;
+	ino_t inode;
+};
+
+/* 0: there is none, or /sys is not to be seen. */
+ino_t find_inode(dev_t number) noexcept
+{
+	struct stat status;
+	char path[64];
+
+	snprintf(path, sizeof(path), "/sys/dev/char/%u:%u/", major(number), minor(number));
+	return stat(path, &status) < 0 ? 0 : status.st_ino;
+}
+
+/* For a libcamera that does not tell which devices are the camera's: all that it has open, which are those of others of
+ * the same pipeline, too. */
+std::vector<dev_t> list_open_devices()
+{
+	std::vector<dev_t> numbers;
+	DIR *directory = opendir("/proc/self/fd");
+	struct stat status;
+
+	for (const dirent *entry; directory && (entry = readdir(directory));)
+		if (fstatat(dirfd(directory), entry->d_name, &status, 0) == 0 && S_ISCHR(status.st_mode) &&
+		    major(status.st_rdev) == video_major)
+			numbers.push_back(status.st_rdev);
+	if (directory)
+		closedir(directory);
+	return numbers;
+}
+
+std::vector<dev_t> list_devices(const lc::Camera &camera)
+{
+	std::vector<dev_t> numbers;
+
+#if AT_LEAST(0, 2, 0)
+	const auto devices = camera.properties().get(lc::properties::SystemDevices);
+
+	for (size_t i = 0; devices && i < devices->size(); i++)
+		numbers.push_back(static_cast<dev_t>((*devices)[i]));
+#else
+	static_cast<void>(camera);
+#endif
+	return numbers.empty() ? list_open_devices() : numbers;
+}
+
 /* --- log ---------------------------------------------------------------------------------------------------- */
 
-/* Errors are expected just now: a role that a pipeline lacks is told as one. */
+/* Errors are expected just now, such as a role that a pipeline lacks. */
 std::atomic<bool> log_expects_errors{ false };
 
 /* libcamera writes a message, one line or more, in one piece, from any of its threads. */
@@ -163,7 +229,7 @@ private:
 			text += strlen(level.name);
 			break;
 		}
-		/* L1 pairs with L2 in look(): libcamera speaks before it returns. */
+		/* L1 pairs with L2 in look(), L3 in libcamera_close(): libcamera speaks before it returns. */
 		line_(log_expects_errors.load(std::memory_order_relaxed) ? LOG_LEVEL_INFO : level_, text);
 	}
 
@@ -388,7 +454,9 @@ struct libcamera_library {
 	}
 
 	const int life_fd;
+	const bool is_told = udev_tells();
 	std::atomic<bool> is_open{ false };
+	bool is_left = false; /* a camera that is gone runs on: see libcamera_stop() */
 	std::list<std::unique_ptr<libcamera_camera>> places;
 	lc::CameraManager manager;         /* ended before what it calls */
 	std::unique_ptr<courier> messages; /* from the first camera on, until libcamera's thread has ended */
@@ -403,6 +471,7 @@ struct libcamera_camera {
 	void on_disconnected() noexcept;
 	void queue(lc::Request *request) noexcept;
 	void note_time(uint64_t began_ns) noexcept;
+	bool is_unplugged() const noexcept;
 
 	void look(lc::Camera &its_camera);
 	void add_formats(lc::Camera &its_camera, bool raw);
@@ -418,12 +487,14 @@ struct libcamera_camera {
 	libcamera_library *const library;
 	std::weak_ptr<lc::Camera> connected; /* whose handlers these are */
 	std::shared_ptr<lc::Camera> camera;  /* while acquired */
+	std::vector<kernel_device> devices;  /* that it had then */
 
 	/* libcamera's thread has it for the time of a handler, release() to take the listener away. */
 	std::mutex telling;
 	libcamera_listener listener{};
-	std::atomic<uint64_t> longest_ns{ 0 }; /* T1: a figure on its own, written by libcamera's thread alone */
-	std::atomic<bool> gone{ false };       /* G1: set once; what it hints at, libcamera refuses by itself */
+	std::atomic<uint64_t> longest_ns{ 0 };   /* T1: a figure on its own, written by libcamera's thread alone */
+	std::atomic<bool> gone{ false };         /* G1: set once; what it hints at, libcamera refuses by itself */
+	std::atomic<bool> disconnected{ false }; /* G2: so does libcamera know it */
 
 	/* What the camera has, in the configuration in force; constant while it runs. */
 	libcamera_description description{};
@@ -524,7 +595,8 @@ void libcamera_camera::on_disconnected() noexcept
 {
 	const uint64_t began_ns = now_ns();
 
-	gone.store(true, std::memory_order_release); /* G1 */
+	disconnected.store(true, std::memory_order_release); /* G2 */
+	gone.store(true, std::memory_order_release);         /* G1 */
 	library->ring();
 	note_time(began_ns);
 }
@@ -610,15 +682,23 @@ int libcamera_open(int life_fd, struct libcamera_library **ret_library, char *te
 	});
 }
 
+bool libcamera_is_told(const struct libcamera_library *library)
+{
+	return library->is_told;
+}
+
 void libcamera_close(struct libcamera_library *library)
 {
 	if (!library)
 		return;
 	library->is_open.store(false, std::memory_order_relaxed); /* R3 */
 	guarded(nullptr, 0, [library] {
+		/* L3 pairs with L1, as L2: a camera that was left is in use, it says, and nothing of it works. */
+		log_expects_errors.store(library->is_left, std::memory_order_relaxed);
 		library->manager.stop();
 		library->messages.reset();
 		delete library;
+		log_expects_errors.store(false, std::memory_order_relaxed);
 		return 0;
 	});
 }
@@ -760,6 +840,10 @@ int libcamera_acquire(struct libcamera_library *library, const char *id, const s
 			library->messages = std::make_unique<courier>();
 			library->messages->moveToThread(camera->thread());
 		}
+		place.devices.clear();
+		for (const dev_t number : list_devices(*camera))
+			if (const ino_t inode = find_inode(number))
+				place.devices.push_back({ number, inode });
 		place.camera = std::move(camera);
 		place.noise_touched = place.exposure_touched = false;
 		place.longest_ns.store(0, std::memory_order_relaxed); /* T1 */
@@ -782,7 +866,8 @@ void libcamera_release(struct libcamera_camera *camera)
 		}
 		camera->forget();
 		camera->configuration.reset();
-		camera->camera->release();
+		if (!camera->library->is_left)
+			camera->camera->release();
 		camera->camera.reset();
 		return 0;
 	});
@@ -791,6 +876,19 @@ void libcamera_release(struct libcamera_camera *camera)
 bool libcamera_is_gone(const struct libcamera_camera *camera)
 {
 	return camera->gone.load(std::memory_order_acquire); /* G1 */
+}
+
+bool libcamera_camera::is_unplugged() const noexcept
+{
+	return std::any_of(devices.begin(), devices.end(),
+			   [](const kernel_device &device) { return find_inode(device.number) != device.inode; });
+}
+
+bool libcamera_find_gone(struct libcamera_camera *camera)
+{
+	if (camera->is_unplugged())
+		camera->gone.store(true, std::memory_order_release); /* G1 */
+	return libcamera_is_gone(camera);
 }
 
 uint64_t libcamera_longest_ns(const struct libcamera_camera *camera)
@@ -1189,24 +1287,22 @@ int libcamera_start(struct libcamera_camera *camera, const struct libcamera_chan
 	});
 }
 
-/* Its device is: the kernel has no node any more. What libcamera before 0.2 does not tell is never found out here. */
-static bool is_unplugged(const lc::Camera &camera)
+/* udev says that a device is gone only some time after it is. */
+static void await_disconnected(const libcamera_camera &camera) noexcept
 {
-#if AT_LEAST(0, 2, 0)
-	const auto devices = camera.properties().get(lc::properties::SystemDevices);
-	char path[64];
+	const struct timespec a_while = { 0, 10000000 };
 
-	for (size_t i = 0; devices && i < devices->size(); i++) {
-		const dev_t device = static_cast<dev_t>((*devices)[i]);
-
-		snprintf(path, sizeof(path), "/sys/dev/char/%u:%u", major(device), minor(device));
-		if (access("/sys/dev/char", X_OK) == 0 && access(path, F_OK) < 0 && errno == ENOENT)
-			return true;
+	for (unsigned ms = 0; camera.library->is_told && ms < gone_patience_ms; ms += 10) {
+		if (camera.disconnected.load(std::memory_order_acquire)) /* G2 */
+			return;
+		nanosleep(&a_while, nullptr);
 	}
-#else
-	static_cast<void>(camera);
-#endif
-	return false;
+}
+
+static void leave(libcamera_camera &camera) noexcept
+{
+	camera.library->is_left = true;
+	camera.gone.store(true, std::memory_order_release); /* G1 */
 }
 
 /*
@@ -1216,20 +1312,18 @@ static bool is_unplugged(const lc::Camera &camera)
  */
 int libcamera_stop(struct libcamera_camera *camera)
 {
-	const struct timespec a_while = { 0, 10000000 };
-
 	if (!camera->running.exchange(false, std::memory_order_acq_rel)) /* Q2 */
 		return 0;
-	return guarded(nullptr, 0, [camera, &a_while] {
-		const bool unplugged = is_unplugged(*camera->camera);
+	return guarded(nullptr, 0, [camera] {
+		const bool unplugged = camera->is_unplugged();
 		int r = 0;
 
-		for (unsigned ms = 0; unplugged && !libcamera_is_gone(camera) && ms < gone_patience_ms; ms += 10)
-			nanosleep(&a_while, nullptr);
-		if (!unplugged || libcamera_is_gone(camera))
+		if (unplugged)
+			await_disconnected(*camera);
+		if (!unplugged || camera->disconnected.load(std::memory_order_acquire)) /* G2 */
 			r = camera->camera->stop();
 		else
-			camera->gone.store(true, std::memory_order_release); /* G1 */
+			leave(*camera);
 		if (r < 0 && !libcamera_is_gone(camera))
 			camera->running.store(true, std::memory_order_release); /* Q2 */
 		/* What is still on its way when a camera is gone, and needs its requests. */

@@ -45,6 +45,10 @@ void libcamera_set_log(void (*line)(enum log_level level, const char *text));
  * also the acquired one. */
 int libcamera_open(int life_fd, struct libcamera_library **ret_library, char *text, size_t text_bytes);
 
+/* Whether it is told of cameras that come and go, by udev over netlink. Where nobody tells it rings no life_fd, lists
+ * what was there when it was opened, and never finds out that a camera is gone: see libcamera_find_gone(). */
+bool libcamera_is_told(const struct libcamera_library *library);
+
 /* Its cameras are released. NULL is allowed. */
 void libcamera_close(struct libcamera_library *library);
 
@@ -87,8 +91,15 @@ int libcamera_acquire(struct libcamera_library *library, const char *id, const s
 /* Stop, forget its buffers, give it back. Also when it is gone. NULL is allowed. */
 void libcamera_release(struct libcamera_camera *camera);
 
-/* `disconnected` was fired. Any thread. */
+/* `disconnected` was fired, or libcamera_find_gone() or libcamera_stop() found out. Any thread. */
 bool libcamera_is_gone(const struct libcamera_camera *camera);
+
+/*
+ * The same, after a look at its devices: whether the kernel still has those that were there when it was acquired. Takes
+ * some microseconds. libcamera itself may not know yet, or ever: then the camera is left running when it is stopped,
+ * its thread has no rest as long as it runs, and only libcamera_close() ends that.
+ */
+bool libcamera_find_gone(struct libcamera_camera *camera);
 
 /* The longest time inside of the handlers of libcamera's thread so far. Any thread. */
 uint64_t libcamera_longest_ns(const struct libcamera_camera *camera);

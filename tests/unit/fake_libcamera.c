@@ -50,6 +50,7 @@ struct memory {
 struct libcamera_camera {
 	struct libcamera_library *library;
 	struct plugged *plugged;
+	uint64_t serial; /* of what was plugged then */
 	struct libcamera_listener listener;
 	struct libcamera_configuration configuration;
 	bool configured, running, gone, in_callback, cancel_all;
@@ -64,8 +65,9 @@ static struct {
 	struct libcamera_library *libraries;
 	struct plugged cameras[CAMERAS_MAX];
 	struct libcamera_camera *camera; /* the acquired one */
-	unsigned live;
+	unsigned live, left;
 	uint64_t serial;
+	bool deaf;
 
 	int failures[FAKE_CALLS];
 	unsigned failing[FAKE_CALLS], counts[FAKE_CALLS], waiting[FAKE_CALLS];
@@ -165,6 +167,11 @@ static struct libcamera_completion paced_frame(void)
 	};
 }
 
+static bool is_unplugged(const struct libcamera_camera *camera)
+{
+	return !camera->plugged->present || camera->plugged->serial != camera->serial;
+}
+
 /* The next thing to do for the library's camera: true, something was done. */
 static bool act(struct libcamera_camera *camera)
 {
@@ -174,7 +181,7 @@ static bool act(struct libcamera_camera *camera)
 		camera->cancel_all = false;
 		return true;
 	}
-	if (!camera->running || camera->gone || !camera->queue_count)
+	if (!camera->running || camera->gone || is_unplugged(camera) || !camera->queue_count)
 		return false;
 	if (fake.ordered) {
 		deliver(camera, 0, fake.order);
@@ -252,6 +259,17 @@ int libcamera_open(int life_fd, struct libcamera_library **ret_library, char *te
 	return rc;
 }
 
+bool libcamera_is_told(const struct libcamera_library *library)
+{
+	bool deaf;
+
+	(void)library;
+	lock();
+	deaf = fake.deaf;
+	unlock();
+	return !deaf;
+}
+
 void libcamera_close(struct libcamera_library *library)
 {
 	if (!library)
@@ -322,6 +340,7 @@ int libcamera_acquire(struct libcamera_library *library, const char *id, const s
 		camera = calloc(1, sizeof(*camera));
 		camera->library = library;
 		camera->plugged = plugged;
+		camera->serial = plugged->serial;
 		camera->listener = *listener;
 		plugged->acquired = fake.camera = camera;
 		fake.live++;
@@ -348,6 +367,10 @@ static void forget(struct libcamera_camera *camera)
 static void stop(struct libcamera_camera *camera)
 {
 	camera->running = false;
+	if (fake.deaf && is_unplugged(camera)) {
+		camera->gone = true;
+		fake.left++;
+	}
 	if (!camera->gone) {
 		camera->cancel_all = true;
 		while (camera->cancel_all)
@@ -381,6 +404,17 @@ bool libcamera_is_gone(const struct libcamera_camera *camera)
 	bool gone;
 
 	lock();
+	gone = camera->gone;
+	unlock();
+	return gone;
+}
+
+bool libcamera_find_gone(struct libcamera_camera *camera)
+{
+	bool gone;
+
+	lock();
+	camera->gone = camera->gone || is_unplugged(camera);
 	gone = camera->gone;
 	unlock();
 	return gone;
@@ -606,6 +640,8 @@ void fake_reset(void)
 	memset(fake.held, 0, sizeof(fake.held));
 	fake.refuses = fake.cancels = NULL;
 	fake.buffer_count = 0;
+	fake.deaf = false;
+	fake.left = 0;
 	fake.duration_min_ns = fake.duration_max_ns = 0;
 	fake.pace = FAKE_MANUAL;
 	fake.number = 0;
@@ -670,6 +706,7 @@ void fake_plug(const struct libcamera_description *description, bool told)
 	for (unsigned i = 0; !plugged && i < CAMERAS_MAX; i++)
 		if (!fake.cameras[i].serial)
 			plugged = &fake.cameras[i];
+	told = told && !fake.deaf;
 	must(plugged && !plugged->present);
 	*plugged = (struct plugged){ .present = true,
 				     .serial = ++fake.serial,
@@ -691,10 +728,18 @@ void fake_unplug(const char *id, bool told)
 	plugged->present = false;
 	plugged->gone_serial = ++fake.serial;
 	plugged->gone_told = told;
-	if (plugged->acquired)
+	told = told && !fake.deaf;
+	if (plugged->acquired && !fake.deaf)
 		plugged->acquired->gone = true;
-	if (told || plugged->acquired)
+	if (told || (plugged->acquired && !fake.deaf))
 		ring_libraries();
+	unlock();
+}
+
+void fake_set_deaf(void)
+{
+	lock();
+	fake.deaf = true;
 	unlock();
 }
 
@@ -833,6 +878,16 @@ unsigned fake_live(void)
 	live = fake.live;
 	unlock();
 	return live;
+}
+
+unsigned fake_left(void)
+{
+	unsigned left;
+
+	lock();
+	left = fake.left;
+	unlock();
+	return left;
 }
 
 struct libcamera_wish fake_wish(void)

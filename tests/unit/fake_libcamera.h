@@ -39,6 +39,10 @@ void fake_plug(const struct libcamera_description *description, bool told);
 /* `disconnected` fires; what is queued never comes back. `told` as above: it leaves the lists of open libraries. */
 void fake_unplug(const char *id, bool told);
 
+/* Nobody tells: what comes and goes from now on is told to no library, nor does `disconnected` fire; a camera that went
+ * sends nothing back, is found out by a look at it, and is left running when it is stopped. Until fake_reset(). */
+void fake_set_deaf(void);
+
 /* --- failures ------------------------------------------------------------------------------------------------ */
 
 /* The next `times` calls (UINT32_MAX: all) return this; their sentence is "the fake says no". */
@@ -87,6 +91,7 @@ unsigned fake_queued(void);                           /* requests that the acqui
 void fake_await_queued(unsigned count);               /* until it has so many or more */
 bool fake_is_running(void);
 unsigned fake_live(void);              /* libraries open and cameras acquired */
+unsigned fake_left(void);              /* cameras that were left running when they were stopped */
 struct libcamera_wish fake_wish(void); /* of the newest libcamera_configure() */
 struct libcamera_change fake_start_change(void);
 bool fake_queue_change(struct libcamera_change *ret_change); /* the newest that came with a request; false: none yet */

@@ -305,6 +305,124 @@ static void test_unplug_without_udev(void **state)
 	unplug_under_load(false);
 }
 
+/* Nobody tells: a look at its devices finds out, also of one that takes long for a frame, and the library that has it
+ * still is closed at once. */
+static void test_unplug_unheard(void **state)
+{
+	struct source *source;
+	unsigned opened;
+
+	(void)state;
+	logged[0] = '\0';
+	log_set_sink(on_log);
+	fake_set_deaf();
+	set_times(60 * NS_PER_SECOND, 200 * MS);
+	source = open_plugged();
+	assert_int_equal(count_logged("nobody tells of cameras that come and go"), 1);
+	expect_size(source, 640, 480);
+	start_device(source);
+	fake_frame(1);
+	take_frame(source, 1);
+	opened = fake_count(FAKE_OPEN);
+	fake_unplug(CAMERA_ID, false);
+	expect_lost(source);
+	assert_int_equal(report_of(source).restarts, 0);
+	assert_int_equal(report_of(source).losses, 1);
+	assert_int_equal(fake_left(), 1);
+	fake_await(FAKE_OPEN, opened + 1); /* not only a minute later */
+	await_reason(source, "no camera");
+	assert_int_equal(count_logged("absent: it was unplugged"), 1);
+	assert_int_equal(count_logged("stuck"), 0);
+	destroy_device(source);
+	log_set_sink(NULL);
+}
+
+/* Whoever is to tell is late: before a capture that stands still is started anew there is a look whether it is gone. */
+static void test_unplug_heard_late(void **state)
+{
+	struct source *source;
+
+	(void)state;
+	set_times(20 * MS, 50 * MS);
+	source = open_plugged();
+	fake_set_deaf();
+	expect_size(source, 640, 480);
+	start_device(source);
+	fake_unplug(CAMERA_ID, false);
+	expect_lost(source);
+	await_reason(source, "no camera");
+	assert_int_equal(report_of(source).restarts, 0);
+	assert_int_equal(report_of(source).losses, 1);
+	destroy_device(source);
+}
+
+/* It is another one where the camera was, before anybody looked. */
+static void test_replug_unheard(void **state)
+{
+	struct source *source;
+
+	(void)state;
+	fake_set_deaf();
+	set_times(20 * MS, 100 * MS);
+	source = open_plugged();
+	expect_size(source, 640, 480);
+	start_device(source);
+	for (uint32_t number = 1; number <= 3; number++) {
+		fake_frame(number);
+		take_frame(source, number);
+		fake_unplug(CAMERA_ID, false);
+		plug(false);
+		expect_lost(source);
+		await_state(source, "running");
+	}
+	assert_int_equal(report_of(source).restarts, 0);
+	assert_int_equal(report_of(source).losses, 3);
+	destroy_device(source);
+}
+
+/* One that does not run has no frames to miss. */
+static void test_unplug_stopped_unheard(void **state)
+{
+	struct source *source;
+
+	(void)state;
+	fake_set_deaf();
+	source = open_plugged();
+	expect_size(source, 640, 480);
+	await_state(source, "ready");
+	fake_unplug(CAMERA_ID, false);
+	await_state(source, "absent");
+	expect_lost(source);
+	plug(false);
+	await_state(source, "ready");
+	start_device(source);
+	fake_frame(1);
+	take_frame(source, 1);
+	destroy_device(source);
+}
+
+/* What fails of one that is gone fails for that reason, whoever finds out first. */
+static void test_start_of_one_that_went(void **state)
+{
+	struct source *source;
+
+	(void)state;
+	logged[0] = '\0';
+	log_set_sink(on_log);
+	fake_set_deaf();
+	set_times(60 * NS_PER_SECOND, NEVER_NS);
+	source = open_plugged();
+	expect_size(source, 640, 480);
+	fake_unplug(CAMERA_ID, false);
+	fake_fail(FAKE_START, -EIO, 1);
+	start_device(source);
+	expect_lost(source);
+	await_reason(source, "no camera");
+	assert_int_equal(count_logged("the fake says no"), 0);
+	destroy_device(source);
+	log_set_sink(NULL);
+}
+
 /* What waits in the queue stays valid, and is told before the loss. */
 static void test_unplug_with_frames(void **state)
 {
@@ -598,6 +716,11 @@ int main(void)
 		cmocka_unit_test_setup(test_mistaken_at_start, set_up_fake),
 		cmocka_unit_test_setup(test_unplug, set_up_fake),
 		cmocka_unit_test_setup(test_unplug_without_udev, set_up_fake),
+		cmocka_unit_test_setup(test_unplug_unheard, set_up_fake),
+		cmocka_unit_test_setup(test_unplug_heard_late, set_up_fake),
+		cmocka_unit_test_setup(test_replug_unheard, set_up_fake),
+		cmocka_unit_test_setup(test_unplug_stopped_unheard, set_up_fake),
+		cmocka_unit_test_setup(test_start_of_one_that_went, set_up_fake),
 		cmocka_unit_test_setup(test_unplug_with_frames, set_up_fake),
 		cmocka_unit_test_setup(test_another_camera, set_up_fake),
 		cmocka_unit_test_setup(test_stuck, set_up_fake),
