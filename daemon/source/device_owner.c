@@ -374,9 +374,10 @@ static void note_library(struct device *device)
 {
 	device->is_told = libcamera_is_told(device->library);
 	if (!device->is_told)
-		log_notice("nobody tells of cameras that come and go (no netlink, or no udev): one that is missing is "
-			   "looked for every %llu s",
-			   (unsigned long long)(device->times.retry_ns / NS_PER_SECOND));
+		log_event(LOG_LEVEL_NOTICE, &(struct log_fields){ .event = LOG_EVENT_NO_HOTPLUG },
+			  "nobody tells of cameras that come and go (no netlink, or no udev): one that is missing is "
+			  "looked for every %llu s",
+			  (unsigned long long)(device->times.retry_ns / NS_PER_SECOND));
 }
 
 /* A camera that is not there yet, that somebody else has, or that the system refuses now is no error. */
