@@ -144,6 +144,7 @@ int lr_map_open(int fd, const struct lr_map_claim *claim, struct lr_map **ret_ma
 		return lr_text_fail(error, errno == ENOMEM ? -ENOMEM : -EBADMSG,
 				    "the ring of %" PRIu64 " bytes cannot be mapped: %s", h.object_bytes,
 				    strerror(errno));
+	(void)madvise(base, h.object_bytes, MADV_DONTDUMP); /* a core file need not have all frames of the camera */
 	map = malloc(sizeof(*map));
 	if (!map) {
 		munmap(base, h.object_bytes);
