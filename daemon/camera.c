@@ -16,6 +16,7 @@
 #include "attach.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/memory.h"
 #include "capture.h"
 #include "commands.h"
 #include "configure.h"
@@ -91,6 +92,8 @@ static void replan(struct camera *camera)
 	camera->plan_old = camera->plan;
 	camera->plan = plan;
 	capture_hand_plan(camera->capture, plan);
+	if (camera->format_serial)
+		memory_tell(); /* rings may be new */
 }
 
 static uint64_t on_next_plan(const void *owner)
@@ -452,6 +455,7 @@ static enum exit_code set_up(struct camera *camera, struct camera_sockets *socke
 		return EXIT_SOURCE;
 	if (listen_to_others(camera, sockets, text, text_bytes) < 0 || start_capture(camera, text, text_bytes) < 0)
 		return EXIT_SYSTEM;
+	memory_lock_code(); /* the source has loaded its libraries */
 	return EXIT_OK;
 }
 

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/memory.h"
 #include "deliver.h"
 
 /* Frames taken in one turn of the loop before plans and stops are looked at again. */
@@ -283,7 +284,9 @@ static void *capture_thread(void *argument)
 		fail(capture, "the capture thread is refused the affinity or scheduling class of the copy threads", r);
 		return NULL;
 	}
+	memory_lock_stack();
 	r = loop_run(capture->loop);
+	memory_unlock_stack();
 	if (r < 0)
 		fail(capture, "the capture thread cannot wait", r);
 	return NULL;

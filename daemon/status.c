@@ -11,6 +11,7 @@
 #include <lumaring/protocol.h>
 
 #include "base/clock.h"
+#include "base/memory.h"
 
 static void write_loop(struct json *json, const struct status_view *view)
 {
@@ -136,6 +137,18 @@ static void write_bytes(struct json *json, const struct status_view *view)
 	json_number(json, "rings", rings);
 	json_number(json, "private_rings", view->private_bytes);
 	json_number(json, "private_rings_max", view->config->private_bytes_max);
+	json_close(json);
+}
+
+static void write_memory(struct json *json)
+{
+	struct memory_view memory;
+
+	memory_look(&memory);
+	json_object(json, "memory");
+	json_number(json, "wanted_bytes", memory.wanted_bytes);
+	json_number(json, "locked_bytes", memory.locked_bytes);
+	json_string(json, "unlocked_reason", memory.reason);
 	json_close(json);
 }
 
@@ -459,6 +472,7 @@ void status_write(struct json *json, const char *name, const struct status_view 
 	write_source(json, view);
 	write_copy(json, view);
 	write_bytes(json, view);
+	write_memory(json);
 	write_limits(json, view);
 	write_configuration(json, view);
 	write_control(json, view);

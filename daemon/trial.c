@@ -9,6 +9,7 @@
 #include <sys/mman.h>
 
 #include "base/clock.h"
+#include "base/memory.h"
 #include "copy/frame.h"
 
 #define PAGE_BYTES 4096u
@@ -101,6 +102,7 @@ uint64_t trial_copy_ns(const void *owner, const uint8_t *image, const struct sou
 	memory = mmap(NULL, pictures.bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
 	if (memory == MAP_FAILED)
 		return 0;
+	memory_hide(memory, pictures.bytes);
 	for (unsigned i = 0; i < pictures.frame.count; i++)
 		pictures.parts[i].job.destination = memory + pictures.offsets[i];
 	began_ns = clock_monotonic_ns();

@@ -241,6 +241,21 @@ static void print_limits(const cJSON *status, FILE *file)
 		json_number(limits, "clients_max"));
 }
 
+/* "memory locked 23.6 MiB", or why not all of it is. */
+static void print_memory(const cJSON *memory, FILE *file)
+{
+	const char *reason = json_text(memory, "unlocked_reason");
+	char line[TABLE_LINE_BYTES];
+
+	if (!memory)
+		return; /* a daemon that does not tell */
+	if (reason[0])
+		snprintf(line, sizeof(line), "memory not locked: %s", reason);
+	else
+		snprintf(line, sizeof(line), "memory locked %s", in_bytes(json_number(memory, "locked_bytes")).text);
+	print_sentence(line, file);
+}
+
 /* What an older daemon does not tell is left out. */
 static void print_control(const cJSON *status, FILE *file)
 {
@@ -487,6 +502,7 @@ int status_table_print(const char *json, bool all, FILE *file)
 		print_source(json_get(status, "source"), file);
 		print_copy(json_get(status, "copy"), file);
 		print_limits(status, file);
+		print_memory(json_get(status, "memory"), file);
 		print_control(status, file);
 		r = print_streams(status, all, file);
 	}

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/memory.h"
 #include "copy/frame.h"
 
 #define BUDGET_NS (1200 * NS_PER_MS) /* back to back, for all rows of a memory */
@@ -262,6 +263,7 @@ static int make_ring(struct bench_engine *engine)
 	close(fd);
 	if (r < 0)
 		return r;
+	memory_hide(ring, bytes);
 	memset(ring, 0, bytes);
 	engine->ring = ring;
 	return 0;

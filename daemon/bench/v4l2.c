@@ -13,6 +13,8 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include "base/memory.h"
+
 /* Formats that luma can be taken from, what the daemon would ask for first. */
 static const struct {
 	uint32_t fourcc;
@@ -268,6 +270,7 @@ static int map(struct v4l2_node *node, unsigned i)
 	pixels = mmap(NULL, bytes, PROT_READ, MAP_SHARED, node->fd, (off_t)offset);
 	if (pixels == MAP_FAILED)
 		return -errno;
+	memory_hide(pixels, bytes);
 	node->mapped[i] = pixels;
 	node->mapped_bytes[i] = bytes;
 	return 0;

@@ -22,6 +22,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/memory.h"
 #include "copy/kernel.h"
 #include "copy/pool_private.h"
 
@@ -178,16 +179,19 @@ void *pool_worker(void *argument)
 
 	snprintf(name, sizeof(name), "copy-%u", worker->index);
 	pthread_setname_np(pthread_self(), name);
+	memory_lock_stack();
 	worker->cpu_ns = clock_ns(CLOCK_THREAD_CPUTIME_ID);
 	for (;;) {
 		call = wait_call(worker, call);
 		/* Relaxed: ordered by C1. */
 		if (__atomic_load_n(&pool->stopping, __ATOMIC_RELAXED))
-			return NULL;
+			break;
 		count = take_all(pool, worker->index);
 		if (count)
 			report(worker, count);
 	}
+	memory_unlock_stack();
+	return NULL;
 }
 
 /* --- the caller ---------------------------------------------------------------------------------------------- */

@@ -8,9 +8,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
+#include "base/memory.h"
 #include "copy/pool_private.h"
 
 cpu_set_t pool_cpus(const cpu_set_t *affinity)
@@ -113,19 +113,23 @@ static int begin(struct copy_pool *pool, char *text, size_t text_bytes)
 	return error ? refuse_thread(&pool->config, error, text, text_bytes) : 0;
 }
 
+static size_t scratch_bytes(const struct copy_pool *pool)
+{
+	return pool->scratch_stride * pool->config.threads;
+}
+
+/* All of it there from now on. */
 static int map_scratch(struct copy_pool *pool)
 {
 	size_t page_bytes = (size_t)sysconf(_SC_PAGESIZE);
-	void *scratch;
 
 	if (!pool->config.scratch_bytes)
 		return 0;
 	pool->scratch_stride = (pool->config.scratch_bytes + page_bytes - 1) / page_bytes * page_bytes;
-	scratch = mmap(NULL, pool->scratch_stride * pool->config.threads, PROT_READ | PROT_WRITE,
-		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
-	if (scratch == MAP_FAILED)
+	pool->scratch = memory_map(scratch_bytes(pool));
+	if (!pool->scratch)
 		return -ENOMEM;
-	pool->scratch = scratch;
+	memset(pool->scratch, 0, scratch_bytes(pool));
 	return 0;
 }
 
@@ -168,8 +172,7 @@ void copy_pool_destroy(struct copy_pool *pool)
 	pool_call(pool, pool->threads);
 	for (unsigned i = 1; i < pool->threads; i++)
 		pthread_join(pool->workers_of[i].thread, NULL);
-	if (pool->scratch)
-		munmap(pool->scratch, pool->scratch_stride * pool->config.threads);
+	memory_unmap(pool->scratch, scratch_bytes(pool));
 	free(pool);
 }
 

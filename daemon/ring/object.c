@@ -17,6 +17,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/memory.h"
 #include "base/process.h"
 
 #define RING_DIRECTORY "/dev/shm" /* where shm_open(3) of glibc and musl keeps its objects */
@@ -142,7 +143,8 @@ static int map(struct ring *ring, int fd)
 
 	if (p == MAP_FAILED)
 		return -errno;
-	madvise(p, ring->shape.object_bytes, MADV_DONTDUMP); /* no pictures in core dumps */
+	memory_hide(p, ring->shape.object_bytes);
+	memory_lock(p, ring->shape.object_bytes);
 	ring->base = p;
 	ring->header = p;
 	return 0;
@@ -178,8 +180,10 @@ void ring_object_destroy(struct ring *ring)
 {
 	if (ring->named)
 		shm_unlink(ring->name);
-	if (ring->base)
+	if (ring->base) {
+		memory_unlock(ring->base, ring->shape.object_bytes);
 		munmap(ring->base, ring->shape.object_bytes);
+	}
 	if (ring->fd >= 0)
 		close(ring->fd);
 	ring->base = NULL;

@@ -13,6 +13,8 @@
 #include <linux/dma-buf.h>
 #include <linux/dma-heap.h>
 
+#include "base/memory.h"
+
 /* The first is the distribution's own choice for this board; those after it are names of contiguous memory, old and
  * new; memory in pieces comes last, since a device without an address translation of its own cannot use it. */
 const char *const dmabuf_heaps[] = {
@@ -66,8 +68,8 @@ static int map(int fd, size_t bytes, const uint8_t **ret_pixels)
 
 	if (pixels == MAP_FAILED)
 		return -errno;
-	/* A core file is no place for images, nor is it worth the time to read them past the caches. */
-	(void)madvise(pixels, bytes, MADV_DONTDUMP);
+	/* Nor is it worth the time to read them past the caches. There is nothing to be locked: devices write there. */
+	memory_hide(pixels, bytes);
 	*ret_pixels = pixels;
 	return 0;
 }

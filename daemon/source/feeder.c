@@ -12,7 +12,8 @@
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/mman.h>
+
+#include "base/memory.h"
 
 /* --- waking each other -------------------------------------------------------------------------------------- */
 
@@ -241,15 +242,12 @@ int feeder_set_format(struct feeder *feeder, const char *where, const struct fee
 
 uint8_t *feeder_map(size_t bytes)
 {
-	void *pixels = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-
-	return pixels == MAP_FAILED ? NULL : pixels;
+	return memory_map(bytes);
 }
 
 void feeder_unmap(uint8_t *pixels, size_t bytes)
 {
-	if (pixels)
-		munmap(pixels, bytes);
+	memory_unmap(pixels, bytes);
 }
 
 /* Give a buffer that belongs to the producer at least so many bytes: its spare memory, or new one. */

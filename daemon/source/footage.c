@@ -16,6 +16,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/memory.h"
+
 static struct footage *footage_of(struct source *source)
 {
 	return (struct footage *)source;
@@ -332,13 +334,14 @@ void footage_destroy(struct source *source)
 	if (footage->input.fd >= 0)
 		close(footage->input.fd);
 	free(footage->path);
-	free(footage);
+	memory_unmap(footage, sizeof(*footage));
 }
 
 int footage_open(const struct footage_kind *kind, const struct source_config *config, struct source **ret_source,
 		 char *text, size_t text_bytes)
 {
-	struct footage *footage = calloc(1, sizeof(*footage));
+	/* What is read ahead are pixels, too. */
+	struct footage *footage = memory_map(sizeof(*footage));
 	int rc;
 
 	if (!footage) {

@@ -101,6 +101,19 @@ static void test_control(void **state)
 	       "configured by ?\n\n");
 }
 
+static void test_memory(void **state)
+{
+	(void)state;
+	print("{'limits':{'connections':3,'clients_max':512},'memory':{'wanted_bytes':24702976,'locked_bytes':24702976,"
+	      "'unlocked_reason':''}}",
+	      false);
+	expect("connections 3 of 512\nmemory locked 23.6 MiB\n");
+	print("{'memory':{'wanted_bytes':24702976,'locked_bytes':8372224,'unlocked_reason':'a limit\\u001b'}}", false);
+	expect("\nmemory not locked: a limit?\n");
+	print("{}", false);
+	assert_int_equal(lines_with("memory"), 0);
+}
+
 static void test_device(void **state)
 {
 	(void)state;
@@ -453,6 +466,7 @@ int main(void)
 		TEST(test_device),
 		TEST(test_whole),
 		TEST(test_control),
+		TEST(test_memory),
 		TEST(test_many_losses),
 		TEST(test_width),
 		TEST(test_rates),

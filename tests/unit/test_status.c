@@ -203,6 +203,9 @@ static void test_daemon_and_source(void **state)
 	expect(get(status, "bytes"), "private_rings", 4711);
 	expect_exactly("\"private_rings_max\":18446744073709551615}");
 	expect(get(status, "limits"), "clients_max", 512);
+	expect(get(status, "memory"), "wanted_bytes", 0);
+	expect(get(status, "memory"), "locked_bytes", 0);
+	expect_text(get(status, "memory"), "unlocked_reason", "");
 }
 
 static void test_device(void **state)
