@@ -18,18 +18,35 @@ const uint8_t uring_opcodes[] = {
 };
 const unsigned uring_opcode_count = sizeof(uring_opcodes);
 
-/* kernel.io_uring_disabled (Linux 6.6): 0, 1, 2; 0 as well where there is no such setting. */
+/* kernel.io_uring_disabled (Linux 6.6): 0, 1, 2; 0 as well where there is no such setting, '?': it is not to be seen.
+ */
 static char sysctl_disabled(void)
 {
 	char value = '0';
 	int fd = open("/proc/sys/kernel/io_uring_disabled", O_RDONLY | O_CLOEXEC);
 
 	if (fd < 0)
-		return '0';
+		return access("/proc/sys/kernel", F_OK) < 0 ? '?' : '0';
 	if (read(fd, &value, 1) != 1)
 		value = '0';
 	close(fd);
 	return value;
+}
+
+static const char *who_forbids(void)
+{
+	switch (sysctl_disabled()) {
+	case '2':
+		return "the setting kernel.io_uring_disabled = 2 forbids it";
+	case '1':
+		return "the setting kernel.io_uring_disabled = 1 forbids it to all but CAP_SYS_ADMIN and the group of "
+		       "kernel.io_uring_group";
+	case '?':
+		return "the setting kernel.io_uring_disabled or a system call filter forbids it (of a container, or "
+		       "SystemCallFilter= without @aio)";
+	default:
+		return "a system call filter forbids it (of a container, or SystemCallFilter= without @aio)";
+	}
 }
 
 static void explain(int error, char *why, size_t why_bytes)
@@ -37,15 +54,7 @@ static void explain(int error, char *why, size_t why_bytes)
 	switch (error) {
 	case -EPERM:
 	case -EACCES:
-		if (sysctl_disabled() == '2')
-			snprintf(why, why_bytes, "the setting kernel.io_uring_disabled = 2 forbids it");
-		else if (sysctl_disabled() == '1')
-			snprintf(why, why_bytes,
-				 "the setting kernel.io_uring_disabled = 1 forbids it to all but CAP_SYS_ADMIN and the "
-				 "group of kernel.io_uring_group");
-		else
-			snprintf(why, why_bytes,
-				 "a system call filter forbids it (of a container, or SystemCallFilter= without @aio)");
+		snprintf(why, why_bytes, "%s", who_forbids());
 		break;
 	case -ENOSYS:
 		snprintf(why, why_bytes, "this kernel has none, or a system call filter hides it");

@@ -5,6 +5,8 @@
  */
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
+#include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 
@@ -393,6 +395,22 @@ static void test_refused(void **state)
 	check_refused(FORBID_ALL, EMFILE, "Too many open files");
 }
 
+/* Settings are hidden in a unit with ProcSubset=pid: then it may be either. */
+static void test_refused_out_of_sight(void **state)
+{
+	(void)state;
+	skip_without_io_uring();
+	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+	    mount("tmpfs", "/proc/sys", "tmpfs", 0, NULL) < 0) {
+		printf("/proc/sys cannot be hidden here: %s\n", strerror(errno));
+		skip();
+	}
+	check_refused(FORBID_ALL, EPERM,
+		      "the setting kernel.io_uring_disabled or a system call filter forbids it (of a container, or "
+		      "SystemCallFilter= without @aio)");
+	assert_int_equal(umount("/proc/sys"), 0);
+}
+
 static void test_names(void **state)
 {
 	struct loop *loop = NULL;
@@ -426,6 +444,7 @@ int main(void)
 		cmocka_unit_test(test_destroy_ends_receives),
 		cmocka_unit_test(test_accepted_and_not_told),
 		cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_refused_out_of_sight),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
