@@ -183,6 +183,8 @@ void *pool_worker(void *argument)
 	worker->cpu_ns = clock_ns(CLOCK_THREAD_CPUTIME_ID);
 	for (;;) {
 		call = wait_call(worker, call);
+		/* Relaxed: a count that stands alone. */
+		__atomic_store_n(&worker->beats, worker->beats + 1, __ATOMIC_RELAXED);
 		/* Relaxed: ordered by C1. */
 		if (__atomic_load_n(&pool->stopping, __ATOMIC_RELAXED))
 			break;
@@ -254,6 +256,19 @@ void pool_call(struct copy_pool *pool, unsigned workers)
 	asleep = __atomic_load_n(&pool->asleep, __ATOMIC_SEQ_CST) & wanted;
 	if (asleep)
 		futex_wake(&pool->calls, asleep);
+}
+
+/* A call like those of the caller, whenever it comes: who hears it and finds no band to take goes back to sleep, as one
+ * does that was late for a run. */
+void copy_pool_nudge(struct copy_pool *pool)
+{
+	pool_call(pool, pool->threads);
+}
+
+uint64_t copy_pool_beats(const struct copy_pool *pool, unsigned worker)
+{
+	/* Relaxed, as where it is written. */
+	return __atomic_load_n(&pool->workers_of[worker].beats, __ATOMIC_RELAXED);
 }
 
 /* Wait until workers have done so many bands, all of which they have taken. */

@@ -71,4 +71,11 @@ void copy_pool_note(struct copy_pool *pool, const struct copy_effort *effort, ui
 
 unsigned copy_pool_threads(const struct copy_pool *pool);
 
+/*
+ * Any thread, beside runs: have each worker show that it moves. One that is not held up beats after that; a run is none
+ * the slower for it, and nothing waits. Workers are 1..copy_pool_threads() - 1.
+ */
+void copy_pool_nudge(struct copy_pool *pool);
+uint64_t copy_pool_beats(const struct copy_pool *pool, unsigned worker);
+
 #endif

@@ -17,6 +17,7 @@ struct worker {
 	unsigned index;  /* 1.. */
 	int kept_off;    /* the caller's: CPU that it may not use, -1: any */
 	uint64_t cpu_ns; /* CPU time that was reported */
+	uint64_t beats;  /* atomic: calls that it heard */
 };
 
 struct copy_pool {
@@ -27,7 +28,7 @@ struct copy_pool {
 	void *owner;
 	uint32_t bands, workers;
 
-	_Alignas(LINE_BYTES) uint32_t calls; /* atomic, futex: counts runs that workers were called for */
+	_Alignas(LINE_BYTES) uint32_t calls; /* atomic, futex: counts calls of workers, for a run or a beat */
 	uint32_t asleep;                     /* atomic: bit of each worker that sleeps, or is about to */
 	bool stopping;                       /* atomic */
 	uint32_t close_runs;                 /* atomic: above 0, the next run may follow at once */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * pool.pml - how bands are handed out, daemon/copy/pool.c: one caller that makes RUNS runs one after another, and
- * WORKERS workers that come whenever they like, at every step of theirs held up for as long as may be.
+ * WORKERS workers that come whenever they like (called for a run, or to show that they move), at every step of theirs
+ * held up for as long as may be.
  *
  * Each band is done once, for the run whose record it was taken with, and while that run is under way (band_of_its_run,
  * band_once); when a run is over, all of its bands are done (all_done). The bands of a run, and how many workers are let
