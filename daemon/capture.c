@@ -38,6 +38,10 @@ struct capture {
 	uint32_t state;         /* atomic: enum capture_state */
 	uint32_t duration_us;   /* atomic: of the newest frame; until there is one, of the format */
 	uint32_t sensor_clock;  /* atomic: enum lumaring_clock, likewise */
+	bool told;              /* atomic: `state` is more than a guess */
+	uint64_t quiet_ns;      /* atomic: of the newest pause */
+	uint64_t still_ns;      /* atomic: how long that was, when it is over */
+	uint64_t beats;         /* atomic: rings of the doorbell that were heard */
 	struct source_format format;
 	uint64_t before_ns, after_ns; /* stored before framed_serial, and not again before the next format's plan */
 	char text[320];
@@ -83,11 +87,14 @@ static void show_clock(const struct capture *capture, uint32_t sensor_clock)
 
 static void set_state(struct capture *capture, enum capture_state state)
 {
-	if (capture->state == state)
+	if (capture->state == state && capture->told)
 		return;
 	/* The rings first: who hears of the report tells clients to look at them. */
 	show_state(capture, state);
-	/* C1 pairs with C1 in capture_read_report(): the rings' states, and `text` before FAILED. */
+	/* Relaxed: ordered by C1. */
+	__atomic_store_n(&capture->told, true, __ATOMIC_RELAXED);
+	/* C1 pairs with C1 in capture_read_report(): the rings' states, what was noted of a pause, and `text` before
+	 * FAILED. */
 	__atomic_store_n(&capture->state, (uint32_t)state, __ATOMIC_RELEASE);
 	loop_wake(capture->main_doorbell);
 }
@@ -142,12 +149,26 @@ static void note_clock(struct capture *capture, uint32_t sensor_clock)
 	loop_wake(capture->main_doorbell);
 }
 
+/* Relaxed, both: ordered by C1, and of a later pause they are good as well. */
+static void note_pause(struct capture *capture, uint64_t quiet_ns)
+{
+	__atomic_store_n(&capture->quiet_ns, quiet_ns, __ATOMIC_RELAXED);
+	__atomic_store_n(&capture->still_ns, 0, __ATOMIC_RELAXED);
+}
+
+static void note_end_of_pause(struct capture *capture, uint64_t ready_ns)
+{
+	if (capture->state == CAPTURE_PAUSED && capture->quiet_ns && capture->newest_ns)
+		__atomic_store_n(&capture->still_ns, ready_ns - capture->newest_ns, __ATOMIC_RELAXED);
+}
+
 static void take_frame(struct capture *capture, const struct source_frame *frame)
 {
 	uint64_t sequence = capture->stats.captured + 1;
 
 	note_clock(capture, frame->sensor_clock);
 	stats_captured(&capture->stats, sequence, frame->ready_ns);
+	note_end_of_pause(capture, frame->ready_ns);
 	set_state(capture, CAPTURE_LIVE);
 	deliver_copy(&capture->deliver, capture->plan, frame, sequence, cause_of(capture, frame));
 	note_frame(capture, frame);
@@ -185,6 +206,7 @@ static void take_event(struct capture *capture, const struct source_event *event
 		break;
 	case SOURCE_PAUSED:
 		stats_interrupted(&capture->stats);
+		note_pause(capture, event->quiet_ns);
 		set_state(capture, CAPTURE_PAUSED);
 		break;
 	case SOURCE_LOST:
@@ -265,6 +287,8 @@ static void on_doorbell(struct loop_op *op, int result)
 	struct plan *plan;
 
 	(void)result;
+	/* Relaxed: a count that stands alone. */
+	__atomic_store_n(&capture->beats, capture->beats + 1, __ATOMIC_RELAXED);
 	/* C4 pairs with C4 in capture_hand_plan(). */
 	plan = __atomic_exchange_n(&capture->handed, NULL, __ATOMIC_ACQ_REL);
 	if (plan)
@@ -382,6 +406,9 @@ void capture_read_report(struct capture *capture, struct capture_report *report)
 	}
 	report->framed_serial = framed_serial;
 	report->state = (enum capture_state)__atomic_load_n(&capture->state, __ATOMIC_ACQUIRE);
+	report->told = __atomic_load_n(&capture->told, __ATOMIC_RELAXED); /* by C1, as the two below */
+	report->quiet_ns = __atomic_load_n(&capture->quiet_ns, __ATOMIC_RELAXED);
+	report->still_ns = __atomic_load_n(&capture->still_ns, __ATOMIC_RELAXED);
 	if (report->state == CAPTURE_FAILED)
 		memcpy(report->text, capture->text, sizeof(report->text));
 }
@@ -394,6 +421,24 @@ uint32_t capture_frame_duration_us(const struct capture *capture)
 uint32_t capture_sensor_clock(const struct capture *capture)
 {
 	return __atomic_load_n(&capture->sensor_clock, __ATOMIC_RELAXED); /* as in note_frame() */
+}
+
+void capture_nudge(struct capture *capture)
+{
+	loop_wake(&capture->doorbell);
+	copy_pool_nudge(capture->deliver.pool);
+}
+
+unsigned capture_threads(const struct capture *capture)
+{
+	return copy_pool_threads(capture->deliver.pool); /* its caller included */
+}
+
+uint64_t capture_beats(const struct capture *capture, unsigned thread)
+{
+	if (thread)
+		return copy_pool_beats(capture->deliver.pool, thread);
+	return __atomic_load_n(&capture->beats, __ATOMIC_RELAXED); /* as in on_doorbell() */
 }
 
 const struct camera_stats *capture_stats(const struct capture *capture)

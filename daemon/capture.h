@@ -7,6 +7,7 @@
 #ifndef LUMARING_CAPTURE_H
 #define LUMARING_CAPTURE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "copy/pool.h"
@@ -22,7 +23,7 @@ struct capture;
  * What the source is doing, as the capture thread saw it.
  *
  * PAUSED -> LIVE    a frame came
- * LIVE   -> PAUSED  the source said so
+ * LIVE   -> PAUSED  the source said so; it is what it begins with, too
  * any    -> LOST    the camera is gone;  LOST -> LIVE  a frame came
  * any    -> ENDED   final
  * any    -> FAILED  final, `text` says why
@@ -43,7 +44,10 @@ struct capture_report {
 	uint64_t before_ns;          /* CLOCK_MONOTONIC when the last frame before that format was complete, 0: none */
 	uint64_t after_ns;           /* and the first one of it */
 	enum capture_state state;
-	char text[320]; /* FAILED */
+	bool told;         /* the source said so, or a frame did */
+	uint64_t quiet_ns; /* PAUSED: for so long no frame had come that was due, 0: none is due */
+	uint64_t still_ns; /* LIVE: the time from the last frame before that pause to the first one after, 0: no such */
+	char text[320];    /* FAILED */
 };
 
 /* How frames are copied. */
@@ -83,6 +87,14 @@ const struct tuner *capture_tuner(const struct capture *capture);
 
 /* Its loop, to look at: loop_backend_name(), loop_fallback(). */
 const struct loop *capture_loop(const struct capture *capture);
+
+/*
+ * For a watchdog: have each thread that works on frames show that it moves, 0 the capture thread, the others those that
+ * copy. One that is not held up beats after that, whether or not there is anything to do.
+ */
+void capture_nudge(struct capture *capture);
+unsigned capture_threads(const struct capture *capture);
+uint64_t capture_beats(const struct capture *capture, unsigned thread);
 
 /* Stop the thread, but keep the object: afterwards the rings are the main thread's. */
 void capture_stop(struct capture *capture);

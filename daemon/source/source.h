@@ -59,8 +59,8 @@ struct source_frame {
 enum source_event_kind {
 	SOURCE_FRAME,  /* .frame */
 	SOURCE_FORMAT, /* .format: the frames after this event have it */
-	SOURCE_PAUSED, /* nothing comes for now (no writer at the pipe); the next frame ends it, with or without a
-			  format */
+	SOURCE_PAUSED, /* nothing comes for now (no writer at the pipe, or one that is silent); the next frame ends it,
+			  with or without a format */
 	SOURCE_LOST,   /* the camera is gone; the source looks for it */
 	SOURCE_ENDED,  /* final: the footage is over */
 	SOURCE_FAILED, /* final: .text says in one sentence what was wrong and where */
@@ -71,6 +71,7 @@ struct source_event {
 	union {
 		struct source_frame frame;
 		struct source_format format;
+		uint64_t quiet_ns; /* PAUSED: for so long no frame came that was due, 0: none is due */
 		char text[320];
 	};
 };

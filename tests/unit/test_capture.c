@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * test_capture.c - daemon/capture with a source whose every event a test gives: what becomes of a frame that is damaged
- * or cannot be read, that its buffer goes back, and which clock rings say that its time is of. The thread is the real
- * one; this one is the main thread.
+ * or cannot be read, that its buffer goes back, and which clock rings say that its time is of; what a pause is, and
+ * that the threads move. The thread is the real one; this one is the main thread.
  */
 #include <stdio.h>
 #include <sys/mman.h>
@@ -69,7 +69,7 @@ static uint32_t clock_shown(void)
 
 static int set_up(void **state)
 {
-	const struct capture_copying copying = { .pool = { .threads = 1, .scratch_bytes = COPY_SCRATCH_BYTES },
+	const struct capture_copying copying = { .pool = { .threads = 3, .scratch_bytes = COPY_SCRATCH_BYTES },
 						 .threads = 1,
 						 .budget_percent = 25 };
 	const struct stream_config config = { .name = "main", .slot_count = 4, .always = true };
@@ -161,12 +161,87 @@ static void test_a_clock_that_becomes_known(void **state)
 	assert_int_equal(clock_shown(), LUMARING_CLOCK_MONOTONIC);
 }
 
+static void await_state(enum capture_state state)
+{
+	while (world.report.state != state || !world.report.told)
+		hear();
+}
+
+static void give_frame_at(uint64_t ready_ns)
+{
+	const struct source_event event = { .kind = SOURCE_FRAME,
+					    .frame = { .image = script_image, .ready_ns = ready_ns } };
+
+	script_give(&event);
+}
+
+static void give_pause(uint64_t quiet_ns)
+{
+	const struct source_event event = { .kind = SOURCE_PAUSED, .quiet_ns = quiet_ns };
+
+	script_give(&event);
+}
+
+/* Paused it is from the beginning, but that is a guess until the source says so. */
+static void test_a_pause_that_is_told(void **state)
+{
+	(void)state;
+	assert_int_equal(world.report.state, CAPTURE_PAUSED);
+	assert_false(world.report.told);
+	give_pause(0);
+	await_state(CAPTURE_PAUSED);
+	assert_int_equal(world.report.quiet_ns, 0);
+}
+
+static void test_a_source_that_stands_still(void **state)
+{
+	(void)state;
+	give_frame_at(1000);
+	await_state(CAPTURE_LIVE);
+	assert_int_equal(world.report.still_ns, 0);
+	give_pause(500);
+	await_state(CAPTURE_PAUSED);
+	assert_int_equal(world.report.quiet_ns, 500);
+	give_frame_at(3000);
+	await_state(CAPTURE_LIVE);
+	assert_int_equal(world.report.still_ns, 2000);
+	give_pause(0); /* nothing to come: how long that takes is nobody's fault */
+	await_state(CAPTURE_PAUSED);
+	give_frame_at(9000);
+	await_state(CAPTURE_LIVE);
+	assert_int_equal(world.report.still_ns, 0);
+}
+
+/* Whatever the source does, or does not. */
+static void test_threads_that_move(void **state)
+{
+	(void)state;
+	assert_int_equal(capture_threads(world.capture), 3);
+	for (unsigned i = 0; i < 300; i++) {
+		uint64_t before[3];
+
+		for (unsigned thread = 0; thread < 3; thread++)
+			before[thread] = capture_beats(world.capture, thread);
+		if (i % 3 == 1 && i < 200)
+			script_give_frame(i % 2, LUMARING_CLOCK_UNKNOWN, false);
+		if (i == 200)
+			script_give(&(struct source_event){ .kind = SOURCE_ENDED });
+		capture_nudge(world.capture);
+		for (unsigned thread = 0; thread < 3; thread++)
+			while (capture_beats(world.capture, thread) == before[thread])
+				usleep(50);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_damaged_frames, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_frames_that_cannot_be_read, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_a_clock_that_becomes_known, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_a_pause_that_is_told, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_a_source_that_stands_still, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_threads_that_move, set_up, tear_down),
 	};
 
 	return cmocka_run_group_tests_name("capture", tests, NULL, NULL);
