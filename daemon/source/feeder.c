@@ -17,14 +17,14 @@
 
 /* --- waking each other -------------------------------------------------------------------------------------- */
 
-int feeder_poll(struct feeder *feeder, int fd, bool *ret_ready)
+int feeder_poll(struct feeder *feeder, int fd, int timeout_ms, bool *ret_ready)
 {
 	struct pollfd fds[] = {
 		{ .fd = feeder->owner_fd, .events = POLLIN },
 		{ .fd = fd, .events = POLLIN },
 	};
 
-	while (poll(fds, 2, -1) < 0) {
+	while (poll(fds, 2, timeout_ms) < 0) {
 		if (errno != EINTR)
 			return feeder_fail(feeder, -errno, "cannot wait for data: %s", strerror(errno));
 	}
@@ -59,14 +59,21 @@ int feeder_wait_readable(struct feeder *feeder, int fd)
 	while (!rc && !ready) {
 		rc = feeder_orders(feeder);
 		if (!rc)
-			rc = feeder_poll(feeder, fd, &ready);
+			rc = feeder_poll(feeder, fd, -1, &ready);
 	}
 	return rc;
+}
+
+/* What kept the producer from looking for data since then is not the fault of whoever sends them. */
+static void excuse(struct feeder *feeder, uint64_t since_ns)
+{
+	feeder->expected_ns += clock_monotonic_ns() - since_ns;
 }
 
 int feeder_wait_start(struct feeder *feeder)
 {
 	bool ready, stood = false;
+	uint64_t since_ns = 0;
 	int rc = 0;
 
 	while (!rc) {
@@ -78,16 +85,20 @@ int feeder_wait_start(struct feeder *feeder)
 			return -ECANCELED;
 		if (run % 2)
 			break;
+		if (!stood)
+			since_ns = clock_monotonic_ns();
 		stood = true;
 		if (feeder->parked != run) {
 			/* P2 (release) pairs with P1 in await_parked(): all that was done to the feeder until now. */
 			__atomic_store_n(&feeder->parked, run, __ATOMIC_RELEASE);
 			bell_ring(feeder->parked_fd);
 		}
-		rc = feeder_poll(feeder, -1, &ready);
+		rc = feeder_poll(feeder, -1, -1, &ready);
 	}
-	if (stood)
+	if (stood) {
 		feeder->due_ns = 0;
+		excuse(feeder, since_ns);
+	}
 	if (!rc && !feeder->due_ns)
 		feeder_adopt(feeder);
 	return rc;
@@ -96,8 +107,12 @@ int feeder_wait_start(struct feeder *feeder)
 /* Producer. Wait until the consumer has done what `is_done` looks at. */
 static int feeder_sleep(struct feeder *feeder, bool (*is_done)(const struct feeder *feeder))
 {
+	uint64_t since_ns;
 	int rc = 0;
 
+	if (is_done(feeder))
+		return 0;
+	since_ns = clock_monotonic_ns();
 	while (!rc && !is_done(feeder)) {
 		/* S1 (seq_cst) pairs with S2 in feeder_wake(): of the two stores, this one and the one is_done() looks
 		 * at, at least one is seen by the other side, so either we do not sleep or the bell is rung. */
@@ -109,6 +124,7 @@ static int feeder_sleep(struct feeder *feeder, bool (*is_done)(const struct feed
 		/* Relaxed: a bell that rings for nothing costs one more look. */
 		__atomic_store_n(&feeder->sleeping, false, __ATOMIC_RELAXED);
 	}
+	excuse(feeder, since_ns);
 	return rc;
 }
 
@@ -238,6 +254,64 @@ int feeder_set_format(struct feeder *feeder, const char *where, const struct fee
 	return 0;
 }
 
+/* --- data that do not come ---------------------------------------------------------------------------------- */
+
+void feeder_expect(struct feeder *feeder)
+{
+	feeder->expected_ns = clock_monotonic_ns();
+}
+
+int feeder_pause(struct feeder *feeder, uint64_t quiet_ns)
+{
+	const struct source_event event = { .kind = SOURCE_PAUSED, .quiet_ns = quiet_ns };
+	int rc = feeder_push(feeder, &event);
+
+	if (!rc)
+		feeder->paused = true;
+	return rc;
+}
+
+static uint64_t patience_ns(const struct feeder *feeder)
+{
+	uint64_t frames_ns = FEEDER_QUIET_FRAMES * feeder->period_ns;
+
+	return frames_ns > FEEDER_QUIET_NS ? frames_ns : FEEDER_QUIET_NS;
+}
+
+/* How long there is nothing to be said yet, -1: any more. */
+static int patience_left_ms(const struct feeder *feeder)
+{
+	uint64_t end_ns = feeder->expected_ns + patience_ns(feeder), now_ns = clock_monotonic_ns();
+
+	if (feeder->paused)
+		return -1;
+	return end_ns > now_ns ? (int)((end_ns - now_ns) / NS_PER_MS + 1) : 0;
+}
+
+/* There is nothing now. */
+static int note_silence(struct feeder *feeder)
+{
+	uint64_t quiet_ns = clock_monotonic_ns() - feeder->expected_ns;
+
+	return feeder->paused || quiet_ns < patience_ns(feeder) ? 0 : feeder_pause(feeder, quiet_ns);
+}
+
+int feeder_wait_data(struct feeder *feeder, int fd)
+{
+	bool ready = false;
+	int rc = 0;
+
+	while (!rc && !ready) {
+		rc = feeder_orders(feeder);
+		if (!rc)
+			rc = feeder_poll(feeder, fd, patience_left_ms(feeder), &ready);
+		/* Whoever was held up finds data that have come meanwhile. */
+		if (!rc && !ready)
+			rc = note_silence(feeder);
+	}
+	return rc;
+}
+
 /* --- buffers ------------------------------------------------------------------------------------------------ */
 
 uint8_t *feeder_map(size_t bytes)
@@ -342,6 +416,8 @@ int feeder_deliver(struct feeder *feeder, unsigned buffer, struct source_frame f
 	event.frame.buffer = buffer;
 	event.frame.frame_duration_us = feeder_us(feeder->frame_period_ns);
 	event.frame.sensor_clock = LUMARING_CLOCK_MONOTONIC;
+	feeder->expected_ns = frame.ready_ns;
+	feeder->paused = false;
 	rc = feeder_push(feeder, &event);
 	if (rc)
 		feeder_put_back(feeder, buffer);

@@ -77,6 +77,8 @@ struct feeder {
 	uint64_t period_ns;                                  /* of the frames to come, 0: unpaced */
 	uint64_t frame_period_ns;                            /* of the frame that is being made */
 	uint64_t due_ns;                                     /* of the frame before, 0: none since the start */
+	uint64_t expected_ns;                                /* since when data for the next one might have come */
+	bool paused;                                         /* was told since the last one */
 	char text[sizeof(((struct source_event *)0)->text)]; /* why it failed */
 	struct source_event events[FEEDER_EVENTS];
 };
@@ -164,6 +166,19 @@ int feeder_wait_start(struct feeder *feeder);
 
 /* Wait until the descriptor has something to read, or its other side is gone. */
 int feeder_wait_readable(struct feeder *feeder, int fd);
+
+/*
+ * The same for the descriptor that frames come from. If none came for FEEDER_QUIET_NS, or FEEDER_QUIET_FRAMES periods
+ * where that is more, the consumer is told once: SOURCE_PAUSED. What does not count is the time in which the producer
+ * waited for anything else: the consumer, a start, the time of a frame. Time begins with feeder_expect().
+ */
+#define FEEDER_QUIET_NS NS_PER_SECOND
+#define FEEDER_QUIET_FRAMES 5u
+int feeder_wait_data(struct feeder *feeder, int fd);
+void feeder_expect(struct feeder *feeder);
+
+/* Post SOURCE_PAUSED, with its quiet_ns: until the next frame nothing more is said of data that do not come. */
+int feeder_pause(struct feeder *feeder, uint64_t quiet_ns);
 
 /* Wait until CLOCK_MONOTONIC deadline_ns; at once when that is past. FEEDER_NEWS, earlier: there is a wish. */
 #define FEEDER_NEWS 1

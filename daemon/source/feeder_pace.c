@@ -80,7 +80,7 @@ int feeder_wait_until(struct feeder *feeder, uint64_t deadline_ns)
 		if (!rc && wish_is_fresh(&feeder->wishes))
 			rc = FEEDER_NEWS;
 		if (!rc)
-			rc = feeder_poll(feeder, feeder->timer_fd, &due);
+			rc = feeder_poll(feeder, feeder->timer_fd, -1, &due);
 	}
 	return rc;
 }

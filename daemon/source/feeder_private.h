@@ -10,10 +10,10 @@
 #include "source/feeder.h"
 
 /*
- * Producer. Wait until `fd` (-1: none) is readable or hung up, *ret_ready, or the owner rings: look at orders and
- * wishes after that, and before the next call.
+ * Producer. Wait until `fd` (-1: none) is readable or hung up, *ret_ready, or the owner rings, or timeout_ms (-1: none)
+ * have passed: look at orders and wishes after that, and before the next call.
  */
-int feeder_poll(struct feeder *feeder, int fd, bool *ret_ready);
+int feeder_poll(struct feeder *feeder, int fd, int timeout_ms, bool *ret_ready);
 
 /* Producer. Take the wish that is there, if any. */
 void feeder_adopt(struct feeder *feeder);

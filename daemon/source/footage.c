@@ -112,7 +112,7 @@ static int footage_await(struct footage *footage)
 	int rc = 0;
 
 	if (input_would_wait(&footage->input))
-		rc = feeder_post(&footage->feeder, SOURCE_PAUSED);
+		rc = feeder_pause(&footage->feeder, 0);
 	return rc ? rc : input_wait(&footage->input);
 }
 
@@ -150,6 +150,7 @@ static int footage_run(struct feeder *feeder)
 		int rc = footage_await(footage);
 
 		footage->frames = 0;
+		feeder_expect(feeder);
 		if (!rc)
 			rc = footage->kind->stream(footage);
 		if (rc == FOOTAGE_OVER && footage->loop)

@@ -6,6 +6,9 @@
  * or as frames are taken. Size and pixel format are what was recorded, and there are no controls. camera_sequence
  * counts frames from 1 and goes on over loops and writers.
  *
+ * A writer of a pipe that is there and silent, when a frame might have come, is told of once: SOURCE_PAUSED with its
+ * quiet_ns (feeder_wait_data()); it may go on at any time.
+ *
  * With `loop` a file begins again at its end. A FIFO then waits for its next writer, which begins where footage begins;
  * a writer may leave at any place, and the frame it left unfinished is counted as LUMARING_LOST_SENSOR. Without `loop`
  * such a frame is SOURCE_FAILED.

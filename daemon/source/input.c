@@ -41,7 +41,7 @@ bool input_would_wait(const struct input *input)
 
 int input_wait(struct input *input)
 {
-	return input->seekable ? 0 : feeder_wait_readable(input->feeder, input->fd);
+	return input->seekable ? 0 : feeder_wait_data(input->feeder, input->fd);
 }
 
 /* Bytes read, 0 at the end, or a negative errno. */
