@@ -75,9 +75,12 @@ static uint64_t trial_ends_ns(const struct device *device)
 /* -ENODEV, too, if nobody wants it any more: then nothing is remembered of it. */
 static int await_trial(struct device *device)
 {
-	uint64_t ends_ns = trial_ends_ns(device), now_ns;
+	uint64_t ends_ns = trial_ends_ns(device), now_ns = clock_monotonic_ns();
 	struct pollfd fd = { .fd = device->trial_fd, .events = POLLIN };
 
+	/* Relaxed: the keeper's own. If it is not here, somebody else is, who needs no supervision. */
+	if (__atomic_load_n(&device->back_by_ns, __ATOMIC_RELAXED))
+		device_expect_back(device, ends_ns - now_ns);
 	while ((now_ns = clock_monotonic_ns()) < ends_ns) {
 		/* T2 (acquire) pairs with T1 in device_completed(). */
 		uint32_t trial = __atomic_load_n(&device->trial, __ATOMIC_ACQUIRE);

@@ -25,6 +25,7 @@ struct device_times device_times = {
 	.retry_ns = 2 * NS_PER_SECOND,
 	.stuck_ns = NS_PER_SECOND,
 	.first_frame_ns = 3 * NS_PER_SECOND,
+	.hang_ns = DEVICE_HANG_NS,
 };
 
 /* --- state ---------------------------------------------------------------------------------------------------- */
@@ -157,6 +158,21 @@ static bool has_no_request(const struct device *device)
 	return !(mine & ~device_held(device));
 }
 
+/* Whoever hears of it starts the daemon anew, and says so. */
+static void give_up(struct device *device, const char *reason)
+{
+	struct device_note note = { .kind = DEVICE_NOTE_EVENT, .event = { .kind = SOURCE_FAILED } };
+
+	snprintf(note.event.text, sizeof(note.event.text), "camera %s: %s, also after %u restarts of the capture",
+		 device_name(device), reason, DEVICE_RESTARTS_MAX);
+	note_hopeless(device);
+	device_lose(device, reason);
+	device_view(device);
+	device->given_up = true;
+	device_unview(device, 0);
+	device_post(device, note);
+}
+
 static void restart(struct device *device, uint64_t quiet_ns)
 {
 	char reason[128], text[256] = "";
@@ -167,6 +183,10 @@ static void restart(struct device *device, uint64_t quiet_ns)
 		return;
 	}
 	snprintf(reason, sizeof(reason), "no frame came for %llu ms", (unsigned long long)(quiet_ns / NS_PER_MS));
+	if (device->restarts_in_row == DEVICE_RESTARTS_MAX && device->gives_up) {
+		give_up(device, reason);
+		return;
+	}
 	if (device->restarts_in_row == DEVICE_RESTARTS_MAX) {
 		device_lose(device, reason);
 		note_hopeless(device);
@@ -174,7 +194,11 @@ static void restart(struct device *device, uint64_t quiet_ns)
 	}
 	device_set_state(device, DEVICE_STUCK, reason);
 	rc = device_restart(device, text, sizeof(text));
-	if (rc && rc != -EAGAIN)
+	if (!rc || rc == -EAGAIN)
+		return;
+	if (device->gives_up && !libcamera_is_gone(device->camera) && ++device->restarts_failed == DEVICE_RESTARTS_MAX)
+		give_up(device, text);
+	else
 		device_lose(device, text);
 }
 
@@ -185,7 +209,7 @@ static void watch(struct device *device)
 	if (frames != device->frames_seen) {
 		device->frames_seen = frames;
 		device->quiet_since_ns = now_ns;
-		device->restarts_in_row = 0;
+		device->restarts_in_row = device->restarts_failed = 0;
 		if (device->state == DEVICE_STUCK)
 			device_set_state(device, DEVICE_RUNNING, "");
 	}
@@ -280,6 +304,8 @@ static int timeout_ms(struct device *device)
 
 	switch (device->state) {
 	case DEVICE_ABSENT:
+		if (device->given_up)
+			return -1;
 		wait_ns = device->retry_at_ns > now_ns ? device->retry_at_ns - now_ns : 0;
 		break;
 	case DEVICE_READY:
@@ -290,9 +316,32 @@ static int timeout_ms(struct device *device)
 	case DEVICE_RUNNING:
 	case DEVICE_STUCK:
 		wait_ns = patience_ns(device) / LOOKS_PER_WAIT;
+		if (device_frames(device) == device->frames_started && wait_ns > DEVICE_FIRST_LOOKS_NS)
+			wait_ns = DEVICE_FIRST_LOOKS_NS;
 		break;
 	}
 	return (int)(wait_ns / NS_PER_MS + 1);
+}
+
+void device_expect_back(struct device *device, uint64_t more_ns)
+{
+	/* Relaxed: a word that stands alone. */
+	__atomic_store_n(&device->back_by_ns, clock_monotonic_ns() + device->times.hang_ns + more_ns, __ATOMIC_RELAXED);
+}
+
+/* Under the lock, which is held as long as the camera takes. Returns: what libcamera says is repeated all the time. */
+static bool take_turn(struct device *device, bool told)
+{
+	device_expect_back(device, 0);
+	look_after(device);
+	if (device->state == DEVICE_ABSENT && !device->given_up && !is_finishing(device))
+		look_for(device, told);
+	else if (told && device->library)
+		device_list(device);
+	/* Relaxed, both: words that stand alone. */
+	__atomic_store_n(&device->looks, device->looks + 1, __ATOMIC_RELAXED);
+	__atomic_store_n(&device->back_by_ns, 0, __ATOMIC_RELAXED);
+	return device->state == DEVICE_ABSENT || is_hopeless(device);
 }
 
 static void *keep(void *argument)
@@ -314,12 +363,7 @@ static void *keep(void *argument)
 		bell_clear(device->bell_fd);
 		told = bell_clear(device->life_fd);
 		pthread_mutex_lock(&device->lock);
-		look_after(device);
-		if (device->state == DEVICE_ABSENT && !is_finishing(device))
-			look_for(device, told);
-		else if (told && device->library)
-			device_list(device);
-		repeats = device->state == DEVICE_ABSENT || is_hopeless(device);
+		repeats = take_turn(device, told);
 		pthread_mutex_unlock(&device->lock);
 		device_log_drain(repeats);
 	}

@@ -74,6 +74,14 @@ static unsigned owner_cameras(const struct source *source, struct source_identit
 	return count;
 }
 
+static bool is_hung(const struct device *device)
+{
+	/* Relaxed: a word that stands alone. */
+	uint64_t back_by_ns = __atomic_load_n(&device->back_by_ns, __ATOMIC_RELAXED);
+
+	return back_by_ns && clock_monotonic_ns() > back_by_ns;
+}
+
 static void owner_report(const struct source *source, struct source_report *ret_report)
 {
 	struct device *device = view(source);
@@ -88,6 +96,10 @@ static void owner_report(const struct source *source, struct source_report *ret_
 	/* Relaxed: counts, and a word, that stand alone. */
 	ret_report->completed = __atomic_load_n(&device->head, __ATOMIC_RELAXED);
 	ret_report->sensor_clock = __atomic_load_n(&device->sensor_clock, __ATOMIC_RELAXED);
+	ret_report->retry_ms = (uint32_t)(device->times.retry_ns / NS_PER_MS);
+	ret_report->looks = __atomic_load_n(&device->looks, __ATOMIC_RELAXED);
+	ret_report->hung = is_hung(device);
+	ret_report->given_up = device->given_up;
 	ret_report->restarts = device->restarts;
 	ret_report->losses = device->losses;
 	ret_report->callback_longest_ns = device->longest_ns;
@@ -331,6 +343,7 @@ static void take_config(struct device *device, const struct source_config *confi
 	device->sensor_depth = config->sensor_depth;
 	device->settings = config->settings;
 	device->times = device_times;
+	device->gives_up = config->gives_up;
 	for (unsigned number = 0; number < SOURCE_BUFFERS_MAX; number++)
 		device->indices[number] = -1;
 }

@@ -36,8 +36,14 @@
 #define DEVICE_NOTES 32u
 #define DEVICE_NOTES_OF_A_RUN 4u
 
-/* A capture that was started anew so often without a frame is a camera that has to be opened anew. */
+/* A capture that was started anew so often without a frame is a camera that has to be opened anew, or given up. */
 #define DEVICE_RESTARTS_MAX 3u
+
+/* A call of the library that takes longer hangs. Opening a camera takes seconds, and more on a busy board. */
+#define DEVICE_HANG_NS (30 * NS_PER_SECOND)
+
+/* So often a camera that has not brought its first frame is looked at, at least: whoever waits for it sees that. */
+#define DEVICE_FIRST_LOOKS_NS NS_PER_SECOND
 
 /* Requests that come back cancelled, one after the other, until they stay where they are. */
 #define DEVICE_CANCELLED_PER_BUFFER 4u
@@ -49,6 +55,7 @@ struct device_times {
 	uint64_t retry_ns;       /* from one look for a camera that is missing to the next */
 	uint64_t stuck_ns;       /* without a frame, but at least DEVICE_STUCK_FRAMES times as long as one takes */
 	uint64_t first_frame_ns; /* the same before the first one */
+	uint64_t hang_ns;        /* in one call of the library */
 };
 #define DEVICE_STUCK_FRAMES 5u
 
@@ -62,6 +69,8 @@ extern struct device_times device_times;
  * RUNNING -> STUCK    no frame came for too long: started anew
  * STUCK   -> RUNNING  a frame came
  * any     -> ABSENT   unplugged, or DEVICE_RESTARTS_MAX restarts brought no frame, or it cannot be started
+ *
+ * After those restarts a device that gives up stays ABSENT, and is SOURCE_FAILED.
  */
 enum device_state {
 	DEVICE_ABSENT,
@@ -113,6 +122,7 @@ struct device {
 	unsigned buffer_count;
 	uint32_t sensor_width, sensor_height, sensor_depth;
 	struct device_times times;
+	bool gives_up;
 	int ready_fd; /* the reader's: there is something to fetch */
 	int life_fd;  /* libcamera rings it: a camera came or went */
 	int bell_fd;  /* wakes the keeper */
@@ -122,6 +132,10 @@ struct device {
 	bool launched;
 	bool finishing; /* atomic */
 	bool hurried;   /* atomic: the main thread waits for the lock to stop it */
+
+	/* Keeper to whoever supervises it. */
+	uint64_t looks;      /* atomic */
+	uint64_t back_by_ns; /* atomic: CLOCK_MONOTONIC, it is back from the library or hangs; 0: it is not there */
 
 	/* libcamera's thread to the reader. */
 	struct libcamera_completion completions[DEVICE_COMPLETIONS]; /* .buffer: the number */
@@ -167,9 +181,11 @@ struct device {
 	uint64_t lost_frames;
 	struct source_format format, announced_format;
 	uint64_t stale;                /* numbers of older configurations that were held then */
+	bool given_up;                 /* for good */
 	bool was_started, is_hopeless; /* since the beginning; while `frames` is still: */
 	uint64_t hopeless_frames;
-	unsigned restarts_in_row;
+	unsigned restarts_in_row,
+		restarts_failed;              /* without a frame since; of those that failed, with others between */
 	uint64_t frames_started, frames_seen; /* `frames` at the start; as the keeper saw them last */
 	uint64_t quiet_since_ns;
 	uint64_t retry_at_ns; /* CLOCK_MONOTONIC: ABSENT, the next look for it */
@@ -323,6 +339,9 @@ const char *device_state_name(enum device_state state);
 
 /* As what it is logged that there is no camera. */
 enum log_event device_event_of_trouble(enum device_trouble trouble);
+
+/* Keeper. It may be away in the library for so long beyond what is usual. */
+void device_expect_back(struct device *device, uint64_t more_ns);
 
 /* READY -> ABSENT: it cannot be started, for an error that is negative. */
 void device_fail_start(struct device *device, int error, const char *text);

@@ -165,6 +165,11 @@ struct source_report {
 	uint64_t losses;              /* how often the camera went away */
 	uint64_t callback_longest_ns; /* the longest time inside of the library's thread */
 	uint32_t sensor_clock;        /* enum lumaring_clock */
+	uint32_t retry_ms;            /* so often a camera that is not there is looked for */
+	/* For whoever supervises it. */
+	uint64_t looks; /* how often its thread looked after the camera: it moves */
+	bool hung;      /* its thread has not come back from the library for far too long, and may never */
+	bool given_up;  /* why it FAILED: restarts of the capture brought no frame */
 };
 
 /* Why something that was asked for is refused. */
@@ -197,6 +202,7 @@ struct source_config {
 	/* libcamera alone. */
 	enum source_memory memory;
 	uint32_t sensor_width, sensor_height, sensor_depth; /* mode of the sensor; 0: the library's choice */
+	bool gives_up; /* a camera that hangs, whatever is tried, is SOURCE_FAILED: somebody starts the daemon anew */
 	/* How long it takes to copy out of an image what is wanted of it; for SOURCE_MEMORY_AUTO, NULL: cannot be
 	 * told. Any thread, as long as the source lives. */
 	uint64_t (*copy_ns)(const void *owner, const uint8_t *image, const struct source_format *format);

@@ -20,7 +20,9 @@
 /* Looked for often; never thought to stand still, unless a test says so. */
 static inline void set_times(uint64_t retry_ns, uint64_t stuck_ns)
 {
-	device_times = (struct device_times){ .retry_ns = retry_ns, .stuck_ns = stuck_ns, .first_frame_ns = stuck_ns };
+	device_times = (struct device_times){
+		.retry_ns = retry_ns, .stuck_ns = stuck_ns, .first_frame_ns = stuck_ns, .hang_ns = NEVER_NS
+	};
 }
 
 static inline int set_up_fake(void **state)
