@@ -26,6 +26,7 @@
 #include "source/source.h"
 #include "status.h"
 #include "stream.h"
+#include "supervise.h"
 #include "trial.h"
 
 struct camera {
@@ -49,7 +50,14 @@ struct camera {
 	struct source_format format; /* the rings fit it */
 	uint32_t format_serial;      /* and this is its number */
 	enum capture_state state;
-	bool started;        /* the source */
+	bool told;    /* by the source, and not only assumed */
+	bool started; /* the source */
+	bool waits;   /* for clients, before it is */
+
+	/* The service manager. */
+	struct supervise supervise;
+	bool hangs; /* libcamera has not come back */
+
 	uint64_t created_ns; /* CLOCK_MONOTONIC */
 	enum exit_code exit_code;
 };
@@ -168,6 +176,33 @@ static char *on_status(void *owner, size_t *ret_bytes)
 	return json_take(&json, ret_bytes);
 }
 
+/* --- the service manager --- */
+
+static void on_announce(void *owner, struct announce_view *ret_view, struct status_view *ret_status)
+{
+	struct camera *camera = owner;
+
+	on_view(camera, ret_status);
+	*ret_view = (struct announce_view){
+		.status = ret_status,
+		.told = camera->told,
+		.quiet_ns = camera->report.quiet_ns,
+		.wait_clients = camera->waits ? camera->config->wait_clients : 0,
+	};
+}
+
+static void on_hung(void *owner)
+{
+	struct camera *camera = owner;
+
+	camera->hangs = true;
+	log_event(LOG_LEVEL_ERROR, &(struct log_fields){ .event = LOG_EVENT_CAMERA_GIVEN_UP },
+		  "camera %s: libcamera has not come back from a call for too long, ending for the service manager to "
+		  "start anew",
+		  camera->device.camera[0] ? camera->device.camera : "of this machine");
+	give_up(camera, EXIT_HUNG);
+}
+
 /* --- what the capture thread reports --- */
 
 static void log_stream(const struct stream *stream, const struct source_format *format)
@@ -273,26 +308,85 @@ static void settle_plan(struct camera *camera)
 	attach_settle(&camera->attach, acknowledged);
 }
 
-static void take_state(struct camera *camera)
+static enum log_event event_of_state(enum capture_state state, bool recovered)
+{
+	switch (state) {
+	case CAPTURE_PAUSED:
+		return LOG_EVENT_SOURCE_PAUSED;
+	case CAPTURE_LIVE:
+		return recovered ? LOG_EVENT_CAMERA_RECOVERED : LOG_EVENT_SOURCE_LIVE;
+	case CAPTURE_ENDED:
+		return LOG_EVENT_SOURCE_ENDED;
+	case CAPTURE_FAILED:
+		return LOG_EVENT_SOURCE_FAILED;
+	case CAPTURE_LOST: /* why, its source knows, and has logged */
+		break;
+	}
+	return LOG_EVENT_NONE;
+}
+
+/* `before` is not told any more. */
+static void log_state(const struct camera *camera, enum capture_state before)
 {
 	static const char *const names[] = { "paused", "live", "source lost", "ended", "failed" };
+	const struct capture_report *report = &camera->report;
+	const struct log_fields quiet = { .event = LOG_EVENT_SOURCE_QUIET };
+	const struct log_fields fields = { .event = event_of_state(report->state,
+								   before == CAPTURE_LOST || report->still_ns) };
+	const char *source = camera->config->source;
+
+	if (report->state == CAPTURE_PAUSED && report->quiet_ns)
+		log_event(LOG_LEVEL_WARNING, &quiet, "source %s: no frame came for %.1f s, waiting for the next",
+			  source, (double)report->quiet_ns / (double)NS_PER_SECOND);
+	else if (report->state == CAPTURE_LIVE && report->still_ns)
+		log_event(LOG_LEVEL_INFO, &fields, "source %s: live, after it had stood still for %.1f s", source,
+			  (double)report->still_ns / (double)NS_PER_SECOND);
+	else
+		log_event(LOG_LEVEL_INFO, &fields, "source %s: %s", source, names[report->state]);
+}
+
+/* A camera that hangs is for a new process; other failures are no better in one. */
+static void take_failure(struct camera *camera)
+{
+	source_get_report(camera->source, &camera->device);
+	if (camera->device.given_up) {
+		log_event(LOG_LEVEL_ERROR, &(struct log_fields){ .event = LOG_EVENT_CAMERA_GIVEN_UP },
+			  "%s, ending for the service manager to start anew", camera->report.text);
+		give_up(camera, EXIT_HUNG);
+		return;
+	}
+	log_event(LOG_LEVEL_ERROR, &(struct log_fields){ .event = LOG_EVENT_SOURCE_FAILED }, "%s", camera->report.text);
+	give_up(camera, EXIT_SOURCE);
+}
+
+static void take_state(struct camera *camera)
+{
+	enum capture_state before = camera->state;
 
 	camera->state = camera->report.state;
 	if (camera->state == CAPTURE_FAILED) {
-		log_error("%s", camera->report.text);
-		give_up(camera, EXIT_SOURCE);
+		take_failure(camera);
 		return;
 	}
-	/* Why, a source with a device can tell, and has logged; of the others this is empty. */
-	source_get_report(camera->source, &camera->device);
-	if (camera->state == CAPTURE_LIVE)
-		camera->device.state_reason[0] = '\0';
-	log_info("source %s: %s", camera->config->source, names[camera->state]);
-	service_status("%s%s%s", names[camera->state], camera->device.state_reason[0] ? ": " : "",
-		       camera->device.state_reason);
+	log_state(camera, before);
 	for (struct client *c = publish_clients(camera->attach.publish); c; c = c->next)
 		publish_tell_state(c);
 	commands_changed(camera->commands, WATCH_STATE);
+}
+
+/* What it begins as is told when the source says so, too; who reads knows it from the beginning. */
+static void take_news(struct camera *camera)
+{
+	bool told = camera->report.told && !camera->told;
+
+	camera->told = camera->report.told;
+	if (camera->report.state != camera->state)
+		take_state(camera);
+	else if (told)
+		log_state(camera, camera->state);
+	else
+		return;
+	supervise_tell(&camera->supervise);
 }
 
 /* The source starts when the rings are there and enough clients have been welcomed. */
@@ -305,8 +399,12 @@ static void start_when_ready(struct camera *camera)
 		return;
 	for (struct client *c = publish_clients(camera->attach.publish); c; c = c->next)
 		reading += c->state == CLIENT_READING;
-	if (reading < camera->config->wait_clients)
+	if (reading < camera->config->wait_clients) {
+		camera->waits = true;
+		supervise_tell(&camera->supervise);
 		return;
+	}
+	camera->waits = false;
 	camera->started = true;
 	r = source_start(camera->source);
 	if (r < 0) {
@@ -334,8 +432,7 @@ static void on_doorbell(struct loop_op *op, int result)
 		take_format(camera);
 	if (camera->plan_stale)
 		replan(camera);
-	if (camera->report.state != camera->state)
-		take_state(camera);
+	take_news(camera);
 	start_when_ready(camera);
 	configure_progress(&camera->configure, &camera->report);
 }
@@ -365,6 +462,7 @@ static enum exit_code open_source(struct camera *camera, char *text, size_t text
 		.sensor_width = c->sensor_width,
 		.sensor_height = c->sensor_height,
 		.sensor_depth = c->sensor_depth,
+		.gives_up = service_is_managed(),
 		.copy_ns = trial_copy_ns,
 		.copy_owner = camera->trial,
 	};
@@ -445,17 +543,21 @@ static enum exit_code set_up(struct camera *camera, struct camera_sockets *socke
 		.changed = on_changed,
 		.failed = on_source_failed,
 	};
+	const struct supervise_handler supervisor = { .owner = camera, .view = on_announce, .hung = on_hung };
 
 	configure_init(&camera->configure, camera->config, camera->loop, &camera->attach, &changes);
 	if (attach_init(&camera->attach, camera->config, camera->loop, &handler) < 0)
 		return snprintf(text, text_bytes, "no memory"), EXIT_SYSTEM;
 	if (trial_create(camera->config, &camera->trial, text, text_bytes) < 0)
 		return EXIT_SYSTEM;
+	service_extend_start(ANNOUNCE_EXTEND_NS); /* libcamera may take seconds, */
 	if (open_source(camera, text, text_bytes) != EXIT_OK)
 		return EXIT_SOURCE;
+	service_extend_start(ANNOUNCE_EXTEND_NS); /* and has come back */
 	if (listen_to_others(camera, sockets, text, text_bytes) < 0 || start_capture(camera, text, text_bytes) < 0)
 		return EXIT_SYSTEM;
 	memory_lock_code(); /* the source has loaded its libraries */
+	supervise_begin(&camera->supervise, camera->loop, camera->capture, &supervisor);
 	return EXIT_OK;
 }
 
@@ -528,6 +630,11 @@ void camera_stop(struct camera *camera)
 			publish_tell_state(c);
 	loop_flush(camera->loop); /* the messages, */
 	loop_flush(camera->loop); /* and the wakes that follow them */
+}
+
+bool camera_hangs(const struct camera *camera)
+{
+	return camera && camera->hangs;
 }
 
 void camera_destroy(struct camera *camera)

@@ -5,6 +5,7 @@
 #ifndef LUMARING_CAMERA_H
 #define LUMARING_CAMERA_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
 
@@ -38,6 +39,12 @@ void camera_reload(struct camera *camera);
  * allowed.
  */
 void camera_stop(struct camera *camera);
+
+/*
+ * libcamera has not come back to the source's thread: camera_destroy() might never return, and the process has to end
+ * without it. False for NULL.
+ */
+bool camera_hangs(const struct camera *camera);
 
 /* Free all that was stopped, once the loop is gone: until then it knows operations that live in here. NULL is allowed.
  */

@@ -136,8 +136,8 @@ static enum exit_code serve(struct daemon *daemon)
 
 	log_event(LOG_LEVEL_INFO, &(struct log_fields){ .event = LOG_EVENT_STARTED }, "serving %s at %s, loop %s",
 		  daemon->config.camera, daemon->sockets.frames_path, loop_backend_name(daemon->loop));
-	service_ready();
 	r = loop_run(daemon->loop);
+	service_stopping();
 	if (r == 0)
 		return camera_exit_code(daemon->camera);
 	log_event(LOG_LEVEL_ERROR, &(struct log_fields){ .event = LOG_EVENT_SYSTEM_FAILED, .error = -r },
@@ -151,12 +151,16 @@ static enum exit_code run(struct daemon *daemon)
 	enum exit_code code = set_up(daemon, text, sizeof(text));
 	bool served = code == EXIT_OK;
 
-	if (served)
+	if (served) {
 		code = serve(daemon);
-	else
+	} else {
 		log_event(LOG_LEVEL_ERROR, &(struct log_fields){ .event = event_of_end(code) }, "%s", text);
+		service_status(text);
+	}
 	sockets_unlink(&daemon->sockets); /* first, so that nobody connects to a daemon that stops */
 	camera_stop(daemon->camera);
+	if (camera_hangs(daemon->camera))
+		_exit(code); /* its thread cannot be waited for; what is left in names the next daemon takes away */
 	loop_destroy(daemon->loop);
 	camera_destroy(daemon->camera);
 	sockets_close(&daemon->sockets);

@@ -55,7 +55,8 @@ static void print_help(void)
 	       "  --list-cameras             print the cameras that libcamera finds, and stop\n"
 	       "  --version, --help\n\n"
 	       "Exit codes: 0 stopped as asked, 1 the system refused something, 2 usage or configuration, 3 another\n"
-	       "daemon serves this camera, 4 the source could not be opened or failed, 5 no room in shared memory.\n");
+	       "daemon serves this camera, 4 the source could not be opened or failed, 5 no room in shared memory,\n"
+	       "6 the camera hangs and is to be tried by a new process, which a service manager starts.\n");
 }
 
 static void fill_table(struct option table[CONFIG_SETTINGS_MAX + OPTIONS_OWN + 1])

@@ -175,7 +175,7 @@ static void finish(struct reload *reload, const struct configure_outcome *applie
 	config_adopt(reload->origin.config, &reload->next, &reload->changes);
 	config_clear(&reload->next);
 	reload->active = false;
-	service_ready();
+	service_reloaded();
 	reload->done(reload->data, &outcome);
 }
 
@@ -281,7 +281,7 @@ int reload_begin(struct reload *reload, void (*done)(void *data, const struct re
 		log_event(LOG_LEVEL_ERROR, &fields, "the configuration is left as it was: %s", ret_fault->reason);
 	config_clear(&reload->next);
 	reload->active = false;
-	service_ready();
+	service_reloaded();
 	return r;
 }
 

@@ -27,7 +27,8 @@ static struct {
 	struct camera *camera;
 	pthread_t thread;
 	int notify_fd;
-	bool there; /* atomic: the camera, so that it can say what it makes of settings */
+	bool there;          /* atomic: the camera, so that it can say what it makes of settings */
+	bool given_up, hung; /* atomic: what becomes of it */
 } world = { .log_lock = PTHREAD_MUTEX_INITIALIZER };
 
 /* --- the source --- */
@@ -49,6 +50,8 @@ static void report(const struct source *source, struct source_report *ret_report
 {
 	(void)source;
 	strcpy(ret_report->library, "script 1");
+	ret_report->given_up = __atomic_load_n(&world.given_up, __ATOMIC_SEQ_CST);
+	ret_report->hung = __atomic_load_n(&world.hung, __ATOMIC_SEQ_CST);
 	if (!__atomic_load_n(&world.there, __ATOMIC_SEQ_CST))
 		strcpy(ret_report->state_reason, "no camera is there");
 }
@@ -123,6 +126,11 @@ static void *run(void *argument)
 	return NULL;
 }
 
+static void *do_nothing(void *argument)
+{
+	return argument;
+}
+
 static void on_stop(struct loop_op *op, int result)
 {
 	(void)op;
@@ -152,7 +160,7 @@ static void begin(const char *stream, unsigned wait_clients)
 
 	script_init(&operations);
 	world.log[0] = '\0';
-	world.there = false;
+	world.there = world.given_up = world.hung = false;
 	log_set_sink(note_line);
 	strcpy(world.directory, "/tmp/lumaring-camera.XXXXXX");
 	assert_non_null(mkdtemp(world.directory));
@@ -251,7 +259,7 @@ static void expect_status(const char *text)
 		n = recv(world.notify_fd, message, sizeof(message) - 1, 0);
 		assert_true(n >= 0);
 		message[n] = '\0';
-	} while (strcmp(message, text) != 0);
+	} while (!strstr(message, text));
 }
 
 /* --- tests --- */
@@ -270,7 +278,7 @@ static void test_a_camera_that_comes_late(void **state)
 	begin("main", 2);
 	lose();
 	await_line("source libcamera: source lost", 1);
-	expect_status("STATUS=source lost: no camera is there");
+	expect_status("STATUS=no camera: no camera is there; 0 clients waiting\nREADY=1");
 	pthread_create(&first, NULL, attach, NULL);
 	assert_int_equal(lumaring_control_open(world.config.camera, &options, &control), 0);
 	assert_int_equal(lumaring_control_call(control, "GetConfiguration", NULL, TIMEOUT_MS, &json), 0);
@@ -290,7 +298,7 @@ static void test_a_camera_that_comes_late(void **state)
 		script_wait("the source is started");
 	expect_frame(rings[0], 0, 0, 0, 64, 48);
 	await_line("source libcamera: live\n", 1);
-	expect_status("STATUS=live");
+	expect_status("STATUS=64x48, 2 clients, 0 of ");
 	lumaring_close(rings[0]);
 	lumaring_close(rings[1]);
 	lumaring_control_close(control);
@@ -337,12 +345,60 @@ static void test_a_region_outside_of_footage(void **state)
 	assert_non_null(strstr(world.log, "does not lie inside the image of 320x240\n"));
 }
 
+/* --- what only a new process may help --- */
+
+/* Readers hear of it as of any other end. */
+static void test_a_camera_that_is_given_up(void **state)
+{
+	struct lumaring *ring;
+
+	(void)state;
+	begin("main", 0);
+	appear(64, 48);
+	ring = attach(NULL);
+	assert_non_null(ring);
+	expect_frame(ring, 0, 0, 0, 64, 48);
+	__atomic_store_n(&world.given_up, true, __ATOMIC_SEQ_CST);
+	script_give(&(struct source_event){ .kind = SOURCE_FAILED, .text = "it does nothing" });
+	assert_int_equal(end(true), EXIT_HUNG);
+	assert_non_null(strstr(world.log, "it does nothing, ending for the service manager to start anew\n"));
+	assert_int_equal(count_lines("it does nothing"), 1);
+	lumaring_close(ring);
+}
+
+static void test_a_source_that_failed(void **state)
+{
+	(void)state;
+	begin("main", 0);
+	script_give(&(struct source_event){ .kind = SOURCE_FAILED, .text = "it does nothing" });
+	assert_int_equal(end(true), EXIT_SOURCE);
+	assert_non_null(strstr(world.log, "it does nothing\n"));
+}
+
+/* Nothing else tells of it: no frame, no event. */
+static void test_a_library_that_hangs(void **state)
+{
+	(void)state;
+	begin("main", 0);
+	appear(64, 48);
+	await_line("source libcamera: 64x48", 1);
+	__atomic_store_n(&world.hung, true, __ATOMIC_SEQ_CST);
+	pthread_join(world.thread, NULL);
+	assert_true(camera_hangs(world.camera));
+	assert_int_equal(pthread_create(&world.thread, NULL, do_nothing, NULL), 0);
+	assert_int_equal(end(true), EXIT_HUNG);
+	assert_int_equal(count_lines("libcamera has not come back from a call"), 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_a_camera_that_comes_late),
 		cmocka_unit_test(test_a_camera_that_comes_back_smaller),
 		cmocka_unit_test(test_a_region_outside_of_footage),
+		cmocka_unit_test(test_a_camera_that_is_given_up),
+		cmocka_unit_test(test_a_source_that_failed),
+		cmocka_unit_test(test_a_library_that_hangs),
 	};
 
 	return cmocka_run_group_tests_name("camera", tests, NULL, NULL);
