@@ -545,6 +545,7 @@ static enum exit_code set_up(struct camera *camera, struct camera_sockets *socke
 	};
 	const struct supervise_handler supervisor = { .owner = camera, .view = on_announce, .hung = on_hung };
 
+	memory_lock_code(); /* of what stays: libcamera loads and unloads modules */
 	configure_init(&camera->configure, camera->config, camera->loop, &camera->attach, &changes);
 	if (attach_init(&camera->attach, camera->config, camera->loop, &handler) < 0)
 		return snprintf(text, text_bytes, "no memory"), EXIT_SYSTEM;
@@ -556,7 +557,6 @@ static enum exit_code set_up(struct camera *camera, struct camera_sockets *socke
 	service_extend_start(ANNOUNCE_EXTEND_NS); /* and has come back */
 	if (listen_to_others(camera, sockets, text, text_bytes) < 0 || start_capture(camera, text, text_bytes) < 0)
 		return EXIT_SYSTEM;
-	memory_lock_code(); /* the source has loaded its libraries */
 	supervise_begin(&camera->supervise, camera->loop, camera->capture, &supervisor);
 	return EXIT_OK;
 }

@@ -30,7 +30,7 @@ void memory_unmap(void *at, size_t bytes);
 void memory_lock_stack(void);
 void memory_unlock_stack(void);
 
-/* Lock the code of the program and of all libraries that it has loaded by now. Once. */
+/* Lock the code of the program and of all libraries that it has loaded by now, none of which is unloaded. Once. */
 void memory_lock_code(void);
 
 struct memory_view {
