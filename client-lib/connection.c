@@ -25,7 +25,8 @@
 
 /*
  * Who is connected and not welcomed for so long waits for a daemon that starts, and may lack the very memory that is
- * still mapped here: nothing new comes in a ring whose daemon is gone. A daemon waits for that longer (daemon/camera.c).
+ * still mapped here: nothing new comes in a ring whose daemon is gone. A daemon waits for that longer
+ * (daemon/camera.c).
  */
 #define LET_GO_MS 200u
 

@@ -44,7 +44,8 @@ static int sort_out(int count, char *const *names, int fds[SOCKETS], char *text,
 
 		if (kind == SOCKETS)
 			return snprintf(text, text_bytes,
-					"a descriptor called \"%.64s\" was handed over: FileDescriptorName= of a socket unit is "
+					"a descriptor called \"%.64s\" was handed over: FileDescriptorName= of a "
+					"socket unit is "
 					"frames or control",
 					names[i]),
 			       -EINVAL;
@@ -57,10 +58,11 @@ static int sort_out(int count, char *const *names, int fds[SOCKETS], char *text,
 	}
 	for (unsigned kind = 0; kind < SOCKETS; kind++)
 		if (fds[kind] < 0)
-			return snprintf(text, text_bytes,
-					"the socket \"%s\" was handed over and \"%s\" was not: start both socket units, "
-					"lumaringd-frames@ and lumaringd-control@",
-					kinds[!kind].name, kinds[kind].name),
+			return snprintf(
+				       text, text_bytes,
+				       "the socket \"%s\" was handed over and \"%s\" was not: start both socket units, "
+				       "lumaringd-frames@ and lumaringd-control@",
+				       kinds[!kind].name, kinds[kind].name),
 			       -EINVAL;
 	return 0;
 }
@@ -127,7 +129,8 @@ int service_take_sockets(const char *frames_path, const char *control_path, int 
 	int count = sd_listen_fds_with_names(true, &names), r;
 
 	if (count < 0)
-		return snprintf(text, text_bytes, "cannot take the sockets that were handed over: %s", strerror(-count)),
+		return snprintf(text, text_bytes, "cannot take the sockets that were handed over: %s",
+				strerror(-count)),
 		       count;
 	*ret_frames_fd = *ret_control_fd = -1;
 	if (count == 0)

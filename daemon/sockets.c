@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * sockets.c - see sockets.h. Sockets that were handed over have their mode and group from their units, and a daemon that
- * runs as a service may give nothing to another group than its own, so that is who may read then.
+ * sockets.c - see sockets.h. Sockets that were handed over have their mode and group from their units, and a daemon
+ * that runs as a service may give nothing to another group than its own, so that is who may read then.
  */
 #include "sockets.h"
 
@@ -71,7 +71,8 @@ static int make_sockets(struct sockets *sockets, const struct config *config, ch
 
 	sockets->group = config->gid;
 	strcpy(sockets->group_name, config->group);
-	r = paths_listen(sockets->frames_path, SOCK_SEQPACKET, mode, config->gid, &sockets->frames_fd, text, text_bytes);
+	r = paths_listen(sockets->frames_path, SOCK_SEQPACKET, mode, config->gid, &sockets->frames_fd, text,
+			 text_bytes);
 	if (r < 0)
 		return r;
 	r = commands_listen(config, sockets->control_path, &sockets->control_fd, text, text_bytes);
