@@ -16,7 +16,7 @@
 #define LIMIT_STATUS_REQUESTS_UID 4u              /* of these, one uid's; root has as many more */
 #define LIMIT_STATUS_LISTED 2048u                 /* clients, and private streams, that a status lists */
 #define LIMIT_LOG_LINES 5u                        /* about clients of one uid, then they are left out */
-#define LIMIT_LOG_QUIET_S 10u                     /* until it was quiet for so long */
+#define LIMIT_LOG_QUIET_S 10u                     /* until it was quiet for so long; and without failure, an outage */
 #define LIMIT_LOG_MOST_S 600u                     /* or at most for so long */
 #define LIMIT_LOG_UIDS 64u                        /* that have lines of their own at the same time */
 #define LIMIT_CONFIG_BYTES (64u << 10)            /* size of a configuration file */

@@ -34,17 +34,27 @@ int control_listen(const char *path, const struct control_access *access, int *r
 
 /* --- what is logged about peers --- */
 
+/* There may be something to tell later, all of it within LIMIT_LOG_QUIET_S: so late it may be when the timer runs. */
+static void tell_when_quiet(struct control *control)
+{
+	uint64_t limit_ns = log_limit_next_ns(&control->log_limit), outage_ns = log_outage_next_ns(&control->outage);
+	uint64_t next_ns = limit_ns < outage_ns ? limit_ns : outage_ns;
+
+	if (next_ns != UINT64_MAX && !loop_op_active(&control->quiet))
+		loop_timer(control->loop, &control->quiet, next_ns);
+}
+
 static void on_quiet(struct loop_op *op, int result)
 {
 	struct control *control = op->owner;
-	uint64_t next_ns;
 
 	if (result < 0)
 		return;
 	log_limit_tell(&control->log_limit, clock_monotonic_ns());
-	next_ns = log_limit_next_ns(&control->log_limit);
-	if (next_ns != UINT64_MAX)
-		loop_timer(control->loop, op, next_ns);
+	if (log_outage_ends(&control->outage, clock_monotonic_ns()))
+		log_event(LOG_LEVEL_NOTICE, &(struct log_fields){ .event = LOG_EVENT_ACCEPT_RESUMED },
+			  "taking connections of the control socket again");
+	tell_when_quiet(control);
 }
 
 void control_log_peer(struct control *control, const struct ucred *peer, enum log_event event, int error,
@@ -61,8 +71,7 @@ void control_log_peer(struct control *control, const struct ucred *peer, enum lo
 	va_list arguments;
 
 	if (!log_limit_pass(&control->log_limit, peer->uid, clock_monotonic_ns())) {
-		if (!loop_op_active(&control->quiet))
-			loop_timer(control->loop, &control->quiet, log_limit_next_ns(&control->log_limit));
+		tell_when_quiet(control);
 		return;
 	}
 	va_start(arguments, format);
@@ -151,11 +160,10 @@ static void accept_failed(struct control *control, int error)
 		.error = -error,
 	};
 
-	if (!control->accept_failing)
+	if (log_outage_fails(&control->outage, clock_monotonic_ns()))
 		log_event(LOG_LEVEL_WARNING, &fields,
 			  "cannot take connections of the control socket: %s, retrying every %d ms", strerror(-error),
 			  LOOP_ACCEPT_RETRY_MS);
-	control->accept_failing = true;
 }
 
 static void on_accepted(struct loop_op *op, int result)
@@ -168,10 +176,8 @@ static void on_accepted(struct loop_op *op, int result)
 		accept_failed(control, result);
 		return;
 	}
-	if (control->accept_failing)
-		log_event(LOG_LEVEL_NOTICE, &(struct log_fields){ .event = LOG_EVENT_ACCEPT_RESUMED },
-			  "taking connections of the control socket again");
-	control->accept_failing = false;
+	log_outage_works(&control->outage);
+	tell_when_quiet(control);
 	take_connection(control, result);
 }
 

@@ -13,6 +13,7 @@
 
 #include "base/log.h"
 #include "base/log_limit.h"
+#include "base/log_outage.h"
 #include "base/quota.h"
 #include "control/access.h"
 #include "control/control.h"
@@ -32,9 +33,9 @@ struct control {
 	struct connection *connections;
 	unsigned turned_away; /* connections that get one answer, why they are refused */
 	struct control_stats stats;
-	bool accept_failing;        /* logged once per outage */
+	struct log_outage outage;   /* of accepting */
 	struct log_limit log_limit; /* a peer that is refused in a loop must not fill the log */
-	struct loop_op quiet;       /* tells what it left out */
+	struct loop_op quiet;       /* tells what it left out, and that an outage is over */
 };
 
 /* The request that a connection is being answered. */

@@ -29,6 +29,7 @@ static enum log_event event_of_refusal(int error)
 		return LOG_EVENT_CLIENT_LIMIT;
 	case EMFILE:
 	case ENFILE:
+		return LOG_EVENT_DESCRIPTORS_OUT;
 	case ENOMEM:
 	case ENOSPC:
 		return LOG_EVENT_CLIENT_FAILED;
@@ -37,17 +38,27 @@ static enum log_event event_of_refusal(int error)
 	}
 }
 
+/* There may be something to tell later, all of it within LIMIT_LOG_QUIET_S: so late it may be when the timer runs. */
+static void tell_when_quiet(struct publish *publish)
+{
+	uint64_t limit_ns = log_limit_next_ns(&publish->log_limit), outage_ns = log_outage_next_ns(&publish->outage);
+	uint64_t next_ns = limit_ns < outage_ns ? limit_ns : outage_ns;
+
+	if (next_ns != UINT64_MAX && !loop_op_active(&publish->quiet))
+		loop_timer(publish->loop, &publish->quiet, next_ns);
+}
+
 static void on_quiet(struct loop_op *op, int result)
 {
 	struct publish *publish = op->owner;
-	uint64_t next_ns;
 
 	if (result < 0)
 		return;
 	log_limit_tell(&publish->log_limit, clock_monotonic_ns());
-	next_ns = log_limit_next_ns(&publish->log_limit);
-	if (next_ns != UINT64_MAX)
-		loop_timer(publish->loop, op, next_ns);
+	if (log_outage_ends(&publish->outage, clock_monotonic_ns()))
+		log_event(LOG_LEVEL_NOTICE, &(struct log_fields){ .event = LOG_EVENT_ACCEPT_RESUMED },
+			  "taking new clients again");
+	tell_when_quiet(publish);
 }
 
 void publish_log_refusal(struct publish *publish, const struct ucred *peer, const char *stream, int error,
@@ -65,8 +76,8 @@ void publish_log_refusal(struct publish *publish, const struct ucred *peer, cons
 	if (log_limit_pass(&publish->log_limit, peer->uid, clock_monotonic_ns()))
 		log_event(LOG_LEVEL_NOTICE, &fields, "refused client pid %d, uid %u: %s", (int)peer->pid,
 			  (unsigned)peer->uid, text);
-	else if (!loop_op_active(&publish->quiet))
-		loop_timer(publish->loop, &publish->quiet, log_limit_next_ns(&publish->log_limit));
+	else
+		tell_when_quiet(publish);
 }
 
 /* --- connections --- */
@@ -179,10 +190,9 @@ static void accept_failed(struct publish *publish, int error)
 		.error = -error,
 	};
 
-	if (!publish->accept_failing)
+	if (log_outage_fails(&publish->outage, clock_monotonic_ns()))
 		log_event(LOG_LEVEL_WARNING, &fields, "cannot take new clients: %s, retrying every %d ms",
 			  strerror(-error), LOOP_ACCEPT_RETRY_MS);
-	publish->accept_failing = true;
 	if (is_out)
 		turn_away(publish, error);
 }
@@ -197,10 +207,8 @@ static void on_accepted(struct loop_op *op, int result)
 		accept_failed(publish, result);
 		return;
 	}
-	if (publish->accept_failing)
-		log_event(LOG_LEVEL_NOTICE, &(struct log_fields){ .event = LOG_EVENT_ACCEPT_RESUMED },
-			  "taking new clients again");
-	publish->accept_failing = false;
+	log_outage_works(&publish->outage);
+	tell_when_quiet(publish);
 	if (publish->spare_fd < 0)
 		keep_spare(publish);
 	take_connection(publish, result);

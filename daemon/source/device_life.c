@@ -69,13 +69,13 @@ static enum log_event event_of_state(const struct device *device, enum device_st
 enum log_event device_event_of_trouble(enum device_trouble trouble)
 {
 	switch (trouble) {
+	case DEVICE_NO_LIBRARY:
 	case DEVICE_NO_CAMERA:
 	case DEVICE_UNCLEAR:
 		return LOG_EVENT_CAMERA_ABSENT;
 	case DEVICE_BUSY:
 		return LOG_EVENT_CAMERA_BUSY;
 	case DEVICE_NO_TROUBLE:
-	case DEVICE_NO_LIBRARY:
 	case DEVICE_NOT_ACQUIRED:
 	case DEVICE_UNFIT:
 	case DEVICE_NOT_CONFIGURED:

@@ -110,7 +110,8 @@ def test_no_descriptors():
             tool.communicate()
         reader.close()
         wait_until(lambda: daemon.fd_count() == before, "descriptors as before")
-        assert "taking new clients again" in daemon.log()
+        daemon.wait_log("taking new clients again")
+        assert daemon.log().count("cannot take new clients") == daemon.log().count("taking new clients again") == 1
         assert daemon.log().count("the daemon has no free descriptor") < 60, "a line for each would fill the log"
         assert daemon.stop() == 0
 
