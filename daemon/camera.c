@@ -440,14 +440,21 @@ static enum log_event event_of_state(enum capture_state state, bool recovered)
 	return LOG_EVENT_NONE;
 }
 
+static uint64_t newest_sequence(const struct camera *camera)
+{
+	return stats_load(&capture_stats(camera->capture)->captured);
+}
+
 /* `before` is not told any more. */
 static void log_state(const struct camera *camera, enum capture_state before)
 {
 	static const char *const names[] = { "paused", "live", "source lost", "ended", "failed" };
 	const struct capture_report *report = &camera->report;
-	const struct log_fields quiet = { .event = LOG_EVENT_SOURCE_QUIET };
-	const struct log_fields fields = { .event = event_of_state(report->state,
-								   before == CAPTURE_LOST || report->still_ns) };
+	const struct log_fields quiet = { .event = LOG_EVENT_SOURCE_QUIET, .sequence = newest_sequence(camera) };
+	const struct log_fields fields = {
+		.event = event_of_state(report->state, before == CAPTURE_LOST || report->still_ns),
+		.sequence = newest_sequence(camera),
+	};
 	const char *source = camera->config->source;
 
 	if (report->state == CAPTURE_PAUSED && report->quiet_ns)
@@ -463,14 +470,18 @@ static void log_state(const struct camera *camera, enum capture_state before)
 /* A camera that hangs is for a new process; other failures are no better in one. */
 static void take_failure(struct camera *camera)
 {
+	const uint64_t sequence = newest_sequence(camera);
+
 	source_get_report(camera->source, &camera->device);
 	if (camera->device.given_up) {
-		log_event(LOG_LEVEL_ERROR, &(struct log_fields){ .event = LOG_EVENT_CAMERA_GIVEN_UP },
+		log_event(LOG_LEVEL_ERROR,
+			  &(struct log_fields){ .event = LOG_EVENT_CAMERA_GIVEN_UP, .sequence = sequence },
 			  "%s, ending for the service manager to start anew", camera->report.text);
 		give_up(camera, EXIT_HUNG);
 		return;
 	}
-	log_event(LOG_LEVEL_ERROR, &(struct log_fields){ .event = LOG_EVENT_SOURCE_FAILED }, "%s", camera->report.text);
+	log_event(LOG_LEVEL_ERROR, &(struct log_fields){ .event = LOG_EVENT_SOURCE_FAILED, .sequence = sequence }, "%s",
+		  camera->report.text);
 	give_up(camera, EXIT_SOURCE);
 }
 
@@ -523,7 +534,8 @@ static void start_when_ready(struct camera *camera)
 	camera->started = true;
 	r = source_start(camera->source);
 	if (r < 0) {
-		log_error("the source %s cannot start: %s", camera->config->source, strerror(-r));
+		log_event(LOG_LEVEL_ERROR, &(struct log_fields){ .event = LOG_EVENT_SOURCE_FAILED, .error = -r },
+			  "the source %s cannot start: %s", camera->config->source, strerror(-r));
 		give_up(camera, EXIT_SOURCE);
 	}
 }
@@ -535,7 +547,8 @@ static void on_doorbell(struct loop_op *op, int result)
 	if (result == -ECANCELED)
 		return;
 	if (result < 0) {
-		log_error("cannot hear the capture thread: %s, giving up", strerror(-result));
+		log_event(LOG_LEVEL_ERROR, &(struct log_fields){ .event = LOG_EVENT_SYSTEM_FAILED, .error = -result },
+			  "cannot hear the capture thread: %s, giving up", strerror(-result));
 		give_up(camera, EXIT_SYSTEM);
 		return;
 	}
