@@ -84,12 +84,12 @@ def test_what_makes_a_member():
     group = grp.getgrgid(member.pw_gid).gr_name
     stranger = next(u for u in pwd.getpwall() if u.pw_uid and member.pw_gid not in os.getgrouplist(u.pw_name, u.pw_gid))
     join = f"{group}: sudo usermod -aG {group} {stranger.pw_name}, then log in again\n"
+    again = f"{group}, and this session began before {member.pw_name} was in it: log in again\n"
     with Daemon(*SYNTHETIC, "--group", group, runtime_dir=lib.BUILD / "run") as daemon:
         daemon.wait_ready()
         where = f"{daemon.runtime_dir}/{daemon.camera}"
         for verb, path in (("watch", "frames"), ("status", "frames"), ("get", "control")):
-            for user, end in ((stranger, join), (member, f"{group}, and this session began before {member.pw_name} was in "
-                                                 "it: log in again\n")):
+            for user, end in ((stranger, join), (member, again)):
                 tool = subprocess.run(["setpriv", f"--reuid={user.pw_uid}", f"--regid={SOMEBODY}", "--clear-groups",
                                        lib.BUILD / "lumaring", "--camera", daemon.camera, "--runtime-dir",
                                        daemon.runtime_dir, verb], stderr=subprocess.PIPE, stdout=subprocess.DEVNULL,
@@ -99,8 +99,8 @@ def test_what_makes_a_member():
         assert daemon.stop() == 0
         # Whoever it is: what is left of the place has nobody behind it.
         tool = daemon.tool("status", "--wait", "0", encoding="utf-8")
-        said = f"lumaring: no daemon serves {where}/frames: No such file or directory: is it running? systemctl status " \
-               f"lumaringd@{daemon.camera}\n"
+        said = (f"lumaring: no daemon serves {where}/frames: No such file or directory: is it running? "
+                f"systemctl status lumaringd@{daemon.camera}\n")
         assert (tool.communicate()[1], tool.returncode) == (said, 3)
 
 
