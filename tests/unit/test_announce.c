@@ -324,6 +324,24 @@ static void test_messages(void **state)
 	expect_message("");
 }
 
+/* Nobody is told, and nothing else is otherwise. */
+static void test_without_a_manager(void **state)
+{
+	(void)state;
+	unsetenv("NOTIFY_SOCKET");
+	assert_false(service_is_managed());
+	service_ready("nobody hears it");
+	service_status("nor this");
+	service_reloading();
+	service_reloaded();
+	service_pet();
+	setenv("NOTIFY_SOCKET", "", 1);
+	assert_false(service_is_managed());
+	setenv("NOTIFY_SOCKET", manager.path, 1);
+	assert_true(service_is_managed());
+	expect_message("");
+}
+
 static void test_watchdog(void **state)
 {
 	char pid[16];
@@ -353,6 +371,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_ended, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_too_long, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_messages, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_without_a_manager, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_watchdog, set_up, tear_down),
 	};
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * test_base.c - names and numbers that people write, processes, and what the service manager is told.
+ * test_base.c - names and numbers that people write, and processes.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -12,9 +12,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -22,7 +20,6 @@
 
 #include "base/names.h"
 #include "base/process.h"
-#include "service.h"
 
 /* --- names -------------------------------------------------------------------------------------------------------- */
 
@@ -356,52 +353,6 @@ static void test_boot_id(void **state)
 	assert_string_equal(text, expected);
 }
 
-/* --- service ------------------------------------------------------------------------------------------------------ */
-
-/* A socket that stands for the service manager, or -1. */
-static int make_datagrams(const char *path)
-{
-	struct sockaddr_un address = { .sun_family = AF_UNIX };
-	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-
-	strncpy(address.sun_path, path, sizeof(address.sun_path) - 1);
-	return fd >= 0 && bind(fd, (struct sockaddr *)&address, sizeof(address)) == 0 ? fd : -1;
-}
-
-static void check_datagram(int fd, const char *expected)
-{
-	char text[256] = "";
-
-	assert_true(recv(fd, text, sizeof(text) - 1, 0) > 0);
-	assert_string_equal(text, expected);
-}
-
-static void test_notify(void **state)
-{
-	char dir[] = "/tmp/lumaring-test-XXXXXX", path[64];
-	int fd;
-
-	(void)state;
-	assert_non_null(mkdtemp(dir));
-	snprintf(path, sizeof(path), "%s/notify", dir);
-	fd = make_datagrams(path);
-	assert_true(fd >= 0);
-	unsetenv("NOTIFY_SOCKET");
-	service_ready();
-	service_status("nobody hears %d", 1);
-	setenv("NOTIFY_SOCKET", path, 1);
-	service_ready();
-	service_status("%ux%u, %s", 640, 480, "3 clients");
-	service_stopping();
-	check_datagram(fd, "READY=1");
-	check_datagram(fd, "STATUS=640x480, 3 clients");
-	check_datagram(fd, "STOPPING=1");
-	unsetenv("NOTIFY_SOCKET");
-	close(fd);
-	unlink(path);
-	rmdir(dir);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -416,7 +367,6 @@ int main(void)
 		cmocka_unit_test(test_process_name),
 		cmocka_unit_test(test_terminal),
 		cmocka_unit_test(test_boot_id),
-		cmocka_unit_test(test_notify),
 	};
 
 	return cmocka_run_group_tests_name("base", tests, NULL, NULL);
