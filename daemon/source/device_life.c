@@ -196,7 +196,7 @@ static void restart(struct device *device, uint64_t quiet_ns)
 	rc = device_restart(device, text, sizeof(text));
 	if (!rc || rc == -EAGAIN)
 		return;
-	if (device->gives_up && !libcamera_is_gone(device->camera) && ++device->restarts_failed == DEVICE_RESTARTS_MAX)
+	if (device->gives_up && !libcamera_find_gone(device->camera) && ++device->restarts_failed == DEVICE_RESTARTS_MAX)
 		give_up(device, text);
 	else
 		device_lose(device, text);
