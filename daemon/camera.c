@@ -595,6 +595,8 @@ static enum exit_code open_source(struct camera *camera, char *text, size_t text
 		.copy_owner = camera->trial,
 	};
 
+	if (strcmp(c->source, "libcamera") == 0) /* which may take seconds */
+		service_extend_start(ANNOUNCE_EXTEND_NS);
 	if (source_open(&config, &camera->source, text, text_bytes) < 0 ||
 	    configure_open(&camera->configure, camera->source, text, text_bytes) < 0)
 		return EXIT_SOURCE;
@@ -680,10 +682,8 @@ static enum exit_code set_up(struct camera *camera, struct camera_sockets *socke
 		return snprintf(text, text_bytes, "no memory"), EXIT_SYSTEM;
 	if (trial_create(camera->config, &camera->trial, text, text_bytes) < 0)
 		return EXIT_SYSTEM;
-	service_extend_start(ANNOUNCE_EXTEND_NS); /* libcamera may take seconds, */
 	if (open_source(camera, text, text_bytes) != EXIT_OK)
 		return EXIT_SOURCE;
-	service_extend_start(ANNOUNCE_EXTEND_NS); /* and has come back */
 	if (listen_to_others(camera, sockets, text, text_bytes) < 0 || start_capture(camera, text, text_bytes) < 0)
 		return EXIT_SYSTEM;
 	supervise_begin(&camera->supervise, camera->loop, camera->capture, &supervisor);
