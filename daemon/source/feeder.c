@@ -275,6 +275,8 @@ static uint64_t patience_ns(const struct feeder *feeder)
 {
 	uint64_t frames_ns = FEEDER_QUIET_FRAMES * feeder->period_ns;
 
+	if (!feeder->due_ns && frames_ns > FEEDER_QUIET_FIRST_NS)
+		frames_ns = FEEDER_QUIET_FIRST_NS;
 	return frames_ns > FEEDER_QUIET_NS ? frames_ns : FEEDER_QUIET_NS;
 }
 

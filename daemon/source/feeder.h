@@ -170,10 +170,12 @@ int feeder_wait_readable(struct feeder *feeder, int fd);
 /*
  * The same for the descriptor that frames come from. If none came for FEEDER_QUIET_NS, or FEEDER_QUIET_FRAMES periods
  * where that is more, the consumer is told once: SOURCE_PAUSED. What does not count is the time in which the producer
- * waited for anything else: the consumer, a start, the time of a frame. Time begins with feeder_expect().
+ * waited for anything else: the consumer, a start, the time of a frame. Time begins with feeder_expect(). Before the
+ * first frame since the start it is FEEDER_QUIET_FIRST_NS at most, since whoever starts us waits for an answer.
  */
 #define FEEDER_QUIET_NS NS_PER_SECOND
 #define FEEDER_QUIET_FRAMES 5u
+#define FEEDER_QUIET_FIRST_NS (30 * NS_PER_SECOND)
 int feeder_wait_data(struct feeder *feeder, int fd);
 void feeder_expect(struct feeder *feeder);
 

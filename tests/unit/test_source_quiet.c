@@ -9,6 +9,8 @@
 
 #include "source_probe.h"
 
+#include "source/replay.h"
+
 #define WIDTH 24
 #define HEIGHT 10
 #define FRAME_BYTES (6 + WIDTH * HEIGHT)
@@ -219,12 +221,63 @@ static void test_silent_from_the_beginning(void **state)
 	close(fd);
 }
 
+struct answer {
+	struct feeder *feeder;
+	int fd;
+	uint64_t quiet_ns;
+};
+
+/* Data come as soon as it was told that there are none. */
+static void *answer_silence(void *argument)
+{
+	struct answer *answer = argument;
+
+	answer->quiet_ns = expect_event(&answer->feeder->source, SOURCE_PAUSED).quiet_ns;
+	assert_int_equal(write(answer->fd, "x", 1), 1);
+	return NULL;
+}
+
+/* As if this were the producer, who waits for this long already for a frame every ten seconds: told how late it was. */
+static uint64_t told_after(uint64_t waits_ns, bool first)
+{
+	struct feeder *feeder = calloc(1, sizeof(*feeder));
+	struct answer answer = { .feeder = feeder };
+	int fds[2];
+	pthread_t thread;
+
+	assert_int_equal(feeder_init(feeder, &replay_operations, &(struct source_config){ 0 }), 0);
+	assert_int_equal(pipe2(fds, O_CLOEXEC), 0);
+	feeder_start(&feeder->source);
+	feeder->period_ns = 10 * NS_PER_SECOND;
+	feeder->due_ns = first ? 0 : 1;
+	feeder->expected_ns = clock_monotonic_ns() - waits_ns;
+	answer.fd = fds[1];
+	assert_int_equal(pthread_create(&thread, NULL, answer_silence, &answer), 0);
+	assert_int_equal(feeder_wait_data(feeder, fds[0]), 0);
+	pthread_join(thread, NULL);
+	feeder_finish(feeder);
+	free(feeder);
+	close(fds[0]);
+	close(fds[1]);
+	return answer.quiet_ns;
+}
+
+/* Whoever starts the daemon waits for the first one, but not for the others. */
+static void test_first_frame(void **state)
+{
+	(void)state;
+	assert_true(told_after(29 * NS_PER_SECOND, true) >= 30 * NS_PER_SECOND);
+	assert_true(told_after(31 * NS_PER_SECOND, true) < 50 * NS_PER_SECOND);
+	assert_true(told_after(49 * NS_PER_SECOND, false) >= 50 * NS_PER_SECOND);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_silent_writer), cmocka_unit_test(test_dripping_writer),
 		cmocka_unit_test(test_slow_pace),     cmocka_unit_test(test_slow_reader),
 		cmocka_unit_test(test_not_started),   cmocka_unit_test(test_silent_from_the_beginning),
+		cmocka_unit_test(test_first_frame),
 	};
 
 	return cmocka_run_group_tests_name("source_quiet", tests, make_directory, remove_directory);
