@@ -382,10 +382,10 @@ static bool is_mistake(int rc, enum device_trouble trouble)
 	return trouble == DEVICE_UNCLEAR || trouble == DEVICE_UNFIT || rc == -EINVAL || rc == -ENOTSUP;
 }
 
-/* The next ones are like the first: what forbids it stays for the life of the process. */
-static void note_library(struct device *device)
+/* What forbids it stays for the life of the process. */
+static void look_who_tells(struct device *device)
 {
-	device->is_told = libcamera_is_told(device->library);
+	device->is_told = libcamera_is_told();
 	if (!device->is_told)
 		log_event(LOG_LEVEL_NOTICE, &(struct log_fields){ .event = LOG_EVENT_NO_HOTPLUG },
 			  "nobody tells of cameras that come and go (no netlink, or no udev): one that is missing is "
@@ -396,13 +396,13 @@ static void note_library(struct device *device)
 /* A camera that is not there yet, that somebody else has, or that the system refuses now is no error. */
 static int try_once(struct device *device, char *text, size_t text_bytes)
 {
-	enum device_trouble trouble;
+	enum device_trouble trouble = DEVICE_NO_LIBRARY;
 	int rc = libcamera_open(device->life_fd, &device->library, text, text_bytes);
 
-	if (rc)
+	if (rc == 0)
+		rc = device_acquire(device, &trouble, text, text_bytes);
+	else if (rc != -ENODEV)
 		return rc;
-	note_library(device);
-	rc = device_acquire(device, &trouble, text, text_bytes);
 	if (rc == 0)
 		return 0;
 	if (is_mistake(rc, trouble))
@@ -434,6 +434,7 @@ static int prepare(struct device *device, const struct source_config *config, ch
 		return snprintf(text, text_bytes, "%s", fault.text), rc;
 	wish_init(&device->wishes, &(struct wish){ 0 });
 	device_log_listen(device->bell_fd);
+	look_who_tells(device);
 	rc = make_buffers(device, config, text, text_bytes);
 	if (rc == 0)
 		rc = try_once(device, text, text_bytes);

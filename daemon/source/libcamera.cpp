@@ -682,9 +682,9 @@ int libcamera_open(int life_fd, struct libcamera_library **ret_library, char *te
 	});
 }
 
-bool libcamera_is_told(const struct libcamera_library *library)
+bool libcamera_is_told(void)
 {
-	return library->is_told;
+	return udev_tells();
 }
 
 void libcamera_close(struct libcamera_library *library)

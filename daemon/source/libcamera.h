@@ -41,13 +41,13 @@ const char *libcamera_version(void);
  * that libcamera puts before them: "Camera camera.cpp:1005 ...". NULL: to standard error, as libcamera does. */
 void libcamera_set_log(void (*line)(enum log_level level, const char *text));
 
-/* Find the cameras. Takes up to seconds. life_fd, an eventfd of the caller's, is rung whenever a camera comes or goes,
- * also the acquired one. */
-int libcamera_open(int life_fd, struct libcamera_library **ret_library, char *text, size_t text_bytes);
+/* Whether libraries are told of cameras that come and go, by udev over netlink. Where nobody tells they ring no life_fd,
+ * list what was there when they were opened, and never find out that a camera is gone: see libcamera_find_gone(). */
+bool libcamera_is_told(void);
 
-/* Whether it is told of cameras that come and go, by udev over netlink. Where nobody tells it rings no life_fd, lists
- * what was there when it was opened, and never finds out that a camera is gone: see libcamera_find_gone(). */
-bool libcamera_is_told(const struct libcamera_library *library);
+/* Find the cameras. Takes up to seconds. life_fd, an eventfd of the caller's, is rung whenever a camera comes or goes,
+ * also the acquired one. -ENODEV: this kernel has nothing that could have a camera, so far. */
+int libcamera_open(int life_fd, struct libcamera_library **ret_library, char *text, size_t text_bytes);
 
 /* Its cameras are released. NULL is allowed. */
 void libcamera_close(struct libcamera_library *library);

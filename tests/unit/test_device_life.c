@@ -191,6 +191,7 @@ static void test_refused_at_start(void **state)
 {
 	(void)state;
 	plug(true);
+	refused_at_start(FAKE_OPEN, -ENODEV); /* no driver of a camera is loaded yet */
 	refused_at_start(FAKE_ACQUIRE, -EPERM);
 	refused_at_start(FAKE_CONFIGURE, -ENOMEM);
 	refused_at_start(FAKE_EXPORT, -ENOMEM);
