@@ -293,17 +293,17 @@ static void take_rings(struct camera *camera, const struct source_format *format
 
 static void cannot_fit(struct camera *camera, const char *stream, int error, const char *text)
 {
-	const bool no_room = error == -ENOSPC || error == -EDQUOT;
+	const bool no_room = error == -ENOSPC, is_setting = error == -EINVAL || error == -EDQUOT;
 	const struct log_fields fields = {
-		.event = no_room            ? LOG_EVENT_NO_ROOM
-			 : error == -EINVAL ? LOG_EVENT_REFUSED_SETTINGS
-					    : LOG_EVENT_SYSTEM_FAILED,
+		.event = no_room      ? LOG_EVENT_NO_ROOM
+			 : is_setting ? LOG_EVENT_REFUSED_SETTINGS
+				      : LOG_EVENT_SYSTEM_FAILED,
 		.stream = stream,
 		.error = -error,
 	};
 
 	log_event(LOG_LEVEL_ERROR, &fields, "%s", text);
-	give_up(camera, no_room ? EXIT_ROOM : error == -EINVAL ? EXIT_USAGE : EXIT_SYSTEM);
+	give_up(camera, no_room ? EXIT_ROOM : is_setting ? EXIT_USAGE : EXIT_SYSTEM);
 }
 
 /* False: it has been waited for long enough. */

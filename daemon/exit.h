@@ -9,7 +9,7 @@ enum exit_code {
 	EXIT_USAGE = 2,  /* command line or configuration */
 	EXIT_BUSY = 3,   /* another daemon serves this camera */
 	EXIT_SOURCE = 4, /* the source could not be opened, or failed */
-	EXIT_ROOM = 5,   /* no room in shared memory, or above a ceiling */
+	EXIT_ROOM = 5,   /* no room in shared memory, for a while */
 	EXIT_HUNG = 6,   /* the camera or libcamera hangs: for a service manager, which starts the daemon anew */
 };
 

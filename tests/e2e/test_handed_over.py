@@ -341,10 +341,11 @@ def test_room_does_not_come_back():
 # --- what is hidden --------------------------------------------------------------------------------------------------
 
 def hidden_proc():
-    """Words in front of a command that hide from it all that units hide: other processes, and /proc/sys."""
+    """Words in front of a command that hide from it all that units hide: /proc/sys, and other processes, which only group
+    root would see."""
     skip_unless(os.getuid() == 0, "mounting a /proc needs root")
     script = "mount -t proc -o hidepid=invisible,subset=pid proc /proc && exec \"$@\""
-    words = ["unshare", "-m", "sh", "-c", script, "sh", *service_of(0)]
+    words = ["unshare", "-m", "sh", "-c", script, "sh", *service_of(SOMEBODY)]
     probe = subprocess.run([*words, "sh", "-c", "! test -e /proc/sys"], stderr=subprocess.PIPE, check=False)
     if probe.returncode:
         raise Skip(f"a /proc that hides others is refused here: {probe.stderr.decode().strip()}")
