@@ -27,7 +27,8 @@ void log_set_sink(log_sink sink)
 	log_current = sink ? sink : log_to_stderr;
 }
 
-static void write_entry(enum log_level level, const struct log_fields *fields, const char *format, va_list arguments)
+__attribute__((format(printf, 3, 0))) static void write_entry(enum log_level level, const struct log_fields *fields,
+							      const char *format, va_list arguments)
 {
 	char line[LOG_LINE_MAX];
 	struct log_entry entry = { .level = level, .line = line, .fields = *fields };
