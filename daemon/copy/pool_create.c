@@ -44,7 +44,8 @@ static int refuse_thread(const struct copy_pool_config *config, int error, char 
 	if (error == EPERM)
 		snprintf(text, text_bytes,
 			 "the copy threads may not have scheduling class %s, priority %d: that takes root, "
-			 "CAP_SYS_NICE, or LimitRTPRIO=%d in the unit",
+			 "CAP_SYS_NICE, or LimitRTPRIO=%d in the unit, with what else realtime.conf among its examples "
+			 "has",
 			 policy_name(config->policy), config->priority, config->priority);
 	else if (error == EINVAL && CPU_COUNT(&config->affinity))
 		snprintf(text, text_bytes,
