@@ -53,17 +53,16 @@ struct losses {
 static void count_losses(const struct status_view *status, struct losses *losses)
 {
 	for (const struct stream *s = status->streams; s; s = s->next) {
-		struct ring_account account;
-
-		if (s->owner || !s->ring)
+		if (s->owner)
 			continue;
-		account = ring_account(s->ring);
-		losses->published += account.published;
+		losses->published += stream_published(s);
 		for (unsigned cause = 0; cause < LUMARING_LOST_CAUSES; cause++) {
+			uint64_t lost = stream_lost(s, (enum lumaring_lost)cause);
+
 			if (cause == LUMARING_LOST_UNREAD || !status_lost_name(cause))
 				continue;
-			losses->by_cause[cause] += account.lost[cause];
-			losses->all += account.lost[cause];
+			losses->by_cause[cause] += lost;
+			losses->all += lost;
 		}
 	}
 }
