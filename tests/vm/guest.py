@@ -2,9 +2,11 @@
 """In the machine of tests/vm/machine: guest.py FILE [TEST]... runs the tests of FILE, and has what they share.
 
 Each function test_* is a test, in the order of the file. A line for each, "ok" or "FAILED", with the seconds it took and
-the figures that it told; the last line is "N passed, N failed". The daemon is the service lumaringd@cam0, and what a test
-waits for is an event, with a time limit that is reached only where something is broken: this machine may be slow.
+the figures that it told; the last line is "N passed, N failed". The daemon is the service lumaringd@cam0 as it is
+installed, but for what a test says, and what a test waits for is an event, with a time limit that is reached only where
+something is broken: this machine may be slow.
 """
+import contextlib
 import importlib.util
 import json
 import os
@@ -18,6 +20,9 @@ import traceback
 DEADLINE_S = 60
 CAMERA = "cam0"
 UNIT = f"lumaringd@{CAMERA}"
+SOCKETS = (f"lumaringd-frames@{CAMERA}.socket", f"lumaringd-control@{CAMERA}.socket")
+DROP_INS = pathlib.Path(f"/etc/systemd/system/{UNIT}.service.d")
+EXAMPLES = pathlib.Path("/usr/local/share/doc/lumaring/examples")
 RUNTIME = "/run/lumaring"
 CONFIG = pathlib.Path(f"/etc/lumaring/{CAMERA}.json")
 SHARE = pathlib.Path("/share")
@@ -83,7 +88,23 @@ def start(check=True, **settings):
 
 
 def stop():
-    run("systemctl", "stop", UNIT)
+    """For good: where sockets wait, who connects starts it."""
+    run("systemctl", "stop", UNIT, *SOCKETS)
+
+
+@contextlib.contextmanager
+def drop_in(name, text=None):
+    """With settings of its own for the service, or with those of an example that comes with it."""
+    stop()
+    DROP_INS.mkdir(parents=True, exist_ok=True)
+    (DROP_INS / name).write_text(text or (EXAMPLES / name).read_text())
+    run("systemctl", "daemon-reload")
+    try:
+        yield
+    finally:
+        stop()
+        (DROP_INS / name).unlink()
+        run("systemctl", "daemon-reload")
 
 
 def unit(name):
@@ -124,9 +145,10 @@ def wait_frames(count):
     wait_until(lambda: stream()["published"] >= began + count, f"{count} frames more")
 
 
-def journal(field="MESSAGE"):
-    """The daemon's lines, oldest first: a list of (priority, text)."""
-    lines = run("journalctl", "--unit", UNIT, "--output", "json", "--no-pager", "--all").stdout.decode().splitlines()
+def journal(field="MESSAGE", only_now=False):
+    """The daemon's lines, oldest first, of all or of the one that runs: a list of (priority, text)."""
+    one = [f"_SYSTEMD_INVOCATION_ID={unit('InvocationID')}"] if only_now else ["--unit", UNIT]
+    lines = run("journalctl", *one, "--output", "json", "--no-pager", "--all").stdout.decode().splitlines()
     entries = [json.loads(line) for line in lines]
     return [(int(e.get("PRIORITY", 6)), e.get(field)) for e in entries if isinstance(e.get(field), str)]
 
@@ -135,10 +157,33 @@ def descriptors():
     return len(os.listdir(f"/proc/{pid()}/fd"))
 
 
+def process():
+    """What the kernel says of it: /proc/PID/status."""
+    with open(f"/proc/{pid()}/status", encoding="ascii") as file:
+        return {key: value.strip() for key, _, value in (line.partition(":") for line in file)}
+
+
 def private_kib():
     """Private resident memory: what a leak would show in."""
-    with open(f"/proc/{pid()}/status", encoding="ascii") as file:
-        return int(next(line for line in file if line.startswith("RssAnon")).split()[1])
+    return int(process()["RssAnon"].split()[0])
+
+
+class Mapping:
+    def __init__(self, head):
+        self.name = " ".join(head.split()[5:])
+        self.flags = []  # as in VmFlags of /proc/PID/smaps
+
+
+def mappings():
+    found = []
+    with open(f"/proc/{pid()}/smaps", encoding="ascii", errors="replace") as file:
+        for line in file:
+            words = line.split()
+            if not words[0].endswith(":"):
+                found.append(Mapping(line))
+            elif words[0] == "VmFlags:":
+                found[-1].flags = words[1:]
+    return found
 
 
 class Clients:
@@ -226,6 +271,7 @@ def main():
         wanted = functions
     else:
         wanted = [f for f in functions if any(word in f.__name__ for word in only)]
+    run("systemd-sysusers")  # as after an installation
     with open("/proc/uptime", encoding="ascii") as file:
         print(f"booted in {file.read().split()[0]} s, Linux {os.uname().release}, {os.cpu_count()} CPUs")
     return run_tests(wanted)

@@ -5,8 +5,9 @@ import itertools
 import subprocess
 import time
 
-from guest import (Clients, DEADLINE_S, camera, camera_stats, descriptors, figure, journal, lumaring, pid, private_kib, run,
-                   start, status, stop, stream, unit, wait_frames, wait_state, wait_until)
+from guest import (Clients, DEADLINE_S, RUNTIME, CAMERA, camera, camera_stats, descriptors, drop_in, figure, journal,
+                   lumaring, mappings, pid, private_kib, process, run, start, status, stop, stream, unit, wait_frames,
+                   wait_state, wait_until)
 
 SIZES = ((320, 240), (640, 480), (1280, 800), (1920, 1080))
 PART = "part=37,21,200,150"
@@ -21,19 +22,73 @@ def device(of=None):
     return (of or status())["source"]["device"]
 
 
-def test_lists_the_camera():
-    """Absent at first: the daemon waits for it, says so, and takes it when it comes."""
+def said(event):
+    """Lines of this kind of the daemon that runs."""
+    return [text for _, text in journal("LUMARING_EVENT", only_now=True) if text == event]
+
+
+def test_first_camera_ever():
+    """Absent at first, with nothing of its class: the daemon waits for it, says so, and takes it when it comes. The unit
+    allows classes of devices, which have to be there when it starts."""
     camera("unplug")
+    stop()
+    run("modprobe", "-r", "uvcvideo", check=False)
+    for module in "videobuf2_v4l2", "uvc", "videobuf2_common", "videodev", "mc":
+        run("modprobe", "-r", module, check=False)
+    with open("/proc/devices", encoding="ascii") as file:
+        assert "video4linux" not in file.read(), run("lsmod").stdout.decode()
     start()
     seen = wait_state("lost")
     assert device(seen)["state"] == "absent", device(seen)
-    assert unit("ActiveState") == "active"
+    assert unit("ActiveState") == "active" and not unit("DropInPaths")
     began = time.monotonic()
     camera("plug")
     wait_state("live")
     figure(f"a camera that was absent at start: frames {time.monotonic() - began:.1f} s after it was plugged in")
+    assert len(said("NO_HOTPLUG")) == 1, journal(only_now=True)
+    figure(next(text for _, text in journal(only_now=True) if "looked for every 2 s" in text))
     listed = run("lumaringd", "--list-cameras").stdout.decode()
     assert device()["camera"] in listed, listed
+
+
+def test_sandbox():
+    """As systemd and the kernel tell it of the daemon while frames come: no rights, no network, no pixels for others."""
+    start(size="640x480", streams=[{"name": "main", "always": True}])
+    wait_state("live")
+    wait_frames(5)
+    now = process()
+    assert int(now["CapEff"], 16) == int(now["CapBnd"], 16) == 0 and now["NoNewPrivs"] == "1" and now["Seccomp"] == "2", now
+    assert unit("PrivateNetwork") == "yes" and unit("RestrictAddressFamilies") == "AF_UNIX"
+    sockets = run("stat", "-c", "%n %a %U:%G", *(f"{RUNTIME}/{CAMERA}/{name}" for name in ("frames", "control")))
+    assert sockets.stdout.decode() == (f"{RUNTIME}/{CAMERA}/frames 660 root:video\n"
+                                       f"{RUNTIME}/{CAMERA}/control 666 root:root\n"), sockets.stdout
+    pixels = [m for m in mappings() if any(word in m.name for word in ("/lumaring.", "dmabuf", "/dev/video"))]
+    assert len(pixels) > BUFFERS and all("dd" in m.flags for m in pixels), [(m.name, m.flags) for m in pixels]
+    assert not status()["memory"]["unlocked_reason"], status()["memory"]
+    figure(f"{len(pixels)} mappings with pixels, none for core files; {now['VmLck']} of memory locked")
+    score = run("systemd-analyze", "security", unit("Id"), check=False).stdout.decode().splitlines()
+    figure(score[-1].strip() if score else "no systemd-analyze here")
+
+
+def test_no_system_call_is_refused():
+    """What is filtered is what nobody here tries: instead of an error it is the end, over all that a camera goes through."""
+    with drop_in("strict.conf", "[Service]\nSystemCallErrorNumber=kill\n"):
+        camera("unplug")
+        start(size="640x480", streams=[{"name": "main", "always": True}])
+        wait_state("lost")
+        camera("plug")
+        wait_state("live")
+        first = pid()
+        lumaring("set", "--width", 1280, "--height", 800)
+        wait_state("live")
+        Clients("ramp", "main", "--clients", 2, "--count", 10).result(FRAMES_S)
+        camera("pause")
+        wait_until(lambda: device()["restarts"] > 0, "the capture is started again")
+        camera("resume")
+        wait_frames(2)
+        assert pid() == first, run("dmesg").stdout.decode()[-2000:]
+        stop()
+        assert unit("Result") == "success", (unit("Result"), run("dmesg").stdout.decode()[-2000:])
 
 
 def test_status_says_how_it_works():
@@ -133,31 +188,54 @@ def test_stuck_camera_recovers():
            f"{time.monotonic() - began:.1f} s after it had resumed")
 
 
-def test_unplug_and_replug():
-    """Under load, ten times: clients are told, frames come again, nothing piles up."""
-    start(size="640x480", streams=[{"name": "main"}, {"name": "part", "region": PART.split("=")[1]}])
-    clients = Clients("ramp", "main", "part", "--clients", 4)
-    wait_state("live")
-    wait_frames(10)
-    times, counts = [], []
-    for _ in range(10):
+def unplug_and_replug(clients, rounds):
+    """Clients are told, frames come again, nothing piles up: seconds until each, and what the daemon holds after each."""
+    lost, back, counts = [], [], []
+    for _ in range(rounds):
         since = len(clients.events)
+        began = time.monotonic()
         camera("unplug")
         wait_until(lambda: len(clients.told("source_lost", since)) == 4, "all clients told that the camera is gone")
+        lost.append(time.monotonic() - began)
         began = time.monotonic()
         camera("plug")
         wait_until(lambda: len(clients.told("source_back", since)) == 4, "all clients told that it is back")
         wait_until(lambda: len(clients.told("frame", since)) == 4, "all clients have frames again")
-        times.append(time.monotonic() - began)
+        back.append(time.monotonic() - began)
         wait_frames(5)
         counts.append((descriptors(), private_kib(), device()["buffer_count"]))
+    figure("clients told after " + ", ".join(f"{t:.1f}" for t in lost) + " s, frames again " +
+           ", ".join(f"{t:.1f}" for t in back) + " s after it was plugged in")
+    return counts
+
+
+def test_unplug_and_replug():
+    """Under load, ten times, with nobody to tell the daemon."""
+    start(size="640x480", streams=[{"name": "main"}, {"name": "part", "region": PART.split("=")[1]}])
+    clients = Clients("ramp", "main", "part", "--clients", 4)
+    wait_state("live")
+    wait_frames(10)
+    counts = unplug_and_replug(clients, 10)
     found = clients.result()
-    figure("frames again after " + ", ".join(f"{t:.1f}" for t in times) + " s")
     figure(f"descriptors, private KiB and requests after the first: {counts[0]}, after the tenth: {counts[-1]}; "
            f"{found['verified']} frames verified, {found['bad']} bad")
-    assert device()["losses"] == 10, device()
+    assert device()["losses"] == 10 and device()["restarts"] == 0, device()
     assert len({c[0] for c in counts}) == 1 and len({c[2] for c in counts}) == 1, counts
     assert counts[-1][1] <= counts[1][1] + 256, counts
+    assert len(said("NO_HOTPLUG")) == 1, journal(only_now=True)
+
+
+def test_hotplug():
+    """With the drop-in that comes with it udev tells."""
+    with drop_in("hotplug.conf"):
+        start(size="640x480", streams=[{"name": "main"}, {"name": "part", "region": PART.split("=")[1]}])
+        assert unit("DropInPaths").endswith("/hotplug.conf") and unit("PrivateNetwork") == "no"
+        clients = Clients("ramp", "main", "part", "--clients", 4)
+        wait_state("live")
+        wait_frames(10)
+        unplug_and_replug(clients, 3)
+        assert not clients.result()["bad"]
+        assert device()["losses"] == 3 and not said("NO_HOTPLUG"), journal(only_now=True)
 
 
 def test_changes_of_size_and_rate():
