@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -23,6 +24,8 @@
 #include "service.h"
 #include "sockets.h"
 #include "source/source.h"
+
+#define RESTART_PAUSE_S 2 /* as long as is waited for room (camera.c) */
 
 struct daemon {
 	struct config config;
@@ -145,6 +148,19 @@ static enum exit_code serve(struct daemon *daemon)
 	return EXIT_SYSTEM;
 }
 
+/* A service manager starts the next one at once: what the system refused may be had in a while. A signal ends it. */
+static void wait_for_better_times(void)
+{
+	const struct timespec a_while = { .tv_sec = RESTART_PAUSE_S };
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	while (sigtimedwait(&set, NULL, &a_while) < 0 && errno == EINTR)
+		; /* an io_uring that is taken down interrupts it */
+}
+
 static enum exit_code run(struct daemon *daemon)
 {
 	char text[512] = "";
@@ -164,6 +180,8 @@ static enum exit_code run(struct daemon *daemon)
 	loop_destroy(daemon->loop);
 	camera_destroy(daemon->camera);
 	sockets_close(&daemon->sockets);
+	if (code == EXIT_SYSTEM && !served && service_is_managed())
+		wait_for_better_times();
 	if (served)
 		log_event(LOG_LEVEL_INFO, &(struct log_fields){ .event = LOG_EVENT_STOPPED }, "stopped, exit code %d",
 			  (int)code);

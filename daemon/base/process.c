@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #define STAT_STATE 3u
@@ -70,10 +71,16 @@ uint64_t process_start_ticks(pid_t pid)
 	return look_at(pid, &ticks) == 0 ? ticks : 0;
 }
 
-/* A signal that is not sent tells also of those that /proc hides. */
+/* Also of those that /proc hides. A signal that is not sent may be forbidden, and some emulators have no pidfd. */
 static bool is_gone(pid_t pid)
 {
-	return kill(pid, 0) < 0 && errno == ESRCH;
+	bool gone = kill(pid, 0) < 0 && errno == ESRCH;
+	int fd = gone ? -1 : (int)syscall(SYS_pidfd_open, pid, 0);
+
+	gone |= fd < 0 && errno == ESRCH;
+	if (fd >= 0)
+		close(fd);
+	return gone;
 }
 
 bool process_is(pid_t pid, uint64_t start_ticks)

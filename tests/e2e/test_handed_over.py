@@ -135,6 +135,22 @@ def test_second_daemon():
         assert daemon.stop() == 0
 
 
+def test_does_not_hurry():
+    """What may pass by itself is not tried again at once where a service manager would; a signal ends the pause."""
+    managed = dict(os.environ, NOTIFY_SOCKET=os.path.abspath("nobody"))
+    with Kept(*SYNTHETIC) as daemon:
+        daemon.wait_ready()
+        daemon.stop()
+        for number in (None, signal.SIGTERM):
+            with Daemon(*SYNTHETIC, camera=daemon.camera, runtime_dir=daemon.runtime_dir, env=managed) as other:
+                began = time.monotonic()
+                other.wait_log("another process listens on")
+                if number:
+                    assert other.stop(number) == 1
+                else:
+                    assert other.wait_exit() == 1 and time.monotonic() - began >= 2
+
+
 # --- who may read ----------------------------------------------------------------------------------------------------
 
 def service_of(gid):
@@ -331,7 +347,7 @@ def test_room_does_not_come_back():
         kill_the_first(daemon)
         assert daemon.wait_exit() == 5, daemon.log()
         assert daemon.log().count("retrying for 2 s") == 1, daemon.log()
-        assert "available: use fewer --slots, a smaller size, or enlarge it" in daemon.log().splitlines()[-1], daemon.log()
+        assert "available: use fewer --slots, a smaller size, or enlarge it" in daemon.log(), daemon.log()
         client.say()
         assert client.result() == {"bad": 0, "fault": ""}, "it is whole all the same"
         client.process.kill()
