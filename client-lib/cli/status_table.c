@@ -353,9 +353,8 @@ static void add_losses(struct table *table, const cJSON *stream, unsigned before
 				table_cell(table, "%s", "");
 			line[0] = '\0';
 		}
-		if (line[0])
-			strncat(line, ", ", sizeof(line) - strlen(line) - 1);
-		strncat(line, loss, sizeof(line) - strlen(line) - 1);
+		size_t used = strlen(line);
+		snprintf(line + used, sizeof(line) - used, "%s%s", used ? ", " : "", loss);
 	}
 	table_cell(table, "%s", line[0] ? line : "none");
 }
