@@ -394,6 +394,8 @@ take = $(if $(3),rm -f $(addprefix $(DESTDIR)$(2)/,$(notdir $(3))))
 .PHONY: install
 install: all ## Install below $(DESTDIR)$(PREFIX)
 	$(call installed,put)
+	$(if $(DESTDIR),,@echo 'To use it: ldconfig, and for a service systemd-sysusers lumaring.conf; journalctl --update-catalog;' \
+		'systemctl daemon-reload, all as root')
 
 # Directories that are nobody else's go too, unless somebody put something there.
 .PHONY: uninstall
