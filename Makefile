@@ -308,6 +308,11 @@ check-libcamera: ## The daemon on libcamera's virtual cameras, in a tree of Debi
 	$(Q)tests/deps native
 	$(Q)tests/native/check $(BUILD)
 
+.PHONY: check-packages
+check-packages: ## Packages built, installed, used, purged on fresh Debian 12 and 13; also arm64, emulated (root, an hour)
+	$(Q)tests/deps packages
+	$(Q)tests/packages/check $(BUILD) $(SYSTEMS)
+
 .PHONY: check-vm
 check-vm: ## The daemon on a USB camera in a virtual 64-bit Arm machine (minutes); KERNEL=own for one with dma-heaps
 	$(Q)tests/deps vm
