@@ -12,14 +12,14 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 import traceback
+
+from wait import DEADLINE_S, wait_until
 
 BUILD = pathlib.Path(os.environ.get("LUMARING_BUILD", "build")).resolve()
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 IO = os.environ.get("LUMARING_TEST_IO", "")  # back-end of every daemon whose test does not choose one
 os.environ["LUMARING_CONFIG_DIR"] = "/nowhere"  # what this machine has for its cameras does not concern a test
-DEADLINE_S = 60  # for things that are to happen; only ever reached when something is broken
 
 
 class Skip(Exception):
@@ -29,18 +29,6 @@ class Skip(Exception):
 def skip_unless(condition, why):
     if not condition:
         raise Skip(why)
-
-
-def wait_until(condition, what, seconds=DEADLINE_S):
-    """Poll for something that has no event of its own; returns its value."""
-    end = time.monotonic() + seconds
-    while True:
-        value = condition()
-        if value:
-            return value
-        if time.monotonic() > end:
-            raise AssertionError(f"not within {seconds} s: {what}")
-        time.sleep(0.005)
 
 
 def shm_names(camera):

@@ -17,7 +17,8 @@ import threading
 import time
 import traceback
 
-DEADLINE_S = 60
+from wait import DEADLINE_S, wait_until
+
 CAMERA = "cam0"
 UNIT = f"lumaringd@{CAMERA}"
 SOCKETS = (f"lumaringd-frames@{CAMERA}.socket", f"lumaringd-control@{CAMERA}.socket")
@@ -34,17 +35,6 @@ figures = []
 def figure(text):
     """Something to be told beside the result."""
     figures.append(text)
-
-
-def wait_until(condition, what, seconds=DEADLINE_S):
-    end = time.monotonic() + seconds
-    while True:
-        value = condition()
-        if value:
-            return value
-        if time.monotonic() > end:
-            raise AssertionError(f"not within {seconds} s: {what}")
-        time.sleep(0.05)
 
 
 def run(*command, check=True):
