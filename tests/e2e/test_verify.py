@@ -78,6 +78,24 @@ def test_bars_and_lines():
         assert code == 1 and result["bad"], result
 
 
+def synthetic(*options, streams=("main",)):
+    with Daemon("--source", "synthetic", "--size", f"{WIDTH}x{HEIGHT}", "--framerate", "100", *options) as daemon:
+        daemon.wait_ready()
+        run = subprocess.run([BUILD / "tests" / "verify", "synthetic", daemon.runtime_dir, daemon.camera, *streams,
+                              "--clients", "4", "--count", "30"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                             check=False)
+    return run.returncode, json.loads(run.stdout.splitlines()[-1])
+
+
+def test_synthetic():
+    code, result = synthetic("--stream", "main", "--stream", "part=5,1,37,29", streams=("main", "part"))
+    assert code == 0 and result["fewest"] == 30 and result["regions"] >= 60 and not result["bad"], result
+    code, result = synthetic("--stream", "main,bin=2")
+    assert code == 1 and "not as the source made it" in result["fault"], result
+    code, result = verify([ramp(7)], "synthetic", "part")
+    assert code == 1 and result["bad"] and ", at 0,0: a byte differs" in result["fault"], result
+
+
 def test_streams_are_compared():
     code, result = verify([ramp(n) for n in range(8)], "same", "main", "part")
     assert code == 0 and result["verified"] >= 120 and not result["bad"] and result["regions"] >= 120, result

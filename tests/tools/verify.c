@@ -6,13 +6,15 @@
  *   verify ramp DIR CAMERA STREAM...    the picture of tests/vm/fakeuvc
  *   verify bars DIR CAMERA STREAM...    of libcamera's virtual camera: rows that are all the same
  *   verify lines DIR CAMERA STREAM...   likewise: each row is the one above, one pixel on
+ *   verify synthetic DIR CAMERA STREAM...  of the source "synthetic", in 8 bits and not binned: every byte
  *   verify same DIR CAMERA STREAM OTHER    of any camera: what lies in both streams is the same in frames of one number
  *
  *   --clients N   so many clients, one after the other on these streams; of four, two copy and one waits on its word
  *   --count N     each ends after N frames; else all end at the end of the input
  *
- * Lines on standard output: "attached" when all are; then "event CLIENT NAME MS" for each event and "frame CLIENT MS"
- * for the first frame after one, MS being CLOCK_MONOTONIC; at the end one JSON object. Exits with 0 when all was well.
+ * Lines on standard output: "attached" when all are; then "event CLIENT NAME MS" for each event, "event CLIENT paused MS"
+ * when no frame comes and the ring says that none will for now, and "frame CLIENT MS" for the first frame after one, MS
+ * being CLOCK_MONOTONIC; at the end one JSON object. Exits with 0 when all was well.
  */
 #include <errno.h>
 #include <getopt.h>
@@ -31,6 +33,7 @@
 #include <lumaring/lumaring.h>
 
 #include "base/clock.h"
+#include "source/synthetic.h"
 
 #define CLIENTS_MAX 64u
 #define STEP_MS 100
@@ -188,6 +191,18 @@ static const char *check_lines(const struct lumaring_frame *f, uint32_t *ret_x, 
 	return check_rows(f, 1, ret_x, ret_y);
 }
 
+static const char *check_synthetic(const struct lumaring_frame *f, uint32_t *ret_x, uint32_t *ret_y)
+{
+	if (f->region.width != f->width || f->region.height != f->height || f->bin != 1)
+		return "it is not as the source made it";
+	if (synthetic_verify(f->pixels, f->stride, f->camera_sequence, f->region.x, f->region.y, f->width, f->height,
+			     ret_x, ret_y))
+		return NULL;
+	*ret_x -= f->region.x;
+	*ret_y -= f->region.y;
+	return "a byte differs";
+}
+
 /* --- clients ----------------------------------------------------------------------------------------------------- */
 
 static void note_frame(struct client *c, const struct lumaring_frame *f)
@@ -203,11 +218,23 @@ static void note_frame(struct client *c, const struct lumaring_frame *f)
 	c->missed += f->missed;
 }
 
+static void tell_event(struct client *c, const char *name)
+{
+	c->told = true;
+	printf("event %u %s %" PRIu64 "\n", c->number, name, clock_monotonic_ns() / NS_PER_MS);
+}
+
 static void note_event(struct client *c, int event)
 {
 	c->events++;
-	c->told = true;
-	printf("event %u %s %" PRIu64 "\n", c->number, lumaring_event_name(event), clock_monotonic_ns() / NS_PER_MS);
+	tell_event(c, lumaring_event_name(event));
+}
+
+/* No frame came: a pause is a state of the ring, and no event. */
+static void note_pause(struct client *c, struct lumaring *ring)
+{
+	if (!c->told && lumaring_info(ring)->state == LUMARING_RING_PAUSED)
+		tell_event(c, "paused");
 }
 
 static void release(struct client *c, struct lumaring *ring, const struct lumaring_frame *f)
@@ -250,7 +277,9 @@ static const struct lumaring_frame *next_frame(struct client *c, struct lumaring
 		return f;
 	if (r > 0)
 		note_event(c, r);
-	else if (r != -ETIMEDOUT && r != -EINTR)
+	else if (r == -ETIMEDOUT)
+		note_pause(c, ring);
+	else if (r != -EINTR)
 		fault(c, "%s", lumaring_error_text(ring));
 	return NULL;
 }
@@ -424,7 +453,7 @@ static int run(const char *mode, check_picture *picture)
 
 static int usage(void)
 {
-	fprintf(stderr, "usage: verify ramp|bars|lines|same DIR CAMERA STREAM... [--clients N] [--count N]\n");
+	fprintf(stderr, "usage: verify ramp|bars|lines|synthetic|same DIR CAMERA STREAM... [--clients N] [--count N]\n");
 	return 2;
 }
 
@@ -438,7 +467,11 @@ int main(int argc, char **argv)
 	static const struct {
 		const char *name;
 		check_picture *picture;
-	} modes[] = { { "ramp", check_ramp }, { "bars", check_bars }, { "lines", check_lines }, { "same", NULL } };
+	} modes[] = { { "ramp", check_ramp },
+		      { "bars", check_bars },
+		      { "lines", check_lines },
+		      { "synthetic", check_synthetic },
+		      { "same", NULL } };
 	int c;
 
 	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
