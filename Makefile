@@ -313,6 +313,11 @@ check-packages: ## Packages built, installed, used, purged on fresh Debian 12 an
 	$(Q)tests/deps packages
 	$(Q)tests/packages/check $(BUILD) $(SYSTEMS)
 
+.PHONY: check-systemd
+check-systemd: ## The service from packages of what is here, under a systemd of its own in namespaces (root, minutes)
+	$(Q)tests/deps systemd
+	$(Q)tests/systemd/check $(BUILD)
+
 .PHONY: check-vm
 check-vm: ## The daemon on a USB camera in a virtual 64-bit Arm machine (minutes); KERNEL=own for one with dma-heaps
 	$(Q)tests/deps vm
