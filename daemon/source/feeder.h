@@ -175,7 +175,7 @@ int feeder_wait_readable(struct feeder *feeder, int fd);
  */
 #define FEEDER_QUIET_NS NS_PER_SECOND
 #define FEEDER_QUIET_FRAMES 5u
-#define FEEDER_QUIET_FIRST_NS (30 * NS_PER_SECOND)
+#define FEEDER_QUIET_FIRST_NS (15 * NS_PER_SECOND)
 int feeder_wait_data(struct feeder *feeder, int fd);
 void feeder_expect(struct feeder *feeder);
 

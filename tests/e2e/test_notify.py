@@ -96,7 +96,7 @@ def test_ready_with_the_first_frame():
 
 
 def test_not_ready_before_a_frame():
-    """A pipe whose writer has begun and sent no frame yet is neither, until it is late (after 30 s here) or has."""
+    """A pipe whose writer has begun and sent no frame yet is neither, until it is late (after 15 s here) or has."""
     manager = Manager()
     os.mkfifo("pipe")
     keeper = os.open("pipe", os.O_RDWR)

@@ -266,8 +266,8 @@ static uint64_t told_after(uint64_t waits_ns, bool first)
 static void test_first_frame(void **state)
 {
 	(void)state;
-	assert_true(told_after(29 * NS_PER_SECOND, true) >= 30 * NS_PER_SECOND);
-	assert_true(told_after(31 * NS_PER_SECOND, true) < 50 * NS_PER_SECOND);
+	assert_true(told_after(14 * NS_PER_SECOND, true) >= 15 * NS_PER_SECOND);
+	assert_true(told_after(16 * NS_PER_SECOND, true) < 50 * NS_PER_SECOND);
 	assert_true(told_after(49 * NS_PER_SECOND, false) >= 50 * NS_PER_SECOND);
 }
 
