@@ -20,6 +20,7 @@
 #include "capture.h"
 #include "commands.h"
 #include "configure.h"
+#include "fit.h"
 #include "plan.h"
 #include "publish/publish.h"
 #include "service.h"
@@ -28,10 +29,6 @@
 #include "stream.h"
 #include "supervise.h"
 #include "trial.h"
-
-/* A daemon before this one may have had rings that its clients still hold: until they let go, there may be no room. */
-#define ROOM_WAIT_NS (2 * NS_PER_SECOND)
-#define ROOM_RETRY_NS (50 * NS_PER_MS)
 
 struct camera {
 	const struct config *config;
@@ -54,8 +51,7 @@ struct camera {
 	struct source_format format; /* the rings fit it */
 	uint32_t format_serial;      /* and this is its number */
 	uint32_t fitting_serial;     /* of the one that rings are made for, until they are */
-	uint64_t room_until_ns;      /* then there is room for them, or there is none */
-	struct loop_op room;         /* when it is looked again */
+	struct fit fit;
 	enum capture_state state;
 	bool told;    /* by the source, and not only assumed */
 	bool started; /* the source */
@@ -212,181 +208,36 @@ static void on_hung(void *owner)
 
 /* --- what the capture thread reports --- */
 
-static void log_stream(const struct stream *stream, const struct source_format *format)
+/* The rings fit it. */
+static void on_fitted(void *owner, const struct source_format *format)
 {
-	const struct region_limits limits = stream_limits(stream);
-	struct region region = region_clamp(stream->config.region, format->width, format->height, &limits);
-	char kernels[STREAM_KERNELS_BYTES];
+	struct camera *camera = owner;
 
-	stream_kernels(stream, &region, kernels, sizeof(kernels));
-	log_event(LOG_LEVEL_INFO,
-		  &(struct log_fields){ .event = LOG_EVENT_STREAM_SERVED, .stream = stream->config.name },
-		  "stream %s: %s of %ux%u%s, by %s", stream->config.name,
-		  stream_bytes_per_pixel(stream) == 2 ? "R16" : "R8", region.width, region.height,
-		  stream->config.bin == 2 ? ", bin 2" : "", kernels);
-}
-
-/*
- * Footage says what is in it, and a region that is not is a mistake. A camera may come back as another: whoever reads
- * gets what there is of the region, and all of it when the image is large enough again.
- */
-static int check_region(const struct camera *camera, const struct stream *stream, const struct source_format *format,
-			char *text, size_t text_bytes)
-{
-	int r = stream_check_region(&stream->config, false, format->width, format->height, text, text_bytes);
-
-	if (r == 0 || !source_is_live(camera->source))
-		return r;
-	log_event(LOG_LEVEL_WARNING,
-		  &(struct log_fields){ .event = LOG_EVENT_REGION_CUT, .stream = stream->config.name },
-		  "%s, taking what there is", text);
-	return 0;
-}
-
-static bool is_fitted(const struct stream *stream)
-{
-	return !stream->removed && !stream->owner;
-}
-
-/*
- * Make all rings that a format needs, or none, and say which stream's failed. The n-th is for the n-th shared stream,
- * NULL where the old one will do.
- */
-static int make_rings(const struct camera *camera, const struct source_format *format, struct ring **ret_rings,
-		      const char **ret_failed, char *text, size_t text_bytes)
-{
-	unsigned count = 0;
-	int r = 0;
-
-	for (struct stream *s = camera->attach.streams; s && r == 0; s = s->next)
-		if (is_fitted(s)) {
-			*ret_failed = s->config.name;
-			r = stream_prepare(s, &s->config, format->width, format->height, &ret_rings[count], text,
-					   text_bytes);
-			count += r == 0;
-		}
-	while (r < 0 && count > 0)
-		ring_destroy(ret_rings[--count]);
-	return r;
-}
-
-/* Cannot fail: private streams keep their capacity. */
-static void take_rings(struct camera *camera, const struct source_format *format, struct ring *const *rings)
-{
-	char text[512];
-
-	for (struct stream *s = camera->attach.streams; s; s = s->next) {
-		const struct stream_config config = s->config;
-		struct ring *ring;
-
-		if (s->owner && s->ring && !s->removed)
-			stream_fit(s, format, text, sizeof(text));
-		if (!is_fitted(s))
-			continue;
-		ring = *rings++;
-		if (ring)
-			s->retired_plan = next_plan_number(camera);
-		stream_take(s, &config, ring, format);
-		log_stream(s, format);
-	}
-}
-
-static void cannot_fit(struct camera *camera, const char *stream, int error, const char *text)
-{
-	const bool no_room = error == -ENOSPC, is_setting = error == -EINVAL || error == -EDQUOT;
-	const struct log_fields fields = {
-		.event = no_room      ? LOG_EVENT_NO_ROOM
-			 : is_setting ? LOG_EVENT_REFUSED_SETTINGS
-				      : LOG_EVENT_SYSTEM_FAILED,
-		.stream = stream,
-		.error = -error,
-	};
-
-	log_event(LOG_LEVEL_ERROR, &fields, "%s", text);
-	give_up(camera, no_room ? EXIT_ROOM : is_setting ? EXIT_USAGE : EXIT_SYSTEM);
-}
-
-/* False: it has been waited for long enough. */
-static bool wait_for_room(struct camera *camera, const char *stream)
-{
-	const struct log_fields fields = { .event = LOG_EVENT_NO_ROOM_RETRYING, .stream = stream, .error = ENOSPC };
-	const uint64_t now_ns = clock_monotonic_ns();
-
-	if (!camera->room_until_ns) {
-		camera->room_until_ns = now_ns + ROOM_WAIT_NS;
-		log_event(
-			LOG_LEVEL_WARNING, &fields,
-			"no room for the ring of stream %s in shared memory, where clients may still hold one that is "
-			"gone, retrying for 2 s",
-			stream);
-	} else if (now_ns >= camera->room_until_ns) {
-		return false;
-	}
-	if (!loop_op_active(&camera->room))
-		loop_timer(camera->loop, &camera->room, now_ns + ROOM_RETRY_NS);
-	return true;
-}
-
-/* Make every stream's ring fit what the source announced, or wait for room, or give up. */
-static void fit_rings(struct camera *camera)
-{
-	const struct source_format *format = &camera->report.format;
-	struct ring *rings[LIMIT_STREAMS];
-	const char *failed = NULL;
-	char text[512];
-	int r = make_rings(camera, format, rings, &failed, text, sizeof(text));
-
-	if (r == -ENOSPC && wait_for_room(camera, failed))
-		return;
-	if (r < 0) {
-		cannot_fit(camera, failed, r, text);
-		return;
-	}
 	camera->format = *format;
-	take_rings(camera, &camera->format, rings);
 	camera->format_serial = camera->fitting_serial;
 	camera->attach.format = &camera->format;
 	attach_waiting(&camera->attach);
 	replan(camera);
 }
 
-/* The source announced a format: once for each, and then again and again while there is no room for it. */
+static void on_unfit(void *owner, enum exit_code code)
+{
+	give_up(owner, code);
+}
+
+/* The source announced a format: once for each. */
 static void take_format(struct camera *camera)
 {
 	const struct source_format *format = &camera->report.format;
-	char text[512];
-	int r = 0;
 
 	if (camera->fitting_serial == camera->report.format_serial)
-		return; /* the timer looks for room */
+		return; /* there is no room yet */
 	camera->fitting_serial = camera->report.format_serial;
-	camera->room_until_ns = 0;
 	configure_take_format(&camera->configure, format, camera->report.format_serial);
 	log_event(LOG_LEVEL_INFO, &(struct log_fields){ .event = LOG_EVENT_SOURCE_FORMAT },
 		  "source %s: %ux%u %s, stride %u", camera->config->source, format->width, format->height,
 		  pixels_facts(format->pixels)->name, format->stride);
-	for (struct stream *s = camera->attach.streams; s && r == 0; s = s->next) {
-		if (is_fitted(s))
-			r = check_region(camera, s, format, text, sizeof(text));
-		if (r < 0)
-			cannot_fit(camera, s->config.name, r, text);
-	}
-	if (r == 0)
-		fit_rings(camera);
-}
-
-static void on_room(struct loop_op *op, int result)
-{
-	struct camera *camera = op->owner;
-
-	/* Nothing is waited for any more, or another format has come that on_doorbell() has to take first. */
-	if (result < 0 || camera->fitting_serial == camera->format_serial ||
-	    camera->fitting_serial != camera->report.format_serial)
-		return;
-	if (attach_is_replacing(&camera->attach))
-		loop_timer(camera->loop, op, clock_monotonic_ns() + ROOM_RETRY_NS);
-	else
-		fit_rings(camera);
+	fit_begin(&camera->fit, format);
 }
 
 static bool retired_by(const struct stream *stream, uint64_t plan_number)
@@ -620,7 +471,6 @@ static int start_capture(struct camera *camera, char *text, size_t text_bytes)
 
 	copying.pool.scratch_bytes = COPY_SCRATCH_BYTES;
 	camera->doorbell = (struct loop_op){ .done = on_doorbell, .owner = camera };
-	camera->room = (struct loop_op){ .done = on_room, .owner = camera };
 	r = loop_doorbell(camera->loop, &camera->doorbell);
 	if (r < 0)
 		return snprintf(text, text_bytes, "cannot hear the capture thread: %s", strerror(-r)), r;
@@ -674,6 +524,12 @@ static enum exit_code set_up(struct camera *camera, struct camera_sockets *socke
 		.changed = on_changed,
 		.failed = on_source_failed,
 	};
+	const struct fit_handler fits = {
+		.owner = camera,
+		.next_plan = on_next_plan,
+		.fitted = on_fitted,
+		.failed = on_unfit,
+	};
 	const struct supervise_handler supervisor = { .owner = camera, .view = on_announce, .hung = on_hung };
 
 	memory_lock_code(); /* of what stays: libcamera loads and unloads modules */
@@ -684,6 +540,7 @@ static enum exit_code set_up(struct camera *camera, struct camera_sockets *socke
 		return EXIT_SYSTEM;
 	if (open_source(camera, text, text_bytes) != EXIT_OK)
 		return EXIT_SOURCE;
+	fit_init(&camera->fit, camera->loop, &camera->attach, camera->source, &fits);
 	if (listen_to_others(camera, sockets, text, text_bytes) < 0 || start_capture(camera, text, text_bytes) < 0)
 		return EXIT_SYSTEM;
 	supervise_begin(&camera->supervise, camera->loop, camera->capture, &supervisor);

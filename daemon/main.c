@@ -25,7 +25,7 @@
 #include "sockets.h"
 #include "source/source.h"
 
-#define RESTART_PAUSE_S 2 /* as long as is waited for room (camera.c) */
+#define RESTART_PAUSE_S 2 /* as long as is waited for room (fit.c) */
 
 struct daemon {
 	struct config config;
