@@ -531,6 +531,7 @@ static enum exit_code set_up(struct camera *camera, struct camera_sockets *socke
 		.failed = on_unfit,
 	};
 	const struct supervise_handler supervisor = { .owner = camera, .view = on_announce, .hung = on_hung };
+	int r;
 
 	memory_lock_code(); /* of what stays: libcamera loads and unloads modules */
 	configure_init(&camera->configure, camera->config, camera->loop, &camera->attach, &changes);
@@ -541,8 +542,11 @@ static enum exit_code set_up(struct camera *camera, struct camera_sockets *socke
 	if (open_source(camera, text, text_bytes) != EXIT_OK)
 		return EXIT_SOURCE;
 	fit_init(&camera->fit, camera->loop, &camera->attach, camera->source, &fits);
-	if (listen_to_others(camera, sockets, text, text_bytes) < 0 || start_capture(camera, text, text_bytes) < 0)
+	if (listen_to_others(camera, sockets, text, text_bytes) < 0)
 		return EXIT_SYSTEM;
+	r = start_capture(camera, text, text_bytes);
+	if (r < 0) /* copy_scheduling, copy_affinity */
+		return r == -EPERM || r == -EINVAL ? EXIT_USAGE : EXIT_SYSTEM;
 	supervise_begin(&camera->supervise, camera->loop, camera->capture, &supervisor);
 	return EXIT_OK;
 }

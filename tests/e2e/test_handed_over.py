@@ -207,6 +207,15 @@ def test_group_is_not_the_service_s():
         assert daemon.stop() == 0
 
 
+def test_threads_that_it_may_not_have():
+    """Settings that the service does not allow, or the machine does not have, are not tried again."""
+    for options, words, sentence in ((("--copy-scheduling", "fifo:10"), [*service_of(0), "prlimit", "--rtprio=0"],
+                                      "may not have scheduling class fifo, priority 10: that takes root, CAP_SYS_NICE, or LimitRTPRIO=10"),
+                                     (("--copy-affinity", 1023), [], "none of the CPUs given for them can be used")):
+        with Kept(*SYNTHETIC, *options, wrapper=words) as daemon:
+            assert daemon.wait_exit() == 2 and sentence in daemon.log(), daemon.log()
+
+
 # --- daemon after daemon ---------------------------------------------------------------------------------------------
 
 def percentile(values, percent):
