@@ -186,11 +186,13 @@ void memory_look(struct memory_view *ret_view)
 void memory_tell(void)
 {
 	static bool told_locked, told_not;
+	static uint64_t told_bytes = UINT64_MAX;
 	struct memory_view view;
 
-	if (told_locked && told_not)
-		return;
+	if ((told_locked && told_not) || told_bytes == __atomic_load_n(&wanted_bytes, __ATOMIC_RELAXED))
+		return; /* said, or as it was */
 	memory_look(&view);
+	told_bytes = view.wanted_bytes;
 	if (view.reason[0] && !told_not)
 		log_event(LOG_LEVEL_NOTICE,
 			  &(struct log_fields){ .event = LOG_EVENT_MEMORY_NOT_LOCKED,

@@ -40,7 +40,8 @@ struct memory_view {
 
 void memory_look(struct memory_view *ret_view);
 
-/* Log what memory_look() says, once for each of the two: all is locked, or not. */
+/* Log what memory_look() says, once for each of the two: all is locked, or not. One thread; for whenever there may be
+ * news, since it looks only if there are. */
 void memory_tell(void);
 
 #endif
