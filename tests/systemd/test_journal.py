@@ -249,7 +249,7 @@ def test_no_descriptors():
 
 def test_quiet_writer():
     """Footage from a pipe whose writer stands still: when, by its frames, and that it goes on."""
-    pipe = "/run/lumaring-journal11"
+    pipe = "/srv/lumaring-journal11"  # where the unit lets it look
     with Service("journal11", source=f"replay:{pipe}") as service:
         os.mkfifo(pipe)
         writer = write_to(pipe)
