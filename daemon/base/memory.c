@@ -14,6 +14,7 @@
 #include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -57,7 +58,8 @@ void memory_lock(const void *at, size_t bytes)
 void memory_unlock(const void *at, size_t bytes)
 {
 	__atomic_sub_fetch(&wanted_bytes, bytes_of(at, bytes), __ATOMIC_RELAXED);
-	(void)munlock(at, bytes); /* as it is unmapped next at the latest */
+	/* Not munlock(), as above. A failure is over when it is unmapped next. */
+	(void)syscall(SYS_munlock, at, bytes);
 }
 
 void *memory_map(size_t bytes)
