@@ -68,6 +68,8 @@ def search(pid, marks):
                 continue
             if "dd" in mapping.flags and mapping.end - mapping.begin > SHADOW_BYTES:
                 continue
+            if mapping.name.startswith("/") and mapping.access in ("r--p", "r-xp"):
+                continue    # of a program or a library
             data = mapping.read(file)
             if any(mark in data for mark in marks):
                 (hidden if "dd" in mapping.flags else others).append(mapping.name or f"memory of {len(data)} bytes")
@@ -76,7 +78,7 @@ def search(pid, marks):
 
 def marks_of(luma):
     """Pieces of pictures wherever they lie."""
-    return [luma[at:at + MARK_BYTES] for at in range(0, len(luma) - MARK_BYTES, 7777)]
+    return [luma[at:at + MARK_BYTES] for at in range(0, len(luma) - MARK_BYTES, 15555)]
 
 
 class Readers:
