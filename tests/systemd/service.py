@@ -177,8 +177,10 @@ class Clients:
         command = [BUILD / "tests" / "verify", mode, service.runtime_dir, service.camera, *arguments]
         command = as_user(command, user, groups)
         self.events, self.lines = [], []
+        # Memory that it does not need any more it gives back, so that what it holds can be compared.
+        env = {**os.environ, "MALLOC_ARENA_MAX": "1", "MALLOC_TRIM_THRESHOLD_": "0", "MALLOC_MMAP_THRESHOLD_": "32768"}
         self.process = subprocess.Popen([str(c) for c in command], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                        stderr=subprocess.STDOUT, text=True)
+                                        stderr=subprocess.STDOUT, text=True, env=env)
         self.is_attached = threading.Event()
         self.reader = threading.Thread(target=self.read, daemon=True)
         self.reader.start()
