@@ -119,6 +119,9 @@ attempt("ptrace", lambda: call(libc.ptrace, 0, 0, 0, 0))
 attempt("mount", lambda: call(libc.mount, b"none", b"/mnt", b"tmpfs", 0, None))
 attempt("executable-memory", lambda: mmap.mmap(-1, 4096, prot=mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC))
 attempt("kill-others", lambda: os.kill(1, 0))
+unix = lambda path: socket.socket(socket.AF_UNIX, socket.SOCK_STREAM).connect(path)
+attempt("manager", lambda: unix("/run/systemd/private"))
+attempt("bus", lambda: unix("/run/dbus/system_bus_socket"))
 attempt("write-shm", lambda: os.close(os.open("/dev/shm/lumaring.attempt", os.O_CREAT | os.O_EXCL | os.O_WRONLY)))
 attempt("unlink-shm", lambda: os.unlink("/dev/shm/lumaring.attempt"))
 print("processes", sum(name.isdigit() for name in os.listdir("/proc")))
@@ -139,8 +142,8 @@ def test_what_the_sandbox_refuses():
         assert {said[f"AF_{name}"] for name in ("INET", "INET6", "NETLINK", "PACKET")} == {"EAFNOSUPPORT"}, said
         assert said["AF_UNIX"] == said["write-shm"] == said["unlink-shm"] == "done", said
         assert said["write-etc"] == said["write-usr"] == "EROFS", said
-        # Not kill-others: root may send signals to root, without any capability.
-        for name in "read-home", "setuid", "chown", "unshare", "ptrace", "mount", "executable-memory":
+        for name in ("read-home", "setuid", "chown", "unshare", "ptrace", "mount", "executable-memory", "kill-others",
+                     "manager", "bus"):
             assert said[name] != "done", (name, said)
         assert int(said["processes"]) == 1, said
 
