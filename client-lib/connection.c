@@ -26,7 +26,7 @@
 /*
  * Who is connected and not welcomed for so long waits for a daemon that starts, and may lack the very memory that is
  * still mapped here: nothing new comes in a ring whose daemon is gone. A daemon waits for that longer
- * (daemon/camera.c).
+ * (daemon/fit.c).
  */
 #define LET_GO_MS 200u
 
@@ -99,6 +99,16 @@ void lr_connection_finish(struct lumaring *l)
 	lr_watch_close(&l->connection.watch);
 }
 
+/* When there is something to do even if nobody says a word, 0: never. */
+static uint64_t due_ns(const struct lumaring *l)
+{
+	const struct lr_connection *c = &l->connection;
+
+	if (c->state == LR_DOWN)
+		return c->retry_at_ns;
+	return c->state == LR_GREETING && l->map ? c->let_go_at_ns : 0;
+}
+
 int lr_connection_fd(struct lumaring *l)
 {
 	struct lr_connection *c = &l->connection;
@@ -112,9 +122,8 @@ int lr_connection_fd(struct lumaring *l)
 	r = lr_watch_open(&c->watch, &l->error);
 	if (r < 0)
 		return r;
-	if (c->state == LR_DOWN)
-		lr_watch_set_time(&c->watch, c->retry_at_ns);
-	else
+	lr_watch_set_time(&c->watch, due_ns(l));
+	if (c->state != LR_DOWN)
 		r = lr_watch_socket(&c->watch, c->socket);
 	if (r < 0) {
 		lr_watch_close(&c->watch);
@@ -205,7 +214,7 @@ static int connect_now(struct lumaring *l)
 	}
 	c->state = LR_GREETING;
 	c->let_go_at_ns = lr_clock_now_ns() + LET_GO_MS * LR_NS_PER_MS;
-	lr_watch_set_time(&c->watch, l->map ? c->let_go_at_ns : 0);
+	lr_watch_set_time(&c->watch, due_ns(l));
 	return 0;
 }
 
@@ -309,6 +318,7 @@ static int welcomed(struct lumaring *l, const struct lr_packet *packet)
 		lr_page_set_region(page, lumaring_region_word(l->settings.region.x, l->settings.region.y,
 							      l->settings.region.width, l->settings.region.height));
 	c->state = LR_UP;
+	lr_watch_set_time(&c->watch, due_ns(l)); /* the old ring is gone: who polls need not wake for it */
 	c->backoff_ms = BACKOFF_MIN_MS;
 	c->put_off = 0;
 	return c->opening ? 0 : LUMARING_EVENT_RESTARTED;
@@ -455,7 +465,7 @@ static void let_go(struct lumaring *l)
 {
 	lr_map_unref(l->map);
 	l->map = NULL;
-	lr_watch_set_time(&l->connection.watch, 0);
+	lr_watch_set_time(&l->connection.watch, due_ns(l));
 }
 
 /* How long until then; LR_FOR_EVER when nothing is to be given back. */

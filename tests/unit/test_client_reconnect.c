@@ -170,7 +170,6 @@ static void test_refused_after_a_restart(void **state)
 	lumaring_close(ring);
 }
 
-/* A daemon that came back and is too busy for all at once: asked again, with its words when the time is over. */
 /* Who reads frames is told at once, by a sentence that nobody's name is looked up for. */
 static void test_no_permission_after_a_restart(void **state)
 {
@@ -193,6 +192,7 @@ static void test_no_permission_after_a_restart(void **state)
 	lumaring_close(ring);
 }
 
+/* A daemon that came back and is too busy for all at once: asked again, with its words when the time is over. */
 static void test_put_off(void **state)
 {
 	struct fake *f = *state;
@@ -501,6 +501,39 @@ static void test_ring_is_given_back_by_fd(void **state)
 	give_back(*state, true);
 }
 
+/* A daemon that answers in time: there is nothing to be given back, and nothing to wake for. */
+static void test_fd_rests_after_a_restart(void **state)
+{
+	struct fake *f = *state;
+	struct lumaring *ring = fake_open(f, 0, 16);
+	struct pollfd fd = { .fd = lumaring_fd(ring), .events = POLLIN };
+
+	fake_die(f);
+	expect_next(ring, LUMARING_EVENT_DISCONNECTED);
+	start_anew(f);
+	assert_int_equal(next_while_serving(f, ring), LUMARING_EVENT_RESTARTED);
+	expect_next(ring, -EAGAIN);
+	assert_int_equal(poll(&fd, 1, 400), 0); /* longer than an old ring is kept while nobody answers */
+	lumaring_close(ring);
+}
+
+/* Who asks for the descriptor only then is woken to give the ring back as well. */
+static void test_fd_made_while_greeting(void **state)
+{
+	struct fake *f = *state;
+	struct lumaring *ring = fake_open(f, 0, 16);
+	const struct lumaring_frame *frame = NULL;
+
+	fake_die(f);
+	expect_next(ring, LUMARING_EVENT_DISCONNECTED);
+	start_anew(f);
+	while (!is_readable(f->listener))
+		assert_int_equal(lumaring_next(ring, 5, &frame), -ETIMEDOUT);
+	await_maps(ring, 2, true);
+	assert_int_equal(next_while_serving(f, ring), LUMARING_EVENT_RESTARTED);
+	lumaring_close(ring);
+}
+
 /* But not what is held. */
 static void test_held_frame_keeps_its_ring(void **state)
 {
@@ -605,6 +638,8 @@ int main(void)
 		FAKE_BOTH(test_queue_is_full),
 		FAKE_BOTH(test_ring_is_given_back),
 		FAKE_BOTH(test_ring_is_given_back_by_fd),
+		TEST(test_fd_rests_after_a_restart),
+		TEST(test_fd_made_while_greeting),
 		FAKE_BOTH(test_held_frame_keeps_its_ring),
 		FAKE_BOTH(test_region),
 		FAKE_BOTH(test_region_needs_a_private_stream),
