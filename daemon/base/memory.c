@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * memory.c - see memory.h. What is locked the kernel counts; here is only what was meant to be, as two numbers for all
- * threads.
+ * threads. Ranges change rarely, and never for a frame, so a mutex does no harm.
  */
 #include "base/memory.h"
 
@@ -19,7 +19,8 @@
 
 #include "base/log.h"
 
-/* Atomic, relaxed all of them: each stands alone, and is looked at by people. */
+/* Held from a change of the numbers until the kernel has followed: who looks in between would find them apart. */
+static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static uint64_t wanted_bytes;
 static int newest_error; /* of mlock2(2) */
 
@@ -45,9 +46,11 @@ void memory_hide(const void *at, size_t bytes)
 /* Not mlock(), which sanitizers take for nothing. */
 static void lock(const void *at, size_t bytes, unsigned flags)
 {
-	__atomic_add_fetch(&wanted_bytes, bytes_of(at, bytes), __ATOMIC_RELAXED);
+	pthread_mutex_lock(&mutex);
+	wanted_bytes += bytes_of(at, bytes);
 	if (mlock2(at, bytes, flags) < 0)
-		__atomic_store_n(&newest_error, errno, __ATOMIC_RELAXED);
+		newest_error = errno;
+	pthread_mutex_unlock(&mutex);
 }
 
 void memory_lock(const void *at, size_t bytes)
@@ -57,9 +60,11 @@ void memory_lock(const void *at, size_t bytes)
 
 void memory_unlock(const void *at, size_t bytes)
 {
-	__atomic_sub_fetch(&wanted_bytes, bytes_of(at, bytes), __ATOMIC_RELAXED);
+	pthread_mutex_lock(&mutex);
+	wanted_bytes -= bytes_of(at, bytes);
 	/* Not munlock(), as above. A failure is over when it is unmapped next. */
 	(void)syscall(SYS_munlock, at, bytes);
+	pthread_mutex_unlock(&mutex);
 }
 
 void *memory_map(size_t bytes)
@@ -156,7 +161,7 @@ static double mib(uint64_t bytes)
 	return (double)bytes / (1u << 20);
 }
 
-static void explain(const struct memory_view *view, char *text, size_t text_bytes)
+static void explain(const struct memory_view *view, int error, char *text, size_t text_bytes)
 {
 	struct rlimit limit = { RLIM_INFINITY, RLIM_INFINITY };
 
@@ -169,20 +174,42 @@ static void explain(const struct memory_view *view, char *text, size_t text_byte
 			 mib(view->wanted_bytes) + 1);
 	else
 		snprintf(text, text_bytes, "%.1f of %.1f MiB that frames pass through may be paged out: %s",
-			 mib(view->wanted_bytes - view->locked_bytes), mib(view->wanted_bytes),
-			 strerror(__atomic_load_n(&newest_error, __ATOMIC_RELAXED)));
+			 mib(view->wanted_bytes - view->locked_bytes), mib(view->wanted_bytes), strerror(error));
 }
 
-void memory_look(struct memory_view *ret_view)
+/* Returns why the newest range that could not be locked was not: an errno, 0: all could. */
+static int look(struct memory_view *ret_view)
 {
-	struct memory_view view = { .wanted_bytes = __atomic_load_n(&wanted_bytes, __ATOMIC_RELAXED),
-				    .locked_bytes = locked() };
+	struct memory_view view = { 0 };
+	int error;
+
+	pthread_mutex_lock(&mutex);
+	view.wanted_bytes = wanted_bytes;
+	view.locked_bytes = locked();
+	error = newest_error;
+	pthread_mutex_unlock(&mutex);
 
 	if (view.locked_bytes > view.wanted_bytes)
 		view.locked_bytes = view.wanted_bytes; /* by others, such as a library; or just let go */
 	if (view.locked_bytes < view.wanted_bytes)
-		explain(&view, view.reason, sizeof(view.reason));
+		explain(&view, error, view.reason, sizeof(view.reason));
 	*ret_view = view;
+	return error;
+}
+
+void memory_look(struct memory_view *ret_view)
+{
+	look(ret_view);
+}
+
+static uint64_t wanted(void)
+{
+	uint64_t bytes;
+
+	pthread_mutex_lock(&mutex);
+	bytes = wanted_bytes;
+	pthread_mutex_unlock(&mutex);
+	return bytes;
 }
 
 void memory_tell(void)
@@ -190,16 +217,16 @@ void memory_tell(void)
 	static bool told_locked, told_not;
 	static uint64_t told_bytes = UINT64_MAX;
 	struct memory_view view;
+	int error;
 
-	if ((told_locked && told_not) || told_bytes == __atomic_load_n(&wanted_bytes, __ATOMIC_RELAXED))
+	if ((told_locked && told_not) || told_bytes == wanted())
 		return; /* said, or as it was */
-	memory_look(&view);
+	error = look(&view);
 	told_bytes = view.wanted_bytes;
 	if (view.reason[0] && !told_not)
 		log_event(LOG_LEVEL_NOTICE,
-			  &(struct log_fields){ .event = LOG_EVENT_MEMORY_NOT_LOCKED,
-						.error = __atomic_load_n(&newest_error, __ATOMIC_RELAXED) },
-			  "%s", view.reason);
+			  &(struct log_fields){ .event = LOG_EVENT_MEMORY_NOT_LOCKED, .error = error }, "%s",
+			  view.reason);
 	else if (!view.reason[0] && !told_locked)
 		log_info("%.1f MiB that frames pass through are locked into memory", mib(view.locked_bytes));
 	told_not = told_not || view.reason[0];

@@ -224,6 +224,39 @@ static void test_stack(void **state)
 	in_child(MIB, check_stack);
 }
 
+#define MAPPINGS 3000u
+
+static void *map_and_unmap(void *ret_over)
+{
+	for (unsigned i = 0; i < MAPPINGS; i++)
+		memory_unmap(memory_map(MIB / 4), MIB / 4);
+	__atomic_store_n((bool *)ret_over, true, __ATOMIC_RELEASE);
+	return NULL;
+}
+
+/* All of it is locked whenever it is looked at, also while others map and unmap. */
+static int check_threads(void)
+{
+	pthread_t thread;
+	bool over = false;
+	unsigned wrong = 0;
+
+	if (pthread_create(&thread, NULL, map_and_unmap, &over))
+		return 100;
+	while (!__atomic_load_n(&over, __ATOMIC_ACQUIRE))
+		wrong += look().reason[0] != '\0';
+	pthread_join(thread, NULL);
+	if (wrong)
+		fprintf(stderr, "%u looks found something that is not locked\n", wrong);
+	return wrong != 0;
+}
+
+static void test_threads(void **state)
+{
+	(void)state;
+	in_child(MIB, check_threads);
+}
+
 /* The program's and its libraries', and nothing else: no address of the kernel's own, which cannot be. */
 static int check_code(void)
 {
@@ -249,8 +282,9 @@ static void test_code(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_hide),  cmocka_unit_test(test_map),  cmocka_unit_test(test_limit),
-		cmocka_unit_test(test_stack), cmocka_unit_test(test_code), cmocka_unit_test(test_nothing_allowed),
+		cmocka_unit_test(test_hide),    cmocka_unit_test(test_map),  cmocka_unit_test(test_limit),
+		cmocka_unit_test(test_stack),   cmocka_unit_test(test_code), cmocka_unit_test(test_nothing_allowed),
+		cmocka_unit_test(test_threads),
 	};
 
 	return cmocka_run_group_tests_name("memory", tests, NULL, NULL);
