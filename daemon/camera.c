@@ -17,6 +17,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "camera_log.h"
 #include "capture.h"
 #include "commands.h"
 #include "configure.h"
@@ -53,6 +54,7 @@ struct camera {
 	uint32_t fitting_serial;     /* of the one that rings are made for, until they are */
 	struct fit fit;
 	enum capture_state state;
+	struct camera_log log;
 	bool told;    /* by the source, and not only assumed */
 	bool started; /* the source */
 	bool waits;   /* for clients, before it is */
@@ -274,48 +276,14 @@ static void settle_plan(struct camera *camera)
 	attach_settle(&camera->attach, acknowledged);
 }
 
-static enum log_event event_of_state(enum capture_state state, bool recovered)
-{
-	switch (state) {
-	case CAPTURE_PAUSED:
-		return LOG_EVENT_SOURCE_PAUSED;
-	case CAPTURE_LIVE:
-		return recovered ? LOG_EVENT_CAMERA_RECOVERED : LOG_EVENT_SOURCE_LIVE;
-	case CAPTURE_ENDED:
-		return LOG_EVENT_SOURCE_ENDED;
-	case CAPTURE_FAILED:
-		return LOG_EVENT_SOURCE_FAILED;
-	case CAPTURE_LOST: /* why, its source knows, and has logged */
-		break;
-	}
-	return LOG_EVENT_NONE;
-}
-
 static uint64_t newest_sequence(const struct camera *camera)
 {
 	return stats_load(&capture_stats(camera->capture)->captured);
 }
 
-/* `before` is not told any more. */
-static void log_state(const struct camera *camera, enum capture_state before)
+static void log_state(struct camera *camera, enum capture_state before)
 {
-	static const char *const names[] = { "paused", "live", "source lost", "ended", "failed" };
-	const struct capture_report *report = &camera->report;
-	const struct log_fields quiet = { .event = LOG_EVENT_SOURCE_QUIET, .sequence = newest_sequence(camera) };
-	const struct log_fields fields = {
-		.event = event_of_state(report->state, before == CAPTURE_LOST || report->still_ns),
-		.sequence = newest_sequence(camera),
-	};
-	const char *source = camera->config->source;
-
-	if (report->state == CAPTURE_PAUSED && report->quiet_ns)
-		log_event(LOG_LEVEL_WARNING, &quiet, "source %s: no frame came for %.1f s, waiting for the next",
-			  source, (double)report->quiet_ns / (double)NS_PER_SECOND);
-	else if (report->state == CAPTURE_LIVE && report->still_ns)
-		log_event(LOG_LEVEL_INFO, &fields, "source %s: live, after it had stood still for %.1f s", source,
-			  (double)report->still_ns / (double)NS_PER_SECOND);
-	else
-		log_event(LOG_LEVEL_INFO, &fields, "source %s: %s", source, names[report->state]);
+	camera_log_state(&camera->log, camera->config->source, &camera->report, before, newest_sequence(camera));
 }
 
 /* A camera that hangs is for a new process; other failures are no better in one. */
@@ -576,27 +544,6 @@ enum exit_code camera_create(const struct reload_origin *origin, struct loop *lo
 	return code;
 }
 
-static void say_account(const struct stream *stream)
-{
-	static const char *const names[LUMARING_LOST_CAUSES] = { "unread",  "no slot", "copy late", "reconfigured",
-								 "damaged", "",        "",          "",
-								 "sensor",  "camera",  "cancelled", "start-up" };
-	struct ring_account account = ring_account(stream->ring);
-	char text[512];
-	size_t used = (size_t)snprintf(text, sizeof(text), "stream %s: %llu published", stream->config.name,
-				       (unsigned long long)account.published);
-
-	for (unsigned cause = 0; cause < LUMARING_LOST_CAUSES && used < sizeof(text); cause++)
-		if (account.lost[cause])
-			used += (size_t)snprintf(text + used, sizeof(text) - used, ", %llu %s",
-						 (unsigned long long)account.lost[cause], names[cause]);
-	if (stream->notices_dropped && used < sizeof(text))
-		snprintf(text + used, sizeof(text) - used, ", %llu notices dropped",
-			 (unsigned long long)stream->notices_dropped);
-	log_event(LOG_LEVEL_INFO,
-		  &(struct log_fields){ .event = LOG_EVENT_STREAM_ACCOUNT, .stream = stream->config.name }, "%s", text);
-}
-
 void camera_stop(struct camera *camera)
 {
 	if (!camera)
@@ -613,7 +560,7 @@ void camera_stop(struct camera *camera)
 		if (s->retired)
 			ring_set_state(s->retired, LUMARING_RING_CLOSED);
 		if (!s->owner)
-			say_account(s);
+			camera_log_account(s);
 	}
 	if (camera->attach.publish)
 		for (struct client *c = publish_clients(camera->attach.publish); c; c = c->next)

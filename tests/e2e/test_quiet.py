@@ -74,6 +74,22 @@ def test_stopped_writer():
         manager.wait_status("source replay ended: .*")
 
 
+def test_slow_writer():
+    """One that is late with each frame, as by a header that promises more, does not fill the log."""
+    os.mkfifo("pipe")
+    with Daemon("--source", "replay:pipe") as daemon, open("pipe", "wb", buffering=0) as out, raw.Client(daemon) as client:
+        out.write(clips.y4m(64, 48, 1, rate=f"{RATE}:1"))
+        next(client.attach().newest())
+        for number in range(7):
+            wait_state(client, raw.PAUSED)
+            out.write(b"FRAME\n" + clips.picture(number, 64, 48))
+            wait_state(client, raw.RUNNING)
+        log = daemon.log()
+        assert log.count("no frame came for") == 5, log
+        assert log.count(", as often before: not told again within 600 s") == 1, log
+        wait_until(lambda: daemon.log().count("live, after it had stood still for ") == 5, "the fifth end is logged")
+
+
 def test_stopped_daemon():
     """It is not the writer that is late when the daemon itself was held up, and frames lie in the pipe."""
     writer = write_to("-", stdout=subprocess.PIPE)
