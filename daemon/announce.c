@@ -106,9 +106,10 @@ static void add_live(struct text *text, const struct status_view *status, bool b
 		add(text, "%ux%u", status->format->width, status->format->height);
 	if (!duration_ns && status->format)
 		duration_ns = status->format->frame_duration_us * NS_PER_US;
-	if (duration_ns)
-		add(text, brief ? " at %.0f frames/s" : " at %.1f frames/s",
-		    (double)NS_PER_SECOND / (double)duration_ns);
+	if (duration_ns && brief) /* few keep to it: that it is known is news */
+		add(text, " at a rate");
+	else if (duration_ns)
+		add(text, " at %.1f frames/s", (double)NS_PER_SECOND / (double)duration_ns);
 	add(text, ", %u client%s", clients, clients == 1 ? "" : "s");
 	add_losses(text, status, brief);
 }
