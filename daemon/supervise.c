@@ -2,8 +2,13 @@
 /* supervise.c - see supervise.h. */
 #include "supervise.h"
 
+#include <assert.h>
+
 #include "base/clock.h"
+#include "copy/pool.h"
 #include "service.h"
+
+static_assert(COPY_THREADS_MAX <= WATCHDOG_THREADS_MAX, "the watchdog knows each thread that copies");
 
 static void tell(struct supervise *supervise, struct announce_view *view, struct status_view *status)
 {
