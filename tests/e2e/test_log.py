@@ -83,6 +83,17 @@ def test_catalog_names():
     assert units
 
 
+def test_catalog_drop_ins_come_into_force():
+    """What is changed in a unit counts from the next start, and of a file that is put there systemd must be told."""
+    with open(ROOT / "systemd/lumaring.catalog", encoding="utf-8") as file:
+        entries = file.read().split("\n-- ")[1:]
+    changing = [e for e in entries if "systemctl edit" in e or ".service.d" in e]
+    assert len(changing) >= 3, "the catalog tells of drop-ins"
+    for entry in changing:
+        assert "\n    systemctl restart lumaringd@@LUMARING_CAMERA@\n" in entry, entry
+        assert ".service.d" not in entry or "\n    systemctl daemon-reload\n" in entry, entry
+
+
 def test_catalog_is_taken():
     """systemd's own tool takes the catalog, and explains each kind."""
     ids = re.findall(r"^-- ([0-9a-f]{32})$", (ROOT / "systemd/lumaring.catalog").read_text(encoding="utf-8"), re.M)
