@@ -24,6 +24,16 @@ __attribute__((constructor)) static void own_futex_begin(void)
 	system_call = (long (*)(long, ...))dlsym(RTLD_NEXT, "syscall");
 }
 
+/* Counted out before it looks: who holds the others and then counts sees either that, or one that stays. */
+static bool own_futex_may_go(void)
+{
+	__atomic_sub_fetch(&own_futex_sleepers, 1, __ATOMIC_SEQ_CST);
+	if (!__atomic_load_n(&own_futex_held, __ATOMIC_SEQ_CST))
+		return true;
+	__atomic_add_fetch(&own_futex_sleepers, 1, __ATOMIC_SEQ_CST);
+	return false;
+}
+
 long syscall(long number, ...)
 {
 	void *words[6];
@@ -38,9 +48,8 @@ long syscall(long number, ...)
 	sleeps = number == SYS_futex && ((uintptr_t)words[1] & FUTEX_CMD_MASK) == FUTEX_WAIT_BITSET;
 	__atomic_add_fetch(&own_futex_sleepers, sleeps, __ATOMIC_SEQ_CST);
 	r = system_call(number, words[0], words[1], words[2], words[3], words[4], words[5]);
-	while (sleeps && __atomic_load_n(&own_futex_held, __ATOMIC_SEQ_CST))
+	while (sleeps && (__atomic_load_n(&own_futex_held, __ATOMIC_SEQ_CST) || !own_futex_may_go()))
 		sched_yield();
-	__atomic_sub_fetch(&own_futex_sleepers, sleeps, __ATOMIC_SEQ_CST);
 	return r;
 }
 
