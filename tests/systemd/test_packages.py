@@ -30,11 +30,14 @@ def names(directory):
 
 def test_running_instances_are_restarted():
     with Service("again1", source="synthetic", size="64x64") as running, \
-            Service("again2", source="synthetic", size="64x64") as stopped:
-        for s in (running, stopped):
+            Service("again2", source="synthetic", size="64x64") as stopped, \
+            Service("again3", source="synthetic", size="0x0") as failed:
+        for s in (running, stopped, failed):
             run("systemctl", "enable", s.name)
-            s.start()
+            s.start(check=s is not failed)
         stopped.stop()
+        wait_until(lambda: failed.unit("ActiveState") == "failed", "bad settings are refused")
+        failed.settings(source="synthetic", size="64x64")
         before = running.pid()
         listening = [running.unit("InvocationID", socket) for socket in running.sockets]
         install()
@@ -42,7 +45,9 @@ def test_running_instances_are_restarted():
         assert [running.unit("InvocationID", socket) for socket in running.sockets] == listening
         assert not stopped.is_active() and stopped.pid() == 0
         assert stopped.is_active(stopped.sockets[0]), "it can be started by a client, as before"
-        running.lumaring("watch", "-n", "1")
+        assert failed.is_active(), "it is given another chance"
+        for s in (running, failed):
+            s.lumaring("watch", "-n", "1")
 
 
 def check_purge():
