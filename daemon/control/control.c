@@ -34,29 +34,6 @@ int control_listen(const char *path, const struct control_access *access, int *r
 
 /* --- what is logged about peers --- */
 
-/* There may be something to tell later, all of it within LIMIT_LOG_QUIET_S: so late it may be when the timer runs. */
-static void tell_when_quiet(struct control *control)
-{
-	uint64_t limit_ns = log_limit_next_ns(&control->log_limit), outage_ns = log_outage_next_ns(&control->outage);
-	uint64_t next_ns = limit_ns < outage_ns ? limit_ns : outage_ns;
-
-	if (next_ns != UINT64_MAX && !loop_op_active(&control->quiet))
-		loop_timer(control->loop, &control->quiet, next_ns);
-}
-
-static void on_quiet(struct loop_op *op, int result)
-{
-	struct control *control = op->owner;
-
-	if (result < 0)
-		return;
-	log_limit_tell(&control->log_limit, clock_monotonic_ns());
-	if (log_outage_ends(&control->outage, clock_monotonic_ns()))
-		log_event(LOG_LEVEL_NOTICE, &(struct log_fields){ .event = LOG_EVENT_ACCEPT_RESUMED },
-			  "taking connections of the control socket again");
-	tell_when_quiet(control);
-}
-
 void control_log_peer(struct control *control, const struct ucred *peer, enum log_event event, int error,
 		      const char *format, ...)
 {
@@ -70,10 +47,8 @@ void control_log_peer(struct control *control, const struct ucred *peer, enum lo
 	char text[SENTENCE_BYTES];
 	va_list arguments;
 
-	if (!log_limit_pass(&control->log_limit, peer->uid, clock_monotonic_ns())) {
-		tell_when_quiet(control);
+	if (!log_peers_pass(&control->log, peer->uid))
 		return;
-	}
 	va_start(arguments, format);
 	vsnprintf(text, sizeof(text), format, arguments);
 	va_end(arguments);
@@ -152,20 +127,6 @@ static void take_connection(struct control *control, int fd)
 	}
 }
 
-static void accept_failed(struct control *control, int error)
-{
-	bool is_out = error == -EMFILE || error == -ENFILE;
-	const struct log_fields fields = {
-		.event = is_out ? LOG_EVENT_DESCRIPTORS_OUT : LOG_EVENT_ACCEPT_FAILED,
-		.error = -error,
-	};
-
-	if (log_outage_fails(&control->outage, clock_monotonic_ns()))
-		log_event(LOG_LEVEL_WARNING, &fields,
-			  "cannot take connections of the control socket: %s, retrying every %d ms", strerror(-error),
-			  LOOP_ACCEPT_RETRY_MS);
-}
-
 static void on_accepted(struct loop_op *op, int result)
 {
 	struct control *control = op->owner;
@@ -173,11 +134,10 @@ static void on_accepted(struct loop_op *op, int result)
 	if (result == -ECANCELED)
 		return;
 	if (result < 0) {
-		accept_failed(control, result);
+		log_peers_accept_failed(&control->log, result);
 		return;
 	}
-	log_outage_works(&control->outage);
-	tell_when_quiet(control);
+	log_peers_accepted(&control->log);
 	take_connection(control, result);
 }
 
@@ -212,7 +172,7 @@ int control_create(struct loop *loop, int fd, const struct control_limits *limit
 	control->fd = fd;
 	control->own_uid = geteuid();
 	control->accept = (struct loop_op){ .done = on_accepted, .owner = control };
-	control->quiet = (struct loop_op){ .done = on_quiet, .owner = control };
+	log_peers_init(&control->log, loop, "connections of the control socket");
 	loop_accept(loop, &control->accept, fd);
 	*ret_control = control;
 	return 0;
@@ -224,7 +184,7 @@ void control_destroy(struct control *control)
 		return;
 	while (control->connections)
 		connection_destroy(control->connections);
-	log_limit_tell(&control->log_limit, UINT64_MAX);
+	log_peers_finish(&control->log);
 	close(control->fd);
 	quota_destroy(control->quota);
 	free(control);

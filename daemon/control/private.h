@@ -12,12 +12,11 @@
 #include <sys/socket.h>
 
 #include "base/log.h"
-#include "base/log_limit.h"
-#include "base/log_outage.h"
 #include "base/quota.h"
 #include "control/access.h"
 #include "control/control.h"
 #include "control/framing.h"
+#include "loop/log_peers.h"
 
 #define CONTROL_INBOX_BYTES 1024u /* of every connection; longer requests take memory while they last */
 
@@ -33,9 +32,7 @@ struct control {
 	struct connection *connections;
 	unsigned turned_away; /* connections that get one answer, why they are refused */
 	struct control_stats stats;
-	struct log_outage outage;   /* of accepting */
-	struct log_limit log_limit; /* a peer that is refused in a loop must not fill the log */
-	struct loop_op quiet;       /* tells what it left out, and that an outage is over */
+	struct log_peers log;
 };
 
 /* The request that a connection is being answered. */

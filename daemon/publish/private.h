@@ -10,8 +10,7 @@
 #include <stdint.h>
 #include <sys/socket.h>
 
-#include "base/log_limit.h"
-#include "base/log_outage.h"
+#include "loop/log_peers.h"
 #include "publish/publish.h"
 
 /* Events still to be sent, in client->pending. */
@@ -32,9 +31,7 @@ struct publish {
 	int spare_fd;          /* given up to tell those that knock when no other is free; -1: lost as well */
 	unsigned report_count; /* status requests being answered */
 	struct client *clients, *clients_end; /* the oldest first */
-	struct log_outage outage;             /* of accepting */
-	struct log_limit log_limit;           /* a client that is refused in a loop must not fill the log */
-	struct loop_op quiet;                 /* tells what it left out, and that an outage is over */
+	struct log_peers log;
 };
 
 /* publish.c: log that a client was refused, unless its uid was too often. `stream` may be NULL or "". */

@@ -38,29 +38,6 @@ static enum log_event event_of_refusal(int error)
 	}
 }
 
-/* There may be something to tell later, all of it within LIMIT_LOG_QUIET_S: so late it may be when the timer runs. */
-static void tell_when_quiet(struct publish *publish)
-{
-	uint64_t limit_ns = log_limit_next_ns(&publish->log_limit), outage_ns = log_outage_next_ns(&publish->outage);
-	uint64_t next_ns = limit_ns < outage_ns ? limit_ns : outage_ns;
-
-	if (next_ns != UINT64_MAX && !loop_op_active(&publish->quiet))
-		loop_timer(publish->loop, &publish->quiet, next_ns);
-}
-
-static void on_quiet(struct loop_op *op, int result)
-{
-	struct publish *publish = op->owner;
-
-	if (result < 0)
-		return;
-	log_limit_tell(&publish->log_limit, clock_monotonic_ns());
-	if (log_outage_ends(&publish->outage, clock_monotonic_ns()))
-		log_event(LOG_LEVEL_NOTICE, &(struct log_fields){ .event = LOG_EVENT_ACCEPT_RESUMED },
-			  "taking new clients again");
-	tell_when_quiet(publish);
-}
-
 void publish_log_refusal(struct publish *publish, const struct ucred *peer, const char *stream, int error,
 			 const char *text)
 {
@@ -73,11 +50,9 @@ void publish_log_refusal(struct publish *publish, const struct ucred *peer, cons
 		.error = -error,
 	};
 
-	if (log_limit_pass(&publish->log_limit, peer->uid, clock_monotonic_ns()))
+	if (log_peers_pass(&publish->log, peer->uid))
 		log_event(LOG_LEVEL_NOTICE, &fields, "refused client pid %d, uid %u: %s", (int)peer->pid,
 			  (unsigned)peer->uid, text);
-	else
-		tell_when_quiet(publish);
 }
 
 /* --- connections --- */
@@ -182,21 +157,6 @@ static void turn_away(struct publish *publish, int error)
 	}
 }
 
-static void accept_failed(struct publish *publish, int error)
-{
-	bool is_out = error == -EMFILE || error == -ENFILE;
-	const struct log_fields fields = {
-		.event = is_out ? LOG_EVENT_DESCRIPTORS_OUT : LOG_EVENT_ACCEPT_FAILED,
-		.error = -error,
-	};
-
-	if (log_outage_fails(&publish->outage, clock_monotonic_ns()))
-		log_event(LOG_LEVEL_WARNING, &fields, "cannot take new clients: %s, retrying every %d ms",
-			  strerror(-error), LOOP_ACCEPT_RETRY_MS);
-	if (is_out)
-		turn_away(publish, error);
-}
-
 static void on_accepted(struct loop_op *op, int result)
 {
 	struct publish *publish = op->owner;
@@ -204,11 +164,11 @@ static void on_accepted(struct loop_op *op, int result)
 	if (result == -ECANCELED)
 		return;
 	if (result < 0) {
-		accept_failed(publish, result);
+		if (log_peers_accept_failed(&publish->log, result))
+			turn_away(publish, result);
 		return;
 	}
-	log_outage_works(&publish->outage);
-	tell_when_quiet(publish);
+	log_peers_accepted(&publish->log);
 	if (publish->spare_fd < 0)
 		keep_spare(publish);
 	take_connection(publish, result);
@@ -226,7 +186,7 @@ int publish_create(struct loop *loop, int fd, const struct quota_limits *limits,
 	publish->handler = *handler;
 	publish->fd = fd;
 	publish->accept = (struct loop_op){ .done = on_accepted, .owner = publish };
-	publish->quiet = (struct loop_op){ .done = on_quiet, .owner = publish };
+	log_peers_init(&publish->log, loop, "new clients");
 	r = quota_create(limits, geteuid(), &publish->quota);
 	if (r == 0)
 		r = events_begin(publish);
@@ -251,7 +211,7 @@ void publish_destroy(struct publish *publish)
 		next = client->next;
 		client_destroy(client);
 	}
-	log_limit_tell(&publish->log_limit, UINT64_MAX);
+	log_peers_finish(&publish->log);
 	if (publish->spare_fd >= 0)
 		close(publish->spare_fd);
 	close(publish->fd);
