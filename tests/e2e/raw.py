@@ -19,6 +19,18 @@ import time
 
 from lib import DEADLINE_S, wait_until
 
+# A process that says the same hello again and again, and is refused: SOCKET HELLO-IN-HEX TIMES. Prints whose it is.
+KNOCK = """
+import os, socket, sys
+path, hello, times = sys.argv[1], bytes.fromhex(sys.argv[2]), int(sys.argv[3])
+for _ in range(times):
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as s:
+        s.connect(path)
+        s.send(hello)
+        assert s.recv(512)[0] == 3
+print(os.getpid(), os.getuid())
+"""
+
 # --- protocol.h ------------------------------------------------------------------------------------------------------
 
 VERSION = 1

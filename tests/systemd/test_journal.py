@@ -18,21 +18,11 @@ FLOOD = 40
 # What a run has without anything being wrong.
 GOOD = {"STARTED", "STOPPING", "STOPPED", "SOURCE_FORMAT", "SOURCE_LIVE", "SOURCE_ENDED", "STREAM_SERVED", "STREAM_ACCOUNT",
         "CONFIG_RELOADED", "CONFIG_CHANGED", "MEMORY_NOT_LOCKED"}
-KNOCK = """
-import os, socket, sys
-path, hello, times = sys.argv[1], bytes.fromhex(sys.argv[2]), int(sys.argv[3])
-for _ in range(times):
-    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as s:
-        s.connect(path)
-        s.send(hello)
-        assert s.recv(512)[0] == 3
-print(os.getpid(), os.getuid())
-"""
 
 
 def knock(service, user, times=1):
     """A user asks so many times for a stream that there is not: (pid, uid) that the daemon saw, as the journal has it."""
-    done = run("python3", "-c", KNOCK, f"{service.runtime_dir}/{service.camera}/frames", raw.hello("nosuch").hex(), times,
+    done = run("python3", "-c", raw.KNOCK, f"{service.runtime_dir}/{service.camera}/frames", raw.hello("nosuch").hex(), times,
                user=user, groups=["video"])
     return tuple(done.stdout.split())
 
