@@ -38,6 +38,13 @@ systemd_dir = $(shell $(PKG_CONFIG) --define-variable=prefix=$(PREFIX) --define-
 UNITDIR ?= $(or $(call systemd_dir,systemdsystemunitdir),$(PREFIX)/lib/systemd/system)
 SYSUSERSDIR ?= $(or $(call systemd_dir,sysusersdir),$(PREFIX)/lib/sysusers.d)
 CATALOGDIR ?= $(or $(call systemd_dir,catalogdir),$(PREFIX)/lib/systemd/catalog)
+# The system's Python; and the first directory below our prefix where it looks for packages, or, where it looks for none
+# there, the one that it would have with that prefix.
+PYTHON ?= $(or $(wildcard /usr/bin/python3),python3)
+PYTHONDIR ?= $(or $(shell $(PYTHON) -ISc 'import site, sys; prefix = sys.argv[1].rstrip("/") + "/lib"; \
+	print(next((path for path in site.getsitepackages() if path.startswith(prefix)), \
+	"%s/python%d.%d/site-packages" % (prefix, *sys.version_info[:2])))' $(PREFIX) 2>/dev/null),\
+	$(PREFIX)/lib/python3/dist-packages)
 
 SAN ?=
 comma := ,
@@ -122,8 +129,13 @@ OBJECTS := $(call obj,$(DAEMON_SRC) $(CLIENT_SRC) $(CLI_SRC) $(EXAMPLE_SRC) $(UN
 SERVICE_UNITS := $(patsubst %.in,$(BUILD)/%,$(wildcard systemd/*.service.in systemd/*.socket.in systemd/*.target.in))
 SYSUSERS := $(patsubst %.sysusers,$(BUILD)/%.conf,$(wildcard systemd/*.sysusers))
 
+# The Python package, and what tells its version to pip and the like.
+PYTHON_SRC := $(wildcard client-lib/python/lumaring/*.py) client-lib/python/lumaring/py.typed
+PYTHON_METADATA := $(BUILD)/python/METADATA
+
 PRODUCTS := $(BUILD)/liblumaring.so.$(SOVERSION) $(BUILD)/liblumaring.so $(BUILD)/liblumaring.a \
-	$(BUILD)/lumaring.pc $(BUILD)/lumaringd $(BUILD)/lumaring $(SERVICE_UNITS) $(SYSUSERS)
+	$(BUILD)/lumaring.pc $(BUILD)/lumaringd $(BUILD)/lumaring $(SERVICE_UNITS) $(SYSUSERS) \
+	$(PYTHON_METADATA)
 
 .PHONY: all
 all: $(PRODUCTS) $(EXAMPLES) ## Build daemon, library, tool and examples
@@ -186,6 +198,23 @@ $(BUILD)/liblumaring.so: $(BUILD)/liblumaring.so.$(SOVERSION)
 $(BUILD)/lumaring.pc: client-lib/lumaring.pc.in Makefile $(BUILD)/flags
 	$(Q)sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' -e 's|@INCLUDEDIR@|$(INCLUDEDIR)|' \
 		-e 's|@VERSION@|$(VERSION)|' $< > $@
+
+$(PYTHON_METADATA): client-lib/python/pyproject.toml Makefile
+	$(Q)mkdir -p $(@D)
+	$(Q){ printf 'Metadata-Version: 2.1\nVersion: $(VERSION)\n' && sed -n -e 's/^name = "\(.*\)"/Name: \1/p' \
+		-e 's/^description = "\(.*\)"/Summary: \1/p' -e 's/^requires-python = "\(.*\)"/Requires-Python: \1/p' $<; } > $@
+
+# With the same build as pip's, and without pip: it needs no network.
+WHEEL := $(BUILD)/lumaring-$(VERSION)-py3-none-any.whl
+$(WHEEL): $(PYTHON_SRC) client-lib/python/pyproject.toml client-lib/python/README.md LICENSE Makefile
+	$(call say,WHEEL,$@)
+	$(Q)rm -rf $(BUILD)/python/tree && mkdir -p $(BUILD)/python/tree/lumaring
+	$(Q)install -m 644 $(filter %.toml %.md LICENSE,$^) $(BUILD)/python/tree
+	$(Q)install -m 644 $(PYTHON_SRC) $(BUILD)/python/tree/lumaring
+	$(Q)cd $(BUILD)/python/tree && SOURCE_DATE_EPOCH=$${SOURCE_DATE_EPOCH:-$$(date -u -d $(VERSION_DATE) +%s)} \
+		$(PYTHON) -c 'from setuptools import build_meta; build_meta.build_wheel("..")' >../log 2>&1 || \
+		{ cat ../log; exit 1; }
+	$(Q)mv $(BUILD)/python/$(@F) $@
 
 $(BUILD)/systemd/%: systemd/%.in Makefile $(BUILD)/flags
 	$(Q)mkdir -p $(@D)
@@ -395,15 +424,24 @@ define installed
 	$(call $(1),644,$(CATALOGDIR),$(wildcard systemd/*.catalog))
 	$(call $(1),644,$(VENDORDIR),config/lumaringd.json)
 	$(call $(1),644,$(DOCDIR),README.md LICENSE $(filter %io.lumaring.Camera.varlink,$(VARLINK_SRC)))
+	$(call $(1),644,$(PYTHONDIR)/lumaring,$(PYTHON_SRC))
+	$(call $(1),644,$(PYTHONDIR)/lumaring-$(VERSION).dist-info,$(PYTHON_METADATA))
 	$(call $(1),644,$(DOCDIR)/examples,$(wildcard config/examples/*.json systemd/examples/*.conf))
 	$(call $(1),644,$(EXAMPLEDIR),$(EXAMPLE_SRC))
 endef
 put = $(if $(3),$(INSTALL) -d $(DESTDIR)$(2) && $(if $(filter link,$(1)),cp -P,$(INSTALL) -m $(1)) $(3) $(DESTDIR)$(2))
 take = $(if $(3),rm -f $(addprefix $(DESTDIR)$(2)/,$(notdir $(3))))
 
+# Users cannot keep what Python compiles, so that each of their programs would do it anew. Says where the package is.
+python_ready = ! command -v $(PYTHON) >/dev/null || { $(PYTHON) -m compileall -q $(PYTHONDIR)/lumaring; \
+	$(PYTHON) -c 'import sys; sys.exit(sys.argv[1] not in sys.path)' $(PYTHONDIR) && \
+	echo 'The Python package is in $(PYTHONDIR)' || \
+	echo 'The Python package is in $(PYTHONDIR), where Python does not look: export PYTHONPATH=$(PYTHONDIR)'; }
+
 .PHONY: install
 install: all ## Install below $(DESTDIR)$(PREFIX)
 	$(call installed,put)
+	$(if $(DESTDIR),,@$(python_ready))
 	$(if $(DESTDIR),,@echo 'To use it: ldconfig, and for a service systemd-sysusers lumaring.conf; journalctl --update-catalog;' \
 		'systemctl daemon-reload, all as root')
 
@@ -411,8 +449,15 @@ install: all ## Install below $(DESTDIR)$(PREFIX)
 .PHONY: uninstall
 uninstall: ## Remove what `make install` puts there; give it the same PREFIX and DESTDIR
 	$(call installed,take)
-	for dir in $(EXAMPLEDIR) $(DOCDIR)/examples $(DOCDIR) $(INCLUDEDIR)/lumaring $(VENDORDIR); do \
+	rm -rf $(DESTDIR)$(PYTHONDIR)/lumaring/__pycache__
+	for dir in $(EXAMPLEDIR) $(DOCDIR)/examples $(DOCDIR) $(INCLUDEDIR)/lumaring $(VENDORDIR) $(PYTHONDIR)/lumaring \
+		$(PYTHONDIR)/lumaring-$(VERSION).dist-info; do \
 		[ ! -d $(DESTDIR)$$dir ] || rmdir --ignore-fail-on-non-empty $(DESTDIR)$$dir; done
+
+.PHONY: wheel
+wheel: ## Install what is missing, build the Python package as a wheel, $(BUILD)/*.whl
+	$(Q)tests/deps wheel
+	$(Q)$(MAKE) --no-print-directory $(WHEEL)
 
 .PHONY: deb
 deb: ## Install what is missing, build Debian packages for this machine, $(BUILD)/*.deb

@@ -7,7 +7,7 @@ import service
 from lib import BUILD, ROOT, wait_until
 from service import CONFIG, DROP_INS, RUNTIME, Service, run
 
-PACKAGES = ("lumaringd", "liblumaring0", "liblumaring-dev", "lumaring-tools")
+PACKAGES = ("lumaringd", "liblumaring0", "liblumaring-dev", "lumaring-tools", "python3-lumaring")
 PATTERNS = ("lumaringd@*", "lumaringd-*@*")
 
 
