@@ -284,7 +284,9 @@ $(BUILD)/tests/test_cli_png: TEST_LIBS := $(CLI_LIBS) -lz
 
 # --- tests ---------------------------------------------------------------------------------------------------------
 
-E2E := $(sort $(wildcard tests/e2e/test_*.py))
+# Those of the Python package, whose interpreter loads the library, are no work for sanitizers.
+E2E_PYTHON := $(sort $(wildcard tests/e2e/test_python_*.py))
+E2E := $(filter-out $(E2E_PYTHON),$(sort $(wildcard tests/e2e/test_*.py)))
 RUN := tests/run --build $(BUILD)
 # Every kernel of this kind of machine, each level of instructions alone.
 CHECKASM := $(foreach level,c $(KERNELS_$(MACHINE)) $(CORES_$(MACHINE)),\
@@ -302,7 +304,7 @@ check: ## Install what is missing, build, run all tests (minutes)
 		model='tests/model/run $(BUILD)/model' stress='tests/stress/system --build $(BUILD) --seconds 10' \
 		layers='tests/layers && tests/layers --self-test' headers='tests/headers $(BUILD)' \
 		pages='tests/pages $(BUILD)' \
-		$(UNITS) $(CHECKASM) $(E2E); code=$$?; \
+		$(UNITS) $(CHECKASM) $(E2E) $(E2E_PYTHON); code=$$?; \
 		echo "make check ran its tests for $$(($$(date +%s) - began)) seconds"; exit $$code
 
 .PHONY: check-unit

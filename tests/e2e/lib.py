@@ -2,7 +2,8 @@
 """What the end-to-end tests share: a daemon in a directory of its own, the tool, raw clients, and leak counting.
 
 Run as a program (by tests/run): lib.py FILE FUNCTION calls that test in a temporary directory and exits 0, or 77 for a
-skip. Lines a test prints that begin with "figure: " are shown also when it passes.
+skip. Lines a test prints that begin with "figure: " are shown also when it passes. Files test_python_*.py are for the
+Python package: they, and what they start, run in an interpreter that has numpy, and find the package and its library.
 """
 import importlib.util
 import os
@@ -29,6 +30,27 @@ class Skip(Exception):
 def skip_unless(condition, why):
     if not condition:
         raise Skip(why)
+
+
+def python():
+    """The interpreter of those that use the Python package: this one if it has numpy, else the system's."""
+    if importlib.util.find_spec("numpy"):
+        return sys.executable
+    system = "/usr/bin/python3"
+    probe = "import importlib.util, sys; sys.exit(not importlib.util.find_spec('numpy'))"
+    assert os.path.exists(system) and subprocess.run([system, "-c", probe]).returncode == 0, \
+        f"neither {sys.executable} nor {system} has numpy: tests/deps check"
+    return system
+
+
+def use_package():
+    """Let this test and its children use the Python package of this tree."""
+    os.environ["PYTHONPATH"] = str(ROOT / "client-lib" / "python")
+    os.environ["LUMARING_LIBRARY"] = str(BUILD / "liblumaring.so.0")
+    os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
+    if python() != sys.executable:
+        os.execv(python(), [python(), *sys.argv])
+    sys.path.insert(0, os.environ["PYTHONPATH"])
 
 
 def shm_names(camera):
@@ -116,6 +138,8 @@ class Daemon:
 def main():
     path, function = sys.argv[1:]
     path = os.path.abspath(path)
+    if os.path.basename(path).startswith("test_python_"):
+        use_package()
     sys.path.insert(0, os.path.dirname(path))
     sys.modules["lib"] = sys.modules["__main__"]  # one Skip, one counter
     spec = importlib.util.spec_from_file_location("test", path)
