@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "config_load.h"
+#include "source/libcamera.h"
 
 #define OPTIONS_OWN 7
 
@@ -104,7 +105,11 @@ static void scan_own(int option, struct options *options)
 		options->action = OPTIONS_LIST;
 		break;
 	case OPTION_VERSION:
+#ifdef LUMARING_NO_LIBCAMERA
 		printf("lumaringd %s\n", LUMARING_BUILD_VERSION);
+#else
+		printf("lumaringd %s (libcamera %s)\n", LUMARING_BUILD_VERSION, libcamera_version());
+#endif
 		options->action = OPTIONS_STOP;
 		break;
 	case OPTION_HELP:
