@@ -10,9 +10,7 @@
 
 #include "options.h"
 #include "output.h"
-
-#define DAEMON "lumaringd"
-#define PATH_BYTES 4096u
+#include "program.h"
 
 struct bench {
 	bool camera, help;
@@ -66,48 +64,33 @@ static int read_words(int argc, char **argv, struct bench *bench)
 	return bench->camera || bench->help ? 0 : refuse("say what to measure, with --camera");
 }
 
-/* The directory of this program, with a slash; "" when that cannot be told. */
-static void own_directory(char *text, size_t text_bytes)
-{
-	ssize_t length = readlink("/proc/self/exe", text, text_bytes - 1);
-	char *slash;
-
-	text[length > 0 ? length : 0] = '\0';
-	slash = strrchr(text, '/');
-	text[slash ? slash + 1 - text : 0] = '\0';
-}
-
-/* Beside this program, where it was built to be installed, and where the shell would look. */
+/* Where it may be; what is there and cannot be run is told rather than that it is not there. */
 static int become_daemon(char *const *words)
 {
-	char own[PATH_BYTES], path[PATH_BYTES + sizeof(DAEMON)];
+	char path[PROGRAM_PATH_BYTES];
 	int r = ENOENT;
 
-	own_directory(own, sizeof(own));
-	snprintf(path, sizeof(path), "%s" DAEMON, own);
-	if (own[0])
+	for (unsigned i = 0; program_daemon(i, path); i++) {
 		execv(path, words);
-	if (own[0] && errno != ENOENT)
-		r = errno;
-	execv(LUMARING_SBINDIR "/" DAEMON, words);
-	if (errno != ENOENT)
-		r = errno;
-	execvp(DAEMON, words);
+		if (path[0] && errno != ENOENT)
+			r = errno;
+	}
+	execvp(PROGRAM_DAEMON, words);
 	if (errno != ENOENT)
 		r = errno;
 	if (r == ENOENT)
-		talk("bench: " DAEMON ", which measures, is not there: not in %s, not in " LUMARING_SBINDIR
-		     ", not in PATH",
-		     own);
+		talk("bench: " PROGRAM_DAEMON
+		     ", which measures, is not there: not beside this program, not in " LUMARING_SBINDIR
+		     ", not in PATH");
 	else
-		talk("bench: " DAEMON ", which measures, cannot be run: %s", strerror(r));
+		talk("bench: " PROGRAM_DAEMON ", which measures, cannot be run: %s", strerror(r));
 	return CODE_FAILED;
 }
 
 int bench_run(int argc, char **argv, bool *ret_help)
 {
 	struct bench bench = { .camera = false };
-	char name[] = DAEMON, size_name[] = "--size", camera[PATH_BYTES];
+	char name[] = PROGRAM_DAEMON, size_name[] = "--size", camera[PROGRAM_PATH_BYTES];
 	char *words[] = { name, camera, NULL, NULL, NULL };
 
 	if (read_words(argc, argv, &bench) < 0)
