@@ -71,6 +71,10 @@ static const struct verb verbs[] = {
 	  "  lumaring call GetMetrics | jq .metrics     for a monitoring system\n"
 	  "  lumaring call Watch --more                 a line for each change\n",
 	  call_run, VERB_CALL },
+	{ "doctor", "", 0, "what is wrong on this machine, and what to do about it; works without a daemon",
+	  "  lumaring doctor                            why is there no frame?\n"
+	  "  sudo lumaring doctor --camera cam1         sees more\n",
+	  doctor_run, VERB_DOCTOR },
 	{ "bench", "--camera", 0, "what copying out of this board's camera buffers costs, to paste into a report",
 	  "  lumaring bench --camera > report.md        takes some seconds; no camera is started or disturbed\n", NULL,
 	  0 },
@@ -92,6 +96,7 @@ static const char codes_text[] =
 	"  5  closed before the first frame, or camera lost before a picture, or the size of the\n"
 	"     frames changed under 'cat'\n"
 	"  6  no frame, or no answer of the daemon, in time\n"
+	"  7  'doctor' found a problem\n"
 	"  128 + N  stopped by signal N\n"
 	"'bench' ends as lumaringd does, whose work it is: 0, 1 or 2.\n";
 
@@ -154,7 +159,7 @@ static const struct verb *verb_find(const char *name)
 			return &verbs[i];
 	talk("there is no verb '%s', only watch, snap, cat, status, get, set, region, streams, clients, capabilities, "
 	     "reload, "
-	     "call, bench and help; 'lumaring --help' has examples",
+	     "call, doctor, bench and help; 'lumaring --help' has examples",
 	     name);
 	return NULL;
 }
@@ -232,7 +237,7 @@ int main(int argc, char **argv)
 	if (options.help)
 		return print_help();
 	talk("say what to do: watch, snap, cat, status, get, set, region, streams, clients, capabilities, reload, "
-	     "call, bench or "
+	     "call, doctor, bench or "
 	     "help; 'lumaring --help' has examples");
 	return CODE_USAGE;
 }

@@ -56,12 +56,12 @@ static const struct option_row rows[] = {
 	{ "stream", "NAME", "one of the camera's streams (default: main)", VERB_FRAMES | VERB_SET, OPTION_STREAM },
 	{ "runtime-dir", "DIR", "where the daemon's sockets are (default: $LUMARING_RUNTIME_DIR, else /run/lumaring)",
 	  VERB_ALL, OPTION_RUNTIME_DIR },
-	{ "wait", "SECONDS", "wait so long for a daemon that is not there yet, or is busy (default: 2)", VERB_ALL,
+	{ "wait", "SECONDS", "wait so long for a daemon that is not there yet, or is busy (default: 2; doctor: 0)", VERB_ALL,
 	  OPTION_WAIT },
 	{ "help", NULL, "this text; after a verb, that verb's", VERB_ALL, 'h' },
 	{ "version", NULL, "the version", VERB_ALL, 'V' },
 	{ "json", NULL, "JSON for programs: an object a line, events too; or the daemon's object",
-	  VERB_WATCH | VERB_STATUS | VERB_CONTROL, OPTION_JSON },
+	  VERB_WATCH | VERB_STATUS | VERB_CONTROL | VERB_DOCTOR, OPTION_JSON },
 	{ "latest", NULL, "only the newest frame each time, skip those between", VERB_WATCH, OPTION_LATEST },
 	{ "y4m", NULL, "YUV4MPEG2, luma only (Cmono)", VERB_CAT, OPTION_Y4M },
 	{ "y4m-420", NULL, "YUV4MPEG2 with neutral chroma (C420jpeg), for readers that know no Cmono", VERB_CAT,
@@ -362,6 +362,14 @@ int options_check(const struct options *options, const char *verb, unsigned flag
 		return -EINVAL;
 	}
 	return 0;
+}
+
+bool options_has(const struct options *options, const char *name)
+{
+	for (size_t i = 0; i < ROWS; i++)
+		if (strcmp(rows[i].name, name) == 0)
+			return options->given >> i & 1;
+	return false;
 }
 
 void options_print(FILE *file, unsigned verbs)

@@ -22,6 +22,7 @@ enum code {
 	CODE_REFUSED = 4,   /* no permission, no such stream, a limit, no common version, the source */
 	CODE_CLOSED = 5,    /* closed or lost before the first frame, or the frames changed their size */
 	CODE_TIMEOUT = 6,   /* no frame, or no answer of the daemon, in time */
+	CODE_UNWELL = 7,    /* doctor has found a problem */
 };
 
 /* Which verb takes an option, as bits. */
@@ -38,9 +39,10 @@ enum verb_flag {
 	VERB_CAPABILITIES = 512,
 	VERB_RELOAD = 1024,
 	VERB_CALL = 2048,
+	VERB_DOCTOR = 65536,
 	VERB_FRAMES = 7,     /* those that read frames */
 	VERB_CONTROL = 4080, /* those that use the control socket */
-	VERB_ALL = 4095,
+	VERB_ALL = 4095 | VERB_DOCTOR,
 };
 
 enum cat_format {
@@ -81,6 +83,9 @@ int options_parse(int argc, char **argv, struct options *ret_options);
 
 /* Does the verb take what was given, and do the options go together? 0, or -EINVAL after one sentence. */
 int options_check(const struct options *options, const char *verb, unsigned flag);
+
+/* Was the option of that long name given? */
+bool options_has(const struct options *options, const char *name);
 
 /* One line for each option that all of these verbs take, and not every verb there is; or with VERB_ALL those that do.
  */

@@ -17,5 +17,6 @@ int clients_run(const struct options *options);
 int capabilities_run(const struct options *options);
 int reload_run(const struct options *options);
 int call_run(const struct options *options);
+int doctor_run(const struct options *options);
 
 #endif
