@@ -248,15 +248,18 @@ void doctor_check_shm(struct doctor *doctor)
 void doctor_check_memlock(struct doctor *doctor)
 {
 	const cJSON *memory = json_get(doctor->status, "memory");
-	const double wanted = json_number(memory, "wanted_bytes"), locked = json_number(memory, "locked_bytes");
+	const double locked = json_number(memory, "locked_bytes");
 	const char *reason = json_text(memory, "unlocked_reason");
 
 	if (reason[0]) {
-		doctor_add(doctor, "memlock", DOCTOR_NOTE, "%s of %s are not locked and may be swapped: %s",
-			   host_bytes(wanted - locked).text, host_bytes(wanted).text, reason);
-		doctor_advise(doctor, doctor->unit.is_known
-					      ? "systemctl edit: LimitMEMLOCK=infinity, as the unit is installed"
-					      : "raise ulimit -l in the shell that starts it, as root");
+		doctor_add(doctor, "memlock", DOCTOR_NOTE, "%s", reason);
+		if (doctor->unit.is_known)
+			doctor_advise(doctor,
+				      "sudo systemctl edit lumaringd@%s: LimitMEMLOCK=infinity below [Service], as it "
+				      "is installed; then restart it",
+				      doctor->camera);
+		else
+			doctor_advise(doctor, "sudo sh, ulimit -l unlimited, and start the daemon there");
 	} else if (locked > 0) {
 		doctor_add(doctor, "memlock", DOCTOR_OK, "%s that frames pass through are locked",
 			   host_bytes(locked).text);

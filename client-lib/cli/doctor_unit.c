@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "doctor.h"
+#include "program.h"
 
 #define OUTPUT_BYTES 16384u
 #define EXPOSURE_MAX 2.0 /* that of the unit as it is installed is 1.0, with its drop-ins 1.4 at most */
@@ -112,8 +113,8 @@ static void say_failed(struct doctor *doctor)
 	const bool is_known =
 		is_code && unit->exit_code > 0 && unit->exit_code < sizeof(exit_reasons) / sizeof(exit_reasons[0]);
 	char name[128], line[OUTPUT_BYTES];
-	const char *const words[] = { "journalctl", "--no-pager", "-q",  "-o", "cat", "-n",
-				      "1",          "-p",         "err", "-u", name,  NULL };
+	const char *const words[] = { "journalctl", "--no-pager", "-q", "-b",           "-o", "cat", "-n", "1",
+				      "-p",         "err",        "-t", PROGRAM_DAEMON, "-u", name,  NULL };
 
 	snprintf(name, sizeof(name), "lumaringd@%s.service", doctor->camera);
 	if (doctor->host.run(words, line, sizeof(line)) != 0)
