@@ -100,8 +100,9 @@ static bool read_config(const struct doctor *doctor, bool *ret_looks)
 static void say_none(struct doctor *doctor, unsigned nodes, unsigned media)
 {
 	const bool is_wanted = doctor_wants_camera(doctor);
-	/* A daemon that does not talk to us may do without. */
-	const enum doctor_level level = doctor->error == -EACCES ? DOCTOR_NOTE : DOCTOR_PROBLEM;
+	/* A daemon that does not talk to us, or whose settings cannot be read, may do without. */
+	const bool is_known = doctor->status || (doctor->error != -EACCES && doctor->program.faults <= 0);
+	const enum doctor_level level = is_known ? DOCTOR_PROBLEM : DOCTOR_NOTE;
 	const char *source = json_text(json_get(doctor->status, "source"), "name");
 	bool looks = true;
 

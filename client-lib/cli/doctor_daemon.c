@@ -102,10 +102,8 @@ static void advise_start(struct doctor *doctor)
 {
 	const struct doctor_unit *unit = &doctor->unit;
 
-	if (unit->is_known && strcmp(unit->active, "failed") == 0)
+	if (unit->is_known && strcmp(unit->active, "active") != 0)
 		doctor_advise(doctor, "see unit");
-	else if (unit->is_known && strcmp(unit->active, "inactive") == 0)
-		doctor_command(doctor, "sudo systemctl enable --now lumaringd@%s", doctor->camera);
 	else if (unit->is_known)
 		doctor_command(doctor, "sudo systemctl restart lumaringd@%s", doctor->camera);
 	else if (!doctor->program.path[0])

@@ -120,19 +120,37 @@ static void print_finding(const struct doctor_finding *finding, unsigned columns
 		print_wrapped(finding->advice, COLUMN_ADVICE, columns, file);
 }
 
+/* "2 problems (daemon, unit)": they may have left the screen. */
+static void print_count(const struct doctor *doctor, enum doctor_level level, FILE *file)
+{
+	const unsigned count = doctor_count(doctor, level);
+	const char *last = "";
+
+	fprintf(file, "%u %s%s", count, level_names[level], count == 1 ? "" : "s");
+	for (unsigned i = 0; i < doctor->finding_count; i++) {
+		const struct doctor_finding *finding = &doctor->findings[i];
+
+		if (finding->level != level || strcmp(finding->check, last) == 0)
+			continue;
+		fprintf(file, "%s%s", last[0] ? ", " : " (", finding->check);
+		last = finding->check;
+	}
+	fputc(')', file);
+}
+
 void doctor_print(const struct doctor *doctor, unsigned columns, bool is_coloured, FILE *file)
 {
-	const unsigned problems = doctor_count(doctor, DOCTOR_PROBLEM), notes = doctor_count(doctor, DOCTOR_NOTE);
-
 	for (unsigned i = 0; i < doctor->finding_count; i++)
 		print_finding(&doctor->findings[i], columns, is_coloured, file);
 	fprintf(file, "%s: ", doctor->camera);
-	if (problems)
-		fprintf(file, "%u problem%s", problems, problems == 1 ? "" : "s");
+	if (doctor_count(doctor, DOCTOR_PROBLEM))
+		print_count(doctor, DOCTOR_PROBLEM, file);
 	else
 		fprintf(file, "nothing is wrong");
-	if (notes)
-		fprintf(file, ", %u note%s", notes, notes == 1 ? "" : "s");
+	if (doctor_count(doctor, DOCTOR_NOTE)) {
+		fprintf(file, ", ");
+		print_count(doctor, DOCTOR_NOTE, file);
+	}
 	fputc('\n', file);
 }
 

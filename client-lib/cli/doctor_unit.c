@@ -127,8 +127,10 @@ static void say_failed(struct doctor *doctor)
 	else
 		doctor_add(doctor, "unit", DOCTOR_PROBLEM, "lumaringd@%s has failed: %s%s%.220s", doctor->camera,
 			   unit->result, line[0] ? ": " : "", line);
-	doctor_command(doctor, "journalctl -xeu lumaringd@%s; sudo systemctl restart lumaringd@%s", doctor->camera,
-		       doctor->camera);
+	if (is_code && unit->exit_code == 2)
+		doctor_advise(doctor, "see settings; then sudo systemctl restart lumaringd@%s", doctor->camera);
+	else
+		doctor_command(doctor, "journalctl -xeu lumaringd@%s", doctor->camera);
 }
 
 static bool is_given_up(const char *socket)

@@ -26,6 +26,7 @@
 
 #define VIDEO 44
 #define PI 1000
+#define SAYINGS 16u
 
 /* What the machine is like beside its files. */
 static struct {
@@ -35,10 +36,10 @@ static struct {
 	bool may;  /* open devices */
 	gid_t gid; /* of devices and sockets */
 	enum host_membership video, lumaring;
-	int control_error;      /* of a change */
-	const char *denied;     /* the group that may, with -EPERM */
-	const char *said[8][2]; /* what programs say: the first words of the command, the text */
-	int said_code[8];
+	int control_error;            /* of a change */
+	const char *denied;           /* the group that may, with -EPERM */
+	const char *said[SAYINGS][2]; /* what programs say: the first words of the command, the text */
+	int said_code[SAYINGS];
 	unsigned said_count, asked;
 	double captured_step; /* frames between two questions */
 	double captured;
@@ -179,7 +180,7 @@ static int run(const char *const *words, char *text, size_t text_bytes)
 
 static void says(const char *command, int code, const char *text)
 {
-	assert_true(world.said_count < 8);
+	assert_true(world.said_count < SAYINGS);
 	world.said[world.said_count][0] = command;
 	world.said[world.said_count][1] = text;
 	world.said_code[world.said_count++] = code;
