@@ -249,7 +249,7 @@ $(filter $(BUILD)/tests/test_device% $(BUILD)/tests/test_source_buffers% $(BUILD
 $(BUILD)/tests/%: $(BUILD)/obj/tests/tools/%.o $(BUILD)/liblumaring.a $(BUILD)/libdaemon.a
 	$(call say,LD,$@)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(LUMARING_LDFLAGS) $(LDFLAGS) -o $@ $^ $(DAEMON_LIBS)
+	$(Q)$(CC) $(LUMARING_LDFLAGS) $(LDFLAGS) -o $@ $^ $(DAEMON_LIBS) $(TOOL_LIBS)
 
 $(BUILD)/tests/checkasm: $(call obj,$(CHECKASM_SRC)) $(BUILD)/libdaemon.a
 	$(call say,LD,$@)
@@ -284,6 +284,9 @@ $(BUILD)/tests/test_cli_doctor: TEST_LIBS := $(CLI_LIBS) $(patsubst %,-Wl$(comma
 
 # What is synchronised is counted.
 $(BUILD)/tests/test_device_frames: TEST_LIBS := -Wl,--wrap=buffers_begin_read -Wl,--wrap=buffers_end_read
+
+# Where a moving object is, is computed.
+$(BUILD)/tests/scene: TOOL_LIBS := -lm
 
 # A test of the tool's pictures is a program that writes some, and has a decoder of its own.
 $(BUILD)/tests/test_cli_png: TEST_LIBS := $(CLI_LIBS) -lz
@@ -435,7 +438,7 @@ define installed
 	$(call $(1),644,$(PYTHONDIR)/lumaring,$(PYTHON_SRC))
 	$(call $(1),644,$(PYTHONDIR)/lumaring-$(VERSION).dist-info,$(PYTHON_METADATA))
 	$(call $(1),644,$(DOCDIR)/examples,$(wildcard config/examples/*.json systemd/examples/*.conf))
-	$(call $(1),644,$(EXAMPLEDIR),$(EXAMPLE_SRC))
+	$(call $(1),644,$(EXAMPLEDIR),$(wildcard client-lib/examples/*.[ch] client-lib/examples/*.py))
 endef
 put = $(if $(3),$(INSTALL) -d $(DESTDIR)$(2) && $(if $(filter link,$(1)),cp -P,$(INSTALL) -m $(1)) $(3) $(DESTDIR)$(2))
 take = $(if $(3),rm -f $(addprefix $(DESTDIR)$(2)/,$(notdir $(3))))
