@@ -37,6 +37,9 @@ systemd_dir = $(shell $(PKG_CONFIG) --define-variable=prefix=$(PREFIX) --define-
 	--variable=$(1) systemd 2>/dev/null)
 UNITDIR ?= $(or $(call systemd_dir,systemdsystemunitdir),$(PREFIX)/lib/systemd/system)
 SYSUSERSDIR ?= $(or $(call systemd_dir,sysusersdir),$(PREFIX)/lib/sysusers.d)
+# As bash-completion has it, likewise; it finds them by the names of the programs.
+BASHCOMPDIR ?= $(or $(shell $(PKG_CONFIG) --define-variable=prefix=$(PREFIX) --variable=completionsdir bash-completion \
+	2>/dev/null),$(PREFIX)/share/bash-completion/completions)
 CATALOGDIR ?= $(or $(call systemd_dir,catalogdir),$(PREFIX)/lib/systemd/catalog)
 # The system's Python; and the first directory below our prefix where it looks for packages, or, where it looks for none
 # there, the one that it would have with that prefix.
@@ -129,13 +132,17 @@ OBJECTS := $(call obj,$(DAEMON_SRC) $(CLIENT_SRC) $(CLI_SRC) $(EXAMPLE_SRC) $(UN
 SERVICE_UNITS := $(patsubst %.in,$(BUILD)/%,$(wildcard systemd/*.service.in systemd/*.socket.in systemd/*.target.in))
 SYSUSERS := $(patsubst %.sysusers,$(BUILD)/%.conf,$(wildcard systemd/*.sysusers))
 
+# For the shell: PROGRAM.bash is PROGRAM there.
+COMPLETION_SRC := $(wildcard client-lib/cli/*.bash daemon/*.bash)
+COMPLETIONS := $(patsubst %.bash,$(BUILD)/completions/%,$(notdir $(COMPLETION_SRC)))
+
 # The Python package, and what tells its version to pip and the like.
 PYTHON_SRC := $(wildcard client-lib/python/lumaring/*.py) client-lib/python/lumaring/py.typed
 PYTHON_METADATA := $(BUILD)/python/METADATA
 
 PRODUCTS := $(BUILD)/liblumaring.so.$(SOVERSION) $(BUILD)/liblumaring.so $(BUILD)/liblumaring.a \
 	$(BUILD)/lumaring.pc $(BUILD)/lumaringd $(BUILD)/lumaring $(SERVICE_UNITS) $(SYSUSERS) \
-	$(PYTHON_METADATA)
+	$(COMPLETIONS) $(PYTHON_METADATA)
 
 .PHONY: all
 all: $(PRODUCTS) $(EXAMPLES) ## Build daemon, library, tool and examples
@@ -221,6 +228,11 @@ $(BUILD)/systemd/%: systemd/%.in Makefile $(BUILD)/flags
 	$(Q)sed -e 's|@SBINDIR@|$(SBINDIR)|' -e 's|@DOCDIR@|$(DOCDIR)|' $< > $@
 
 $(BUILD)/systemd/%.conf: systemd/%.sysusers
+	$(Q)mkdir -p $(@D)
+	$(Q)cp $< $@
+
+$(foreach src,$(COMPLETION_SRC),$(eval $(BUILD)/completions/$(notdir $(src:.bash=)): $(src)))
+$(COMPLETIONS):
 	$(Q)mkdir -p $(@D)
 	$(Q)cp $< $@
 
@@ -433,6 +445,7 @@ define installed
 	$(call $(1),644,$(UNITDIR),$(SERVICE_UNITS))
 	$(call $(1),644,$(SYSUSERSDIR),$(SYSUSERS))
 	$(call $(1),644,$(CATALOGDIR),$(wildcard systemd/*.catalog))
+	$(call $(1),644,$(BASHCOMPDIR),$(COMPLETIONS))
 	$(call $(1),644,$(VENDORDIR),config/lumaringd.json)
 	$(call $(1),644,$(DOCDIR),README.md LICENSE $(filter %io.lumaring.Camera.varlink,$(VARLINK_SRC)))
 	$(call $(1),644,$(PYTHONDIR)/lumaring,$(PYTHON_SRC))

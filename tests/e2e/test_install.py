@@ -16,7 +16,7 @@ def make(target, root, *variables, **more):
     # What the make that runs this test was told is not for this one.
     env = {name: value for name, value in os.environ.items() if not name.startswith("MAKE") and name != "MFLAGS"}
     for name in ("PREFIX", "BINDIR", "SBINDIR", "LIBDIR", "INCLUDEDIR", "MANDIR", "DOCDIR", "EXAMPLEDIR", "VENDORDIR",
-                 "UNITDIR", "SYSUSERSDIR", "CATALOGDIR"):
+                 "UNITDIR", "SYSUSERSDIR", "CATALOGDIR", "BASHCOMPDIR"):
         env.pop(name, None)
     subprocess.run(["make", "-C", ROOT, "-s", "-o", "all", target, f"BUILD={BUILD}", f"DESTDIR={root}", *variables],
                    stdin=subprocess.DEVNULL, timeout=DEADLINE_S, check=True, env=env | more)
@@ -62,7 +62,9 @@ def test_where_things_are():
         for name in ("/usr/sbin/lumaringd", "/usr/bin/lumaring", library + "liblumaring.so", library + "liblumaring.a",
                      library + "liblumaring.so.0", library + "pkgconfig/lumaring.pc", "/usr/include/lumaring/lumaring.h",
                      "/usr/lib/lumaring/lumaringd.json", "/usr/share/man/man8/lumaringd.8",
-                     "/usr/lib/systemd/system/lumaringd@.service", "/usr/share/doc/lumaring/examples/first.c"):
+                     "/usr/lib/systemd/system/lumaringd@.service", "/usr/share/doc/lumaring/examples/first.c",
+                     "/usr/share/bash-completion/completions/lumaring",
+                     "/usr/share/bash-completion/completions/lumaringd"):
             assert name in there, (name, sorted(there))
         assert os.readlink(root + library + "liblumaring.so") == "liblumaring.so.0"
         assert os.access(root + "/usr/sbin/lumaringd", os.X_OK)
@@ -77,14 +79,18 @@ def test_where_things_are():
 
 
 def test_systemd_says_where():
-    """Debian 12 calls the prefix of units another name than that of the rest."""
+    """And bash-completion. Debian 12 calls the prefix of units another name than that of the rest."""
     with tempfile.TemporaryDirectory() as root, tempfile.TemporaryDirectory() as described:
         pathlib.Path(described, "systemd.pc").write_text(
             "prefix=/nowhere\nrootprefix=/elsewhere\nsystemdsystemunitdir=${rootprefix}/own/units\n"
             "sysusersdir=${prefix}/own/users\ncatalogdir=${prefix}/own/catalog\n"
             "Name: systemd\nDescription: a test's\nVersion: 300\n", encoding="ascii")
+        pathlib.Path(described, "bash-completion.pc").write_text(
+            "prefix=/nowhere\ncompletionsdir=${prefix}/own/completions\n"
+            "Name: bash-completion\nDescription: a test's\nVersion: 3\n", encoding="ascii")
         make("install", root, "PREFIX=/opt/lumaring", PKG_CONFIG_PATH=described)
         there = files(root)
         assert "/opt/lumaring/own/units/lumaringd@.service" in there, sorted(there)
+        assert "/opt/lumaring/own/completions/lumaring" in there, sorted(there)
         make("uninstall", root, "PREFIX=/opt/lumaring", PKG_CONFIG_PATH=described)
         assert not files(root), files(root)
