@@ -669,6 +669,9 @@ static void test_modules_are_missing(void **state)
 	expect(doctor_check_ipa, DOCTOR_PROBLEM,
 	       "/usr/lib/aarch64-linux-gnu/libcamera/ipa has no module for this board (ipa_rpi_pisp.so)",
 	       "apt install --reinstall libcamera-ipa");
+	status("{'source':{'name':'replay'}}");
+	expect(doctor_check_ipa, DOCTOR_NOTE, "has no module for this board", "--reinstall libcamera-ipa");
+	status(STATUS);
 	be_a_pi(4);
 	take("/usr/lib/aarch64-linux-gnu/libcamera/ipa/ipa_rpi_vc4.so");
 	expect(doctor_check_ipa, DOCTOR_PROBLEM, "not installed", "sudo apt install libcamera-ipa");
