@@ -13,7 +13,8 @@ __all__ = [
     "Error", "InvalidError", "NotFoundError", "ConnectionRefusedError", "PermissionError", "TooManyClientsError",
     "LimitError", "BusyError", "NoRoomError", "ProtocolError", "NotSupportedError", "BadMessageError", "TimeoutError",
     "NotConnectedError", "InterruptedError", "TooManyFramesError", "StaleError", "OutOfDescriptorsError",
-    "OutOfMemoryError", "EndedError", "ReleasedError", "ClosedError", "ForkedError", "LibraryError", "error",
+    "OutOfMemoryError", "EndedError", "ReleasedError", "ClosedError", "InUseError", "ForkedError", "LibraryError",
+    "error",
 ]
 
 _builtin_timeout = TimeoutError
@@ -124,6 +125,10 @@ class ReleasedError(Error, ValueError):
 
 class ClosedError(Error, ValueError):
     """A stream or a camera was used after close() (EBADF)."""
+
+
+class InUseError(Error, RuntimeError):
+    """A stream was used from within a call of its own, by a signal handler, or is awaited by two tasks (EDEADLK)."""
 
 
 class ForkedError(Error):
