@@ -264,7 +264,7 @@ int main(int argc, char **argv)
 	if (open_ring(wishes.stream, LUMARING_OLDEST, &ring) < 0)
 		return 1;
 	info = lumaring_info(ring);
-	fprintf(stderr, "stream %s: a ring of %u frames, %.0f MB", info->stream, info->slot_count,
+	fprintf(stderr, "stream %s: a ring of %u frames, %.1f MB", info->stream, info->slot_count,
 		(double)info->ring_bytes / 1e6);
 	/* The writer needs a slot for the next frame. */
 	if (info->frame_duration_us)

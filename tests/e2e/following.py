@@ -49,8 +49,8 @@ def error(place, truth, number):
 
 
 def score(lines, truth):
-    """How well an object was followed, in the frames in which it was looked for. `refound`: frames from the one that says "lost" to the next position, while the
-    object was there; without those that never came."""
+    """How well an object was followed, in the frames in which it was looked for. `refound`: frames with the object from
+    each that says "lost" to the next position, if there was one."""
     errors, refound = [], []
     visible = followed = wrong = lost = 0
     found_after = lost_for = None

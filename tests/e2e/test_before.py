@@ -41,7 +41,8 @@ def published(daemon):
 def test_what_was_before():
     """It is started after all has happened, and nobody had read the stream."""
     footage()
-    with Daemon("--source", "replay:clip.y4m", "--stream", "main", "--stream", f"history,always=true,slots={SLOTS}") as daemon:
+    with Daemon("--source", "replay:clip.y4m", "--stream", "main", "--stream",
+                f"history,always=true,slots={SLOTS}") as daemon:
         daemon.wait_ready()
         wait_until(lambda: published(daemon) == FRAMES, "all frames are in the ring, or were")
         before = start(daemon, stdin=subprocess.PIPE)
@@ -62,8 +63,8 @@ def test_before_and_after():
         os.kill(before.pid, signal.SIGUSR1)
         out, talk = before.communicate(timeout=DEADLINE_S)
         assert before.returncode == 0, talk
-        count, earlier, later, missing = re.fullmatch(
-            r"(\d+) frames, from (\S+) s before the event to (\S+) s after it; (\d+) between them are missing\n", out).groups()
+        count, earlier, later, missing = re.fullmatch(r"(\d+) frames, from (\S+) s before the event to (\S+) s after it; "
+                                                      r"(\d+) between them are missing\n", out).groups()
         seen = numbers(250)
         gaps = sum((b - a - 1) % 250 for a, b in zip(seen, seen[1:]))
         assert int(count) == len(seen) and int(missing) == gaps, (out, seen)

@@ -47,20 +47,28 @@ def test_c():
     print(f"figure: C: {brief(score)}")
 
 
-def test_c_lost_and_found():
-    """It leaves the image and comes back: that is said, and it is found again."""
-    _, lines, score = follow(("--script", "leave"), "-n", "160")
-    check(score)
+def check_refound(lines, score):
+    """It left the image and came back: that is said, larger and larger regions are looked at, and it is found again."""
     assert score.lost and score.refound and max(score.refound) <= REFOUND_MAX, brief(score)
     assert lines[[line.state for line in lines].index("lost") + 2].region == SIZE
     assert "192x192" in [line.region for line in lines if line.state == "missing"]
 
 
-def test_c_both():
-    """The same on whole frames, beside it."""
-    text, lines, score = follow((), "-n", "40", "-b")
+def test_c_lost_and_found():
+    _, lines, score = follow(("--script", "leave"), "-n", "160")
     check(score)
+    check_refound(lines, score)
+
+
+def check_both(text, lines):
+    """The same on whole frames, beside it."""
     assert len(lines) == 80 and {line.region for line in lines[-40:]} == {SIZE}
     table = {line[:14].strip(): line.split()[-1] for line in text.splitlines()[-3:]}
     assert list(table) == ["looking for it", "moving region", "whole frames"], text
     assert float(table["whole frames"]) == 640 * 480 / 1024 > 10 * float(table["moving region"])
+
+
+def test_c_both():
+    text, lines, score = follow((), "-n", "40", "-b")
+    check(score)
+    check_both(text, lines)

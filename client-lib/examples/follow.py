@@ -1,0 +1,396 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""Find a very small moving object, then follow it with a region that moves with every frame: follow.c in Python.
+
+There is one private stream with room for the whole image. While the object is not known its region is the whole image;
+then it is a small square where the object will be in the next frame, so that the daemon copies no more than that. While
+the object is not in it the square doubles with each frame, until it is the whole image again.
+
+An object is what differs from a background that is learnt all the time, hangs together, and has moved. The camera must
+stand still.
+
+A line for each frame: sequence, what was done, position, region, and the microseconds from the sensor to the position:
+from sensor_ns, the begin of the exposure, if its clock is CLOCK_MONOTONIC, else from ready_ns, when the frame was
+complete. A position is the middle of the object in the whole image; the middle of a pixel in column 5 is at 5.
+"""
+import argparse
+import dataclasses
+import os
+import sys
+import time
+
+import numpy
+
+import lumaring
+
+PIXELS_MIN = 4          # of an object
+DIFFERING_MAX = 20000   # with more pixels that differ it is the scene that has changed
+LEARN_FRAMES = 3        # the background begins as their median, so that nothing that passes is in it
+LEARN_EVERY = 4         # frames from one of them to the next
+NOISES = 5              # a pixel differs when it does so by this many standard deviations of the noise
+MISSES_MAX = 3          # frames without the object after which it is lost
+SLOTS = 4               # of the stream's ring: only the newest frame is ever wanted
+
+
+# --- what is small and differs from the background -------------------------------------------------------------------
+
+@dataclasses.dataclass
+class Spot:
+    x: float
+    y: float
+    pixels: int
+
+
+@dataclasses.dataclass
+class Run:
+    """Pixels of one row that differ, from x on, before end."""
+    x: int
+    end: int
+    y: int
+
+
+class Background:
+    """What the image looks like without an object; a frame may be any part of the image."""
+
+    def __init__(self, pixels_max):
+        self.pixels_max = pixels_max
+        self.learnt = []
+        self.levels = None  # of each pixel, once there are enough frames
+        self.skip = 0
+        self.noise = 0.0    # mean difference, levels
+        self.work = {}      # room for intermediate results, by shape
+
+    def learn(self, frame):
+        """From whole frames, until there is a background."""
+        if frame.shape != (frame.image_height, frame.image_width):
+            return
+        if self.skip:
+            self.skip -= 1
+            return
+        self.skip = LEARN_EVERY - 1
+        self.learnt.append(frame.copy())
+        if len(self.learnt) == LEARN_FRAMES:
+            a, b, c = self.learnt
+            self.levels = numpy.maximum(numpy.minimum(a, b), numpy.minimum(numpy.maximum(a, b), c))
+            self.learnt = []
+
+    def _measure(self, pixels, levels):
+        """By how much the light has changed, and the noise, from some rows of what is looked at."""
+        step = pixels.shape[0] // 32 + 1
+        some = pixels[::step].astype(numpy.int16)
+        some -= levels[::step]
+        change = round(int(some.sum()) / some.size)
+        some -= change
+        noise = int(numpy.abs(some, out=some).sum()) / some.size
+        self.noise += (noise - self.noise) / (8 if self.noise else 1)
+        # Gaussian noise has 1.25 times its mean as standard deviation.
+        return change, min(max(int(1.25 * NOISES * self.noise + 2), 8), 200)
+
+    def _compare(self, pixels, levels, threshold, learn_all):
+        """Where they differ, as sorted indices of pixels; the background moves by one level towards the others. Bytes
+        only, and no memory that is new each time, which would cost as much as the work."""
+        if pixels.shape not in self.work:
+            if len(self.work) > 8:
+                self.work.clear()
+            self.work[pixels.shape] = [numpy.empty(pixels.shape, kind) for kind in
+                                       (numpy.uint8, numpy.uint8, numpy.bool_, numpy.bool_, numpy.bool_)]
+        high, low, above, below, differs = self.work[pixels.shape]
+        numpy.maximum(pixels, levels, out=high)
+        numpy.minimum(pixels, levels, out=low)
+        numpy.subtract(high, low, out=high)
+        numpy.greater(high, threshold, out=differs)
+        numpy.greater(pixels, levels, out=above)
+        numpy.less(pixels, levels, out=below)
+        found = numpy.flatnonzero(differs)
+        if not learn_all:
+            numpy.greater(above, differs, out=above)  # above, and does not differ
+            numpy.greater(below, differs, out=below)
+        numpy.add(levels, above.view(numpy.uint8), out=levels)
+        numpy.subtract(levels, below.view(numpy.uint8), out=levels)
+        return found
+
+    def find(self, frame, learn_all):
+        """The spots of a frame, or None when the scene has changed. With learn_all the background learns also from what
+        differs, so that what stands still is no spot after some time."""
+        x, y, width, height = frame.region
+        pixels, levels = frame.array, self.levels[y:y + height, x:x + width]
+        change, threshold = self._measure(pixels, levels)
+        if change:
+            pixels = numpy.clip(pixels.astype(numpy.int16) - change, 0, 255).astype(numpy.uint8)
+        found = self._compare(pixels, levels, threshold, learn_all)
+        if len(found) > DIFFERING_MAX:
+            return None
+        spots = []
+        for blob in join(runs_of(found.tolist(), width)):
+            size = sum(run.end - run.x for run in blob)
+            if PIXELS_MIN <= size <= self.pixels_max:
+                spot_x, spot_y = middle_of(pixels, levels, blob, self.noise)
+                spots.append(Spot(x + spot_x, y + spot_y, size))
+        return spots
+
+
+def runs_of(found, width):
+    """Sorted indices as runs; one pixel between two of a row does not part them."""
+    runs, run = [], None
+    for index in found:
+        y, x = divmod(index, width)
+        if run and run.y == y and x <= run.end + 1:
+            run.end = x + 1
+        else:
+            run = Run(x, x + 1, y)
+            runs.append(run)
+    return runs
+
+
+def join(runs):
+    """Lists of runs that touch, or nearly do."""
+    root, first = list(range(len(runs))), 0
+
+    def root_of(i):
+        while root[i] != i:
+            root[i] = root[root[i]]
+            i = root[i]
+        return i
+
+    for i, run in enumerate(runs):
+        while runs[first].y + 2 < run.y:
+            first += 1
+        for j in range(first, i):
+            if runs[j].x <= run.end + 1 and run.x <= runs[j].end + 1:
+                root[root_of(j)] = root_of(i)
+    blobs = {}
+    for i, run in enumerate(runs):
+        blobs.setdefault(root_of(i), []).append(run)
+    return blobs.values()
+
+
+def middle_of(pixels, levels, blob, noise):
+    """The middle of what differs there, as far as it stands out of the noise, each pixel by how much it does."""
+    x, y = max(min(run.x for run in blob) - 2, 0), max(blob[0].y - 2, 0)
+    box = slice(y, blob[-1].y + 3), slice(x, max(run.end for run in blob) + 2)
+    weights = numpy.abs(pixels[box].astype(numpy.float32) - levels[box]) - 2 * noise
+    numpy.maximum(weights, 0, out=weights)
+    columns, rows = weights.sum(0), weights.sum(1)
+    total = columns.sum()
+    return (x + float(columns @ numpy.arange(len(columns)) / total), y + float(rows @ numpy.arange(len(rows)) / total))
+
+
+# --- where the object is ---------------------------------------------------------------------------------------------
+
+class Tracker:
+    def __init__(self, wishes):
+        self.side, self.whole = wishes.side, wishes.whole
+        self.pixels_max = wishes.largest
+        self.size = None  # of the image
+        self.begin()
+
+    def begin(self, size=None):
+        """With this size of the image, about which nothing is known."""
+        self.background = Background(self.pixels_max)
+        self.size = size
+        self.state = "learning"
+        self.before, self.sequence, self.misses = [], 0, 0
+
+    def _note(self, frame, spot, before):
+        frames = frame.sequence - self.sequence
+        self.speed = (spot.x - before.x) / frames, (spot.y - before.y) / frames
+        self.object, self.sequence, self.misses = spot, frame.sequence, 0
+        self.state = "following"
+
+    def _search(self, frame, spots):
+        """Of the spots that have moved since the frame before, and not too far for the region, the largest."""
+        farthest = self.side / 2 * (frame.sequence - self.sequence)
+        moved = [(spot.pixels, i, before) for i, spot in enumerate(spots) for before in self.before
+                 if is_alike(spot, before) and 1 <= distance(spot, before.x, before.y) <= farthest]
+        if moved:
+            _, i, before = max(moved, key=lambda entry: entry[0])
+            self._note(frame, spots[i], before)
+        self.before, self.sequence = spots, frame.sequence
+        return bool(moved)
+
+    def _follow(self, frame, spots):
+        """The spot that is nearest to where the object should be."""
+        frames = frame.sequence - self.sequence
+        x, y = self.object.x + self.speed[0] * frames, self.object.y + self.speed[1] * frames
+        farthest = (self.side << self.misses) / 2 * 2 ** 0.5
+        near = [(distance(spot, x, y), i) for i, spot in enumerate(spots) if is_alike(spot, self.object)]
+        if near and min(near)[0] <= farthest:
+            self._note(frame, spots[min(near)[1]], self.object)
+            return True
+        self.misses += 1
+        if self.misses >= MISSES_MAX:
+            self.state, self.before = "searching", []
+        return False
+
+    def look(self, frame):
+        """Whether the object is in it."""
+        size = frame.image_width, frame.image_height
+        if size != self.size:
+            self.begin(size)
+        if self.background.levels is None:
+            self.background.learn(frame)
+            self.state = "learning" if self.background.levels is None else "searching"
+            return False
+        spots = self.background.find(frame, self.state == "searching")
+        if spots is None:
+            print(f"frame {frame.sequence}: the scene has changed, it is learnt anew", file=sys.stderr)
+            self.begin(size)
+            return False
+        return self._follow(frame, spots) if self.state == "following" else self._search(frame, spots)
+
+    def next_region(self, frame):
+        """Where the object will be in the frame that is captured next: that may be one more than the next after this."""
+        if self.whole or self.state != "following":
+            return 0, 0, 0, 0
+        duration_us = frame.frame_duration_us
+        late = (time.monotonic_ns() - frame.ready_ns) // 1000 // duration_us if duration_us else 0
+        frames, side = frame.sequence + 1 + late - self.sequence, self.side << self.misses
+        places = []
+        for middle, image_side in zip((self.object.x + self.speed[0] * frames, self.object.y + self.speed[1] * frames),
+                                      self.size):
+            places.append(int(min(max(middle - side / 2, 0), max(image_side - side, 0))))
+        return (*places, min(side, self.size[0]), min(side, self.size[1]))
+
+
+def distance(spot, x, y):
+    return ((spot.x - x) ** 2 + (spot.y - y) ** 2) ** 0.5
+
+
+def is_alike(a, b):
+    return a.pixels <= 4 * b.pixels + 8 and b.pixels <= 4 * a.pixels + 8
+
+
+# --- what it costs ---------------------------------------------------------------------------------------------------
+
+@dataclasses.dataclass
+class Account:
+    """What frames of one kind cost."""
+    frames: int = 0
+    found: int = 0
+    bytes: int = 0
+    cpu_ns: int = 0
+    daemon_ns: int = 0
+    latencies_us: list = dataclasses.field(default_factory=list)
+
+
+def daemon_cpu_ns(pid):
+    """CPU time of those threads of the daemon that do its work for each frame, capture and copy-N. 0: not known."""
+    total_ns = 0
+    try:
+        for task in os.listdir(f"/proc/{pid}/task"):
+            with open(f"/proc/{pid}/task/{task}/comm", encoding="ascii") as file:
+                name = file.read().strip()
+            if name == "capture" or name.startswith("copy-"):
+                with open(f"/proc/{pid}/task/{task}/schedstat", encoding="ascii") as file:
+                    total_ns += int(file.read().split()[0])
+    except OSError:
+        pass
+    return total_ns
+
+
+def print_accounts(accounts):
+    print(f"\n{'':16} {'':8} {'':8} {'sensor to position':>19} {'CPU of a frame, us':>32} {'KiB of':>10}")
+    print(f"{'':16} {'frames':>8} {'found, %':>8} {'p50, us':>9} {'p99, us':>9} {'this':>10} {'daemon':>10} {'both':>10} "
+          f"{'a frame':>10}")
+    for name, a in accounts.items():
+        if not a.frames:
+            continue
+        times = sorted(a.latencies_us) or [0]
+        p50, p99 = (times[(len(times) - 1) * percent // 100] for percent in (50, 99))
+        us = 1e3 * a.frames
+        daemon = both = "unknown"
+        if a.daemon_ns:
+            daemon, both = f"{a.daemon_ns / us:.1f}", f"{(a.cpu_ns + a.daemon_ns) / us:.1f}"
+        print(f"{name:16} {a.frames:8} {100 * a.found / a.frames:8.1f} {p50:9.0f} {p99:9.0f} {a.cpu_ns / us:10.1f} "
+              f"{daemon:>10} {both:>10} {a.bytes / 1024 / a.frames:10.1f}")
+
+
+# --- the program -----------------------------------------------------------------------------------------------------
+
+class Session:
+    """Frames of one stream, one after the other."""
+
+    def __init__(self, stream, wishes, accounts):
+        self.stream, self.wishes, self.accounts = stream, wishes, accounts
+        self.tracker = Tracker(wishes)
+        self.frames = self.found = self.first = self.lost = 0
+        self.kind = "looking for it"
+        info = stream.info
+        self.pid, self.has_sensor = info.daemon_pid, info.sensor_clock == lumaring.Clock.MONOTONIC
+        self.daemon_ns, self.cpu_ns = daemon_cpu_ns(self.pid), time.process_time_ns()
+
+    def change_kind(self, kind):
+        daemon_ns = daemon_cpu_ns(self.pid)
+        self.accounts[self.kind].daemon_ns += daemon_ns - self.daemon_ns
+        self.kind, self.daemon_ns, self.cpu_ns = kind, daemon_ns, time.process_time_ns()
+
+    def take(self, frame):
+        tracker, before = self.tracker, self.tracker.state
+        kind = "looking for it" if before != "following" else "whole frames" if self.wishes.whole else "moving region"
+        found = tracker.look(frame)
+        now_ns, cpu_ns = time.monotonic_ns(), time.process_time_ns()
+        self.stream.region = tracker.next_region(frame)
+        latency_us = (now_ns - (self.has_sensor and frame.sensor_ns or frame.ready_ns)) // 1000
+        account = self.accounts[kind]
+        account.frames += 1
+        account.found += found
+        account.bytes += frame.width * frame.height
+        account.cpu_ns += cpu_ns - self.cpu_ns
+        if found:
+            account.latencies_us.append(latency_us)
+        self.cpu_ns = cpu_ns
+        self.frames += 1
+        self.found += found
+        self.first = self.first or (self.frames if found else 0)
+        missing = before == "following" and not found
+        self.lost += missing and tracker.state == "searching"
+        if not self.wishes.quiet:
+            state = tracker.state if not missing else "missing" if tracker.state == "following" else "lost"
+            place = f"{tracker.object.x:.2f} {tracker.object.y:.2f}" if found else "- -"
+            print(f"{frame.sequence} {state} {place} {frame.width}x{frame.height} {latency_us}")
+        if self.kind != kind:
+            self.change_kind(kind)
+
+
+def follow_stream(camera, wishes, accounts):
+    """Until there are enough frames, the source ends, or Ctrl-C."""
+    with camera.stream(region=(0, 0, 0, 0), slots=SLOTS, newest=True, futex=True) as stream:
+        session = Session(stream, wishes, accounts)
+        for frame in stream:
+            session.take(frame)
+            if session.frames == wishes.frames:
+                break
+        session.change_kind("looking for it")
+        missed = stream.missed
+    share = 100 * session.found / max(session.frames, 1)
+    print(f"{'whole frames' if wishes.whole else 'moving region'}: position in {session.found} of {session.frames} frames "
+          f"({share:.2f} %), first in number {session.first}, lost {session.lost} times, {missed} frames not seen")
+
+
+def main():
+    parser = argparse.ArgumentParser(description="Find a very small moving object, then follow it.")
+    parser.add_argument("-c", dest="camera", metavar="CAMERA")
+    parser.add_argument("-n", dest="frames", metavar="FRAMES", type=int, default=0, help="then end; 0: at Ctrl-C")
+    parser.add_argument("-w", dest="side", metavar="SIDE", type=int, default=96, help="side of the region around the "
+                        "object, pixels: more than twice what it moves from frame to frame (96)")
+    parser.add_argument("-s", dest="largest", metavar="PIXELS", type=int, default=400, help="of the largest object (400)")
+    parser.add_argument("-f", dest="whole", action="store_true", help="whole frames always, to see what they cost")
+    parser.add_argument("-b", dest="both", action="store_true", help="both, one after the other")
+    parser.add_argument("-q", dest="quiet", action="store_true", help="only the summary")
+    wishes = parser.parse_args()
+    if not 16 <= wishes.side <= 4096 or wishes.largest < PIXELS_MIN:
+        parser.error(f"-w is 16 to 4096, -s at least {PIXELS_MIN}")
+    accounts = {kind: Account() for kind in ("looking for it", "moving region", "whole frames")}
+    with lumaring.open(wishes.camera) as camera:
+        follow_stream(camera, wishes, accounts)
+        if wishes.both and not wishes.whole:
+            wishes.whole = True
+            follow_stream(camera, wishes, accounts)
+    print_accounts(accounts)
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except lumaring.Error as why:
+        sys.exit(f"follow: {why}")
