@@ -325,7 +325,7 @@ def test_region_of_a_shared_stream():
 
 def test_region_of_the_next_frame():
     """What is captured after the answer has the region, and not only in the end."""
-    with synthetic(640, 480, 200, "--slots", 64, "--stream", "part=0,0,64,48,max_size=80x60") as daemon:
+    with synthetic(640, 480, 200, "--stream", "part=0,0,64,48,max_size=80x60,slots=400") as daemon:
         daemon.wait_ready()
         with Control(daemon) as control, raw.Client(daemon) as client:
             frames = client.attach("part").frames()

@@ -68,7 +68,7 @@ def test_streams_come_and_go():
         assert answer["stream"] == {"name": "eyes", "region": region(10, 10, 20, 20), "slots": 8, "format": "R8",
                                     "bin": 1, "always": False}, answer
         with raw.Client(daemon) as client:
-            frame = next(client.attach("eyes").frames())
+            frame = next(client.attach("eyes").newest())
             assert frame[1].region_x == 10
             with refused("StreamExists", stream="eyes"):
                 control.call("AddStream", stream={"name": "eyes"})
@@ -77,7 +77,7 @@ def test_streams_come_and_go():
             with refused("StreamInUse", stream="eyes", clients=1):
                 control.configure(streams=[{"name": "main"}])
             assert control.call("RemoveStream", name="eyes", force=True) == {}
-            assert list(client.frames()) is not None and client.ring.state == raw.CLOSED
+            assert list(client.newest()) is not None and client.ring.state == raw.CLOSED
         assert len(shm_names(daemon.camera)) == 1
         with refused("NoSuchStream", stream="eyes", streams=["main"]):
             control.call("RemoveStream", name="eyes")
@@ -147,8 +147,8 @@ def test_list_clients():
     def check(daemon, control):
         assert control.call("ListClients") == {"clients": []}
         with raw.Client(daemon) as client, raw.Client(daemon) as owner:
-            next(client.attach_by_futex(cursors=1).frames())
-            next(owner.attach_private(region=(8, 4, 16, 16)).frames())
+            next(client.attach_by_futex(cursors=1).newest())
+            next(owner.attach_private(region=(8, 4, 16, 16)).newest())
             clients = control.call("ListClients")["clients"]
             assert clients[0] == {"pid": os.getpid(), "uid": os.getuid(), "stream": "main", "state": "reading",
                                   "private": False, "cursors": 1, "futex": True, "notices_dropped": 0}, clients
@@ -160,7 +160,7 @@ def test_list_clients():
 def test_get_metrics():
     def check(daemon, control):
         with raw.Client(daemon) as client:
-            frames = client.attach().frames()
+            frames = client.attach().newest()
             for _ in range(3):
                 next(frames)
             metrics = control.call("GetMetrics")["metrics"]
@@ -230,7 +230,7 @@ def test_controls_of_the_configuration():
         with Control(daemon) as control, raw.Client(daemon) as client:
             controls = control.call("GetConfiguration")["controls"]
             assert controls["exposure_us"] == 1234 and controls["auto_exposure"] is False, controls
-            _, d, _ = next(client.attach().frames())
+            _, d, _ = next(client.attach().newest())
             assert (d.exposure_us, d.analogue_gain_milli) == (1234, 2500), d
     with synthetic("--contrast-milli", 900) as daemon:
         assert daemon.wait_exit() == 4 and "has no contrast_milli" in daemon.log(), daemon.log()
@@ -271,7 +271,7 @@ def test_slots_below_pins():
     with synthetic("--slots", 10) as daemon:
         daemon.wait_ready()
         with Control(daemon) as control, raw.Client(daemon) as client:
-            next(client.attach(cursors=8).frames())
+            next(client.attach(cursors=8).newest())
             with refused("InvalidField", field="configuration.streams[0].slots"):
                 control.configure(streams=[{"name": "main", "slots": 9}])
             assert control.configure(streams=[{"name": "main", "slots": 20}])["replaced"] == ["main"]

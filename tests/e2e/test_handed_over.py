@@ -232,7 +232,7 @@ def test_killed_under_eight_clients():
         for _ in range(rounds):
             for client in clients:
                 client.expect("held")
-            fds.append((daemon.fd_count(), *[client.fd_count() for client in clients]))
+            fds.append((raw.descriptors_at_rest(daemon), *[client.fd_count() for client in clients]))
             assert len(shm_names(daemon.camera)) == 1, shm_names(daemon.camera)
             began = time.monotonic()
             daemon.stop(signal.SIGKILL)

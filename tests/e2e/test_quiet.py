@@ -78,9 +78,11 @@ def test_slow_writer():
     """One that is late with each frame, as by a header that promises more, does not fill the log."""
     os.mkfifo("pipe")
     with Daemon("--source", "replay:pipe") as daemon, open("pipe", "wb", buffering=0) as out, raw.Client(daemon) as client:
-        out.write(clips.y4m(64, 48, 1, rate=f"{RATE}:1"))
-        next(client.attach().newest())
-        for number in range(7):
+        out.write(clips.y4m(64, 48, 0, rate=f"{RATE}:1"))
+        client.attach()     # before the first frame: one that nobody reads is not published, and the next is not written
+        out.write(b"FRAME\n" + clips.picture(0, 64, 48))
+        wait_state(client, raw.RUNNING)
+        for number in range(1, 8):
             wait_state(client, raw.PAUSED)
             out.write(b"FRAME\n" + clips.picture(number, 64, 48))
             wait_state(client, raw.RUNNING)

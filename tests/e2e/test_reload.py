@@ -103,7 +103,7 @@ def test_controls():
         save(analogue_gain_milli=2000)
         assert control.call("Reload")["changed"] == ["analogue_gain_milli"] and gain() == 2000
         with raw.Client(daemon) as client:
-            next(client.attach().frames())
+            next(client.attach().newest())
             save(analogue_gain_milli=3000, streams=[{"name": "other"}])
             with refused("StreamInUse"):
                 control.call("Reload")
@@ -241,7 +241,7 @@ def test_refused():
     with configured() as daemon, Control(daemon) as control:
         save(streams=[{"name": "other"}], size="640x480")
         with raw.Client(daemon) as client:
-            next(client.attach().frames())
+            next(client.attach().newest())
             with refused("StreamInUse", stream="main", clients=1):
                 control.call("Reload")
             assert control.call("GetConfiguration")["configuration"]["size"] == size(320, 240)
