@@ -37,10 +37,10 @@ systemd_dir = $(shell $(PKG_CONFIG) --define-variable=prefix=$(PREFIX) --define-
 	--variable=$(1) systemd 2>/dev/null)
 UNITDIR ?= $(or $(call systemd_dir,systemdsystemunitdir),$(PREFIX)/lib/systemd/system)
 SYSUSERSDIR ?= $(or $(call systemd_dir,sysusersdir),$(PREFIX)/lib/sysusers.d)
-# As bash-completion has it, likewise; it finds them by the names of the programs.
+CATALOGDIR ?= $(or $(call systemd_dir,catalogdir),$(PREFIX)/lib/systemd/catalog)
+# As bash-completion has it, below our prefix, too; it finds them by the names of the programs.
 BASHCOMPDIR ?= $(or $(shell $(PKG_CONFIG) --define-variable=prefix=$(PREFIX) --variable=completionsdir bash-completion \
 	2>/dev/null),$(PREFIX)/share/bash-completion/completions)
-CATALOGDIR ?= $(or $(call systemd_dir,catalogdir),$(PREFIX)/lib/systemd/catalog)
 # The system's Python; and the first directory below our prefix where it looks for packages, or, where it looks for none
 # there, the one that it would have with that prefix.
 PYTHON ?= $(or $(wildcard /usr/bin/python3),python3)

@@ -142,5 +142,6 @@ int doctor_exec(const char *const *words, char *text, size_t text_bytes)
 	if (r == 0)
 		r = finish(pid, read_all(ends[0], text, text_bytes, until_ns), until_ns);
 	close(ends[0]);
-	return r;
+	/* As a shell says it, and a kernel that is only emulated, where spawning is not told of its failure. */
+	return r == 127 && !text[0] ? -ENOENT : r;
 }

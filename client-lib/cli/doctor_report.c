@@ -39,6 +39,9 @@ void doctor_add(struct doctor *doctor, const char *check, enum doctor_level leve
 }
 
 static void advise(struct doctor *doctor, bool is_command, const char *format, va_list arguments)
+	__attribute__((format(printf, 3, 0)));
+
+static void advise(struct doctor *doctor, bool is_command, const char *format, va_list arguments)
 {
 	struct doctor_finding *finding = &doctor->findings[doctor->finding_count - 1];
 	char text[sizeof(finding->advice)];

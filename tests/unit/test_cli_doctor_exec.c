@@ -56,7 +56,8 @@ static void test_it_is_not_there(void **state)
 
 	(void)state;
 	assert_int_equal(doctor_exec(words, text, sizeof(text)), -ENOENT);
-	assert_string_equal(text, "");
+	assert_int_equal(shell("exit 127"), -ENOENT);
+	assert_int_equal(shell("echo something else; exit 127"), 127);
 }
 
 static void test_it_says_too_much(void **state)
