@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 static volatile sig_atomic_t stop_noted;
+static void (*volatile stop_before_end)(void);
 
 static void stop_note(int signal_number)
 {
@@ -20,6 +21,8 @@ static void stop_note(int signal_number)
 static void stop_now(int signal_number)
 {
 	(void)signal_number;
+	if (stop_before_end)
+		stop_before_end();
 	_exit(128 + stop_noted);
 }
 
@@ -35,6 +38,26 @@ void stop_install(void)
 	sigaction(SIGALRM, &now, NULL);
 	sigaction(SIGPIPE, &ignore, NULL);
 	sigaction(SIGXFSZ, &ignore, NULL);
+}
+
+static void stop_note_or_now(int signal_number)
+{
+	if (stop_noted)
+		stop_now(signal_number);
+	stop_note(signal_number);
+}
+
+void stop_call_before_end(void (*call)(void))
+{
+	static const int signals[] = { SIGINT, SIGTERM, SIGHUP };
+	struct sigaction note = { .sa_handler = stop_note_or_now }, before;
+
+	stop_before_end = call;
+	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++) {
+		sigaction(signals[i], NULL, &before);
+		if (before.sa_handler != SIG_IGN) /* by nohup(1), say */
+			sigaction(signals[i], &note, NULL);
+	}
 }
 
 int stop_signal(void)

@@ -10,6 +10,12 @@
 
 void stop_install(void);
 
+/*
+ * When a second signal or the end of the grace period ends the tool at once, call this first, in the handler: it may
+ * use async-signal-safe functions only. From now on SIGHUP counts as SIGINT and SIGTERM do, unless it is ignored.
+ */
+void stop_call_before_end(void (*call)(void));
+
 /* The signal that asked to stop, or 0. */
 int stop_signal(void);
 
