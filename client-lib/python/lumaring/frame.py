@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import ctypes
 import errno
+import sys
 import types
 from typing import TYPE_CHECKING, Any, Dict, Optional, Tuple, Type
 
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 
 CAUSES: Tuple[Optional[str], ...] = tuple(
     Missed(cause).name.lower() if cause in Missed.__members__.values() else None for cause in range(MISSED_CAUSES))
+
+GIVER_REFERENCES = 3  # to what give_up() is called with: the caller's, its own, and that of the question
 
 _numpy: Optional[types.ModuleType] = None
 
@@ -56,7 +59,10 @@ class Hold:
     def __del__(self) -> None:
         entry = _held.pop(id(self), None)
         if entry is not None:
-            entry[0].give_back(entry[1])
+            try:
+                entry[0].give_back(entry[1])
+            except BaseException as why:  # a signal's, as of Ctrl-C, which would be ignored here
+                entry[0].raise_later(why)
 
 
 class Pixels:
@@ -72,7 +78,10 @@ class Pixels:
     def __del__(self) -> None:
         entry = _exported.pop(id(self), None)
         if entry is not None:
-            entry[0].exported_no_more(id(self))
+            try:
+                entry[0].exported_no_more(id(self))
+            except BaseException as why:
+                entry[0].raise_later(why)
 
 
 # By id: the handle and the frame's address; the handle, the hold, and what numpy asks for.
@@ -80,11 +89,24 @@ _held: Dict[int, Tuple[Handle, int]] = {}
 _exported: Dict[int, Tuple[Handle, Hold, Dict[str, Any]]] = {}
 
 
-def hold_frame(handle: Handle, address: int) -> Hold:
-    """A Hold of a frame that the library handed out."""
+def hold_frame(handle: Handle, place: ctypes.c_void_p) -> Hold:
+    """A Hold of the frame that the library put there, and which is taken from there. No call stands between the last
+    lines, so that no signal's exception comes between them."""
     hold = Hold()
-    _held[id(hold)] = (handle, address)
+    key = id(hold)
+    address = place.value
+    assert address is not None
+    place.value = None
+    _held[key] = (handle, address)
     return hold
+
+
+def give_up(hold: Hold) -> None:
+    """Give back what the caller alone has; else leave that to the others."""
+    if sys.getrefcount(hold) <= GIVER_REFERENCES:
+        entry = _held.pop(id(hold), None)
+        if entry is not None:
+            entry[0].give_back(entry[1])
 
 
 class Frame:
@@ -193,7 +215,9 @@ class Frame:
 
     def release(self) -> None:
         """Give the frame back, or leave that to the arrays and views of it that are alive. May be called again."""
-        self._hold = None
+        hold, self._hold = self._hold, None
+        if hold is not None:
+            give_up(hold)
 
     @property
     def released(self) -> bool:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import collections
 import ctypes
 import errno
+import itertools
 import os
 import sys
 import threading
@@ -21,6 +22,8 @@ from typing import Any, Callable, Deque, Dict, List, Optional, Set, Union
 from . import errors
 from ._library import load, lumaring_options
 from .frame import Hold, hold_frame
+
+_ADDRESS_BYTES = ctypes.sizeof(ctypes.c_void_p)
 
 SLICE_MS = 250
 YIELD_S = 0.0005  # for another thread to take its turn
@@ -44,13 +47,14 @@ class Handle:
         self._native: Optional[ctypes.c_void_p] = None
         self._closing = False
         self._forked = False
-        self._returns: Deque[int] = collections.deque()
-        self._stale: Optional[errors.Error] = None
+        self._returns: Deque[Optional[int]] = collections.deque()
+        self._later: Optional[BaseException] = None
         self._lock = threading.Lock()
         self._owner = 0                    # the thread that has the lock
         self._queue: Dict[int, None] = {}  # threads that want it or have it
         self._out = ctypes.c_void_p()      # a frame that the library handed out and nobody took yet
         self._out_place = ctypes.byref(self._out)
+        self._room = (ctypes.c_void_p * 0)()  # likewise, many
         library = load()
         self._release = library.lumaring_release
         self._close = library.lumaring_close
@@ -85,8 +89,8 @@ class Handle:
                     self.check_open()
                     if self._returns:
                         self._give_all_back()
-                    if self._stale is not None:
-                        self._raise_stale()
+                    if self._later is not None:
+                        self._raise_now()
                     return body(self._native, *arguments)
                 finally:
                     self._owner = 0
@@ -108,7 +112,7 @@ class Handle:
             self._drop(native)
             r = function(native, timeout_ms, self._out_place)
         if r == 0:
-            return self._taken()
+            return hold_frame(self, self._out)
         if r > 0:
             return r
         if r in _SENTENCES:
@@ -117,11 +121,6 @@ class Handle:
         if r != -errno.ETIMEDOUT:
             raise errors.error(r, self._explain(r, text))
         return text
-
-    def _taken(self) -> Hold:
-        address, self._out.value = self._out.value, None
-        assert address is not None
-        return hold_frame(self, address)
 
     def _drop(self, native: ctypes.c_void_p) -> None:
         address, self._out.value = self._out.value, None
@@ -136,7 +135,7 @@ class Handle:
     def _exact(self, native: ctypes.c_void_p, epoch: int, sequence: int) -> Hold:
         self._drop(native)
         self.check(native, self.library.lumaring_exact(native, epoch, sequence, self._out_place))
-        return self._taken()
+        return hold_frame(self, self._out)
 
     def last(self, count: int) -> List[Hold]:
         """The newest ones, oldest first."""
@@ -144,10 +143,20 @@ class Handle:
         return holds
 
     def _last(self, native: ctypes.c_void_p, count: int) -> List[Hold]:
-        addresses = (ctypes.c_void_p * count)()
-        found = ctypes.c_uint()
-        self.check(native, self.library.lumaring_last(native, count, addresses, ctypes.byref(found)))
-        return [hold_frame(self, address) for address in addresses[:found.value] if address is not None]
+        room = self._make_room(count)
+        self.check(native, self.library.lumaring_last(native, count, room, ctypes.byref(ctypes.c_uint())))
+        places = [ctypes.c_void_p.from_buffer(room, at * _ADDRESS_BYTES) for at in range(count)]
+        return [hold_frame(self, place) for place in places if place.value is not None]
+
+    def _make_room(self, count: int) -> ctypes.Array[ctypes.c_void_p]:
+        """For so many frames; what an exception left there is given back."""
+        for at, address in enumerate(self._room):
+            self._room[at] = None
+            if address is not None:
+                self._returns.append(address)
+        self._give_all_back()
+        self._room = (ctypes.c_void_p * count)()
+        return self._room
 
     def check(self, native: ctypes.c_void_p, r: int) -> int:
         """`r`, or what the library says when that is negative."""
@@ -191,19 +200,25 @@ class Handle:
                     self._owner = 0
 
     def _give_all_back(self) -> None:
-        """With the lock held."""
+        """With the lock held. Each is taken from the queue and given back in one go, without a line of Python between, so
+        that no signal's exception leaves it given back and queued, or neither."""
+        if self._native is None:
+            self._returns.clear()
         while self._returns:
-            address = self._returns.popleft()
-            if self._native is None:
-                continue
-            r = self._release(self._native, address)
-            if r < 0:
-                self._stale = errors.error(r, self._error_text(self._native).decode(errors="replace"))
+            self._returns.append(None)
+            results = list(map(self._release, itertools.repeat(self._native), iter(self._returns.popleft, None)))
+            if min(results, default=0) < 0:
+                text = self._error_text(self._native).decode(errors="replace")
+                self._later = errors.error(min(results), text)
 
-    def _raise_stale(self) -> None:
-        stale, self._stale = self._stale, None
-        assert stale is not None
-        raise stale
+    def raise_later(self, why: BaseException) -> None:
+        """By the next call: where it came up, an exception would be ignored."""
+        self._later = why
+
+    def _raise_now(self) -> None:
+        why, self._later = self._later, None
+        assert why is not None
+        raise why
 
     def _close_is_due(self) -> bool:
         return self._closing and self._native is not None and not self.exports
