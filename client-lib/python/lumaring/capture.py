@@ -12,6 +12,7 @@ Habits of picamera2 and of OpenCV, for programs that have them.
         ok, image = capture.read()                  # the newest frame, an array of your own
         if not ok:
             break
+        print(image.mean())
 
 What they get is a copy: 2304x1296 take a few hundred microseconds each. camera.stream() has the same frames without one.
 """
@@ -305,7 +306,7 @@ class VideoCapture:
 
     # --- properties
 
-    def _describe(self) -> Optional[Frame]:
+    def _describe(self) -> Frame:
         """The newest frame that was seen, of the size that was set; waits for one where there is none."""
         frame = self._known
         while frame is None or self._size not in (None, (frame.image_width, frame.image_height)):

@@ -19,6 +19,9 @@ from typing import Any, Dict, List, Optional, Tuple, Type
 from . import errors
 from .settings import Adjustment, Applied, adjustments_told
 
+__all__ = ["Refused", "OutOfRange", "InvalidField", "NotSupported", "NoSuchStream", "StreamExists", "StreamInUse", "Adjusted",
+           "Busy", "NoRoom", "SourceRefused", "BadConfiguration", "LimitReached", "PermissionDenied"]
+
 INTERFACE = "io.lumaring.Camera."
 
 

@@ -16,6 +16,9 @@ from typing import Any, Dict, Iterable, Mapping, NamedTuple, Optional, Tuple, Un
 
 from .errors import InvalidError
 
+__all__ = ["Region", "Range", "StreamSettings", "Controls", "Settings", "Adjustment", "Applied", "CameraInfo", "Mode",
+           "Capabilities", "Client", "Metric", "Reloaded", "WatchEvent"]
+
 Framerate = Union[float, Tuple[float, float]]
 
 # Of set() and of Controls, and as the daemon has them; what are thousandths there are numbers here.
@@ -41,47 +44,56 @@ class Range(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class StreamSettings:
-    """A stream that all clients share. Of what is None, it has the default, or stays as it is."""
+    """
+    A stream that all clients share. Of what is None, it has the default, or stays as it is.
+
+    region    (x, y, width, height); all 0: all of the image
+    max_size  (width, height): regions up to this need no new ring
+    slots     frames that its ring holds
+    format    "R8", a byte a pixel, or "R16", two
+    bin       1, or 2: each pixel the rounded mean of 2x2
+    always    copied also when nobody reads, so that its ring has a history
+    """
     name: str
     region: Optional[Tuple[int, int, int, int]] = None
-    """(x, y, width, height); all 0: all of the image"""
     max_size: Optional[Tuple[int, int]] = None
-    """(width, height): regions up to this need no new ring"""
     slots: Optional[int] = None
-    """frames that its ring holds"""
     format: Optional[str] = None
-    """"R8", a byte a pixel, or "R16", two"""
     bin: Optional[int] = None
-    """1, or 2: each pixel the rounded mean of 2x2"""
     always: Optional[bool] = None
-    """copied also when nobody reads, so that its ring has a history"""
 
 
 @dataclasses.dataclass(frozen=True)
 class Controls:
-    """Of the sensor, as they are in force. None: this source has no such control."""
+    """
+    Of the sensor, as they are in force. None: this source has no such control.
+
+    exposure_value  stops that auto exposure aims above its own idea
+    brightness      -1 to 1; 0 is none
+    scaler_crop     the part of the sensor that becomes the image, in pixels of the sensor
+    """
     exposure_us: Optional[int] = None
     analogue_gain: Optional[float] = None
     auto_exposure: Optional[bool] = None
     exposure_value: Optional[float] = None
-    """stops that auto exposure aims above its own idea"""
     brightness: Optional[float] = None
-    """-1 to 1; 0 is none"""
     contrast: Optional[float] = None
     sharpness: Optional[float] = None
     scaler_crop: Optional[Region] = None
-    """the part of the sensor that becomes the image, in pixels of the sensor"""
 
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-    """What the camera is set to."""
+    """
+    What the camera is set to.
+
+    size               (width, height) of the captured image, pixels
+    frame_duration_us  the shortest and the longest time from frame to frame; the same twice is a fixed rate
+    pixel_format       how the source delivers pixels
+    """
     size: Optional[Tuple[int, int]]
-    """(width, height) of the captured image, pixels"""
     frame_duration_us: Optional[Tuple[int, int]]
-    """the shortest and the longest time from frame to frame; the same twice is a fixed rate"""
     pixel_format: Optional[str]
-    """how the source delivers pixels"""
     streams: Tuple[StreamSettings, ...]
     controls: Controls
 
@@ -113,28 +125,34 @@ class Settings:
 
 
 class Adjustment(NamedTuple):
-    """What the source made of a number that was asked for."""
+    """
+    What the source made of a number that was asked for.
+
+    field  for example "size.width"
+    """
     field: str
-    """for example "size.width\""""
     asked: int
     got: int
 
 
 @dataclasses.dataclass(frozen=True)
 class Applied(Settings):
-    """What is in force after a change (or would be, with dry_run), and what it cost."""
+    """
+    What is in force after a change (or would be, with dry_run), and what it cost.
+
+    adjustments  what the source took otherwise than asked
+    restarted    the camera was stopped and started for it
+    replaced     names of streams whose clients were handed a new ring
+    gap_us       from the last frame before the change to the first after it; 0 where only controls changed; None: not known
+    gap_frames   frames of the new rate that would have fitted in between
+    dry_run      nothing was changed
+    """
     adjustments: Tuple[Adjustment, ...]
-    """what the source took otherwise than asked"""
     restarted: bool
-    """the camera was stopped and started for it"""
     replaced: Tuple[str, ...]
-    """names of streams whose clients were handed a new ring"""
     gap_us: Optional[int]
-    """from the last frame before the change to the first after it; 0 where only controls changed; None: not known"""
     gap_frames: Optional[int]
-    """frames of the new rate that would have fitted in between"""
     dry_run: bool
-    """nothing was changed"""
 
     def __str__(self) -> str:
         parts = [("would be " if self.dry_run else "") + super().__str__()]
@@ -148,85 +166,106 @@ class Applied(Settings):
 
 @dataclasses.dataclass(frozen=True)
 class CameraInfo:
-    """A camera of the machine that the daemon runs on."""
+    """
+    A camera of the machine that the daemon runs on.
+
+    served  it is the one of this daemon
+    """
     id: str
     model: Optional[str]
     location: Optional[str]
     served: bool
-    """it is the one of this daemon"""
 
 
 @dataclasses.dataclass(frozen=True)
 class Mode:
-    """Sizes that the source can have, in steps from the smallest to the largest, and how fast they can be."""
+    """
+    Sizes that the source can have, in steps from the smallest to the largest, and how fast they can be.
+
+    frame_duration_us  shortest and longest; 0: not known
+    """
     minimum: Tuple[int, int]
     maximum: Tuple[int, int]
     step: Tuple[int, int]
     pixel_formats: Tuple[str, ...]
     frame_duration_us: Tuple[int, int]
-    """shortest and longest; 0: not known"""
 
 
 @dataclasses.dataclass(frozen=True)
 class Capabilities:
-    """What the source can do."""
+    """
+    What the source can do.
+
+    controls      by the names of Controls, and scaler_crop_x, _y, _width, _height; True and False are 1 and 0
+    size_changes  size and pixel format can change while it runs
+    """
     cameras: Tuple[CameraInfo, ...]
     modes: Tuple[Mode, ...]
     controls: Dict[str, Range]
-    """by the names of Controls, and scaler_crop_x, _y, _width, _height; True and False are 1 and 0"""
     size_changes: bool
-    """size and pixel format can change while it runs"""
     rate_changes: bool
 
 
 @dataclasses.dataclass(frozen=True)
 class Client:
-    """A process that reads."""
+    """
+    A process that reads.
+
+    state    greeting, reporting, attaching, reading or leaving
+    cursors  pins granted; 0: it copies frames out
+    """
     pid: int
     uid: int
     stream: Optional[str]
     state: str
-    """greeting, reporting, attaching, reading or leaving"""
     private: bool
     cursors: int
-    """pins granted; 0: it copies frames out"""
     futex: bool
     notices_dropped: int
 
 
 @dataclasses.dataclass(frozen=True)
 class Metric:
-    """A number for a monitoring system."""
+    """
+    A number for a monitoring system.
+
+    kind  counter or gauge
+    """
     name: str
     kind: str
-    """counter or gauge"""
     labels: Dict[str, str]
     value: int
 
 
 @dataclasses.dataclass(frozen=True)
 class Reloaded:
-    """What reading the daemon's configuration files anew has changed."""
+    """
+    What reading the daemon's configuration files anew has changed.
+
+    needs_restart  keys that differ from what is in force, and stay so until the daemon is started anew
+    """
     changed: Tuple[str, ...]
     needs_restart: Tuple[str, ...]
-    """keys that differ from what is in force, and stay so until the daemon is started anew"""
 
 
 @dataclasses.dataclass(frozen=True)
 class WatchEvent:
-    """Something that changed; of the fields after time_us those of its kind are there."""
+    """
+    Something that changed; of the fields after time_us those of its kind are there.
+
+    kind           state, configuration, controls or losses
+    time_us        CLOCK_MONOTONIC
+    state          paused, live, lost, ended or failed
+    configuration  its .controls are all None: they have a kind of their own
+    lost           frames of the stream that were lost since the event before, by cause
+    """
     kind: str
-    """state, configuration, controls or losses"""
     time_us: int
-    """CLOCK_MONOTONIC"""
     state: Optional[str] = None
-    """paused, live, lost, ended or failed"""
     configuration: Optional[Settings] = None
-    """its .controls are all None: they have a kind of their own"""
     controls: Optional[Controls] = None
     stream: Optional[str] = None
     lost: Optional[Dict[str, int]] = None
-    """frames of the stream that were lost since the event before, by cause"""
 
 
 # --- what is asked for -----------------------------------------------------------------------------------------------
