@@ -7,16 +7,17 @@ made it. A connection on which a call with many replies goes on takes no other q
 """
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import errno
 import json
 import os
 import threading
 import time
-from typing import Any, Dict, Mapping, Optional, Tuple
+from typing import Any, Dict, Iterator, Mapping, Optional, Tuple
 
 from ._library import ERROR_BYTES, load, lumaring_options, to_ms
-from .errors import ClosedError, error
+from .errors import ClosedError, InUseError, error
 from .refused import Busy, refused
 
 BUSY_MIN_S, BUSY_MAX_S = 0.005, 0.5  # between asking a busy daemon and asking it again
@@ -50,6 +51,20 @@ class Connection:
         self._handle: Optional[ctypes.c_void_p] = None
         self._pid = os.getpid()
         self._lock = threading.Lock()
+        self._owner = 0  # the thread whose turn it is
+
+    @contextlib.contextmanager
+    def _turn(self) -> Iterator[None]:
+        """One thread at a time. What the library hands out is good until its next call, so none may come in between."""
+        if self._owner == threading.get_ident():
+            raise InUseError(errno.EDEADLK, "the control of this camera is in the midst of a call that a signal interrupted: "
+                             "open the camera once more for its handler")
+        with self._lock:
+            self._owner = threading.get_ident()
+            try:
+                yield
+            finally:
+                self._owner = 0
 
     def _open(self, deadline: Deadline) -> ctypes.c_void_p:
         """With the lock held."""
@@ -70,6 +85,7 @@ class Connection:
         """A connection is not shared with the process that this one was forked from, nor is what it was doing."""
         if self._pid != os.getpid():
             self._pid, self._handle, self._lock = os.getpid(), None, threading.Lock()
+            self._owner = 0
 
     def _failure(self, r: int) -> Exception:
         """What happened, as an exception; with the lock held."""
@@ -100,7 +116,7 @@ class Connection:
                     raise
 
     def _ask(self, method: str, text: bytes, deadline: Deadline) -> Dict[str, Any]:
-        with self._lock:
+        with self._turn():
             handle = self._open(deadline)
             reply = ctypes.c_char_p()
             r = load().lumaring_control_call(handle, method.encode(), text, to_ms(deadline.left()),
@@ -118,7 +134,7 @@ class Connection:
         """A call with many replies, which next() takes."""
         deadline = Deadline(timeout)
         self._forget_parents()
-        with self._lock:
+        with self._turn():
             handle = self._open(deadline)
             r = load().lumaring_control_watch(handle, method.encode(), json.dumps(parameters).encode(),
                                                  to_ms(deadline.left()))
@@ -131,7 +147,7 @@ class Connection:
         deadline = Deadline(timeout)
         while True:
             left = deadline.left()
-            with self._lock:
+            with self._turn():
                 if self._handle is None:
                     raise ClosedError(errno.EBADF, "it was closed, and has no more replies")
                 reply = ctypes.c_char_p()
@@ -145,7 +161,7 @@ class Connection:
                 raise error(-errno.ETIMEDOUT, f"nothing came within {timeout:g} s")
 
     def fileno(self) -> int:
-        with self._lock:
+        with self._turn():
             r: int = load().lumaring_control_fd(self._handle) if self._handle else -errno.EINVAL
         if r < 0:
             raise error(r, "no call with many replies was begun, or it is over")
@@ -153,7 +169,7 @@ class Connection:
 
     def close(self) -> None:
         self._forget_parents()
-        with self._lock:
+        with self._turn():
             handle, self._handle = self._handle, None
             if handle is not None:
                 load().lumaring_control_close(handle)
