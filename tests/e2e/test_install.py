@@ -6,6 +6,7 @@ import pathlib
 import re
 import subprocess
 import tempfile
+import zipfile
 
 from lib import BUILD, DEADLINE_S, ROOT
 
@@ -16,16 +17,35 @@ def make(target, root, *variables, **more):
     # What the make that runs this test was told is not for this one.
     env = {name: value for name, value in os.environ.items() if not name.startswith("MAKE") and name != "MFLAGS"}
     for name in ("PREFIX", "BINDIR", "SBINDIR", "LIBDIR", "INCLUDEDIR", "MANDIR", "DOCDIR", "EXAMPLEDIR", "VENDORDIR",
-                 "UNITDIR", "SYSUSERSDIR", "CATALOGDIR", "BASHCOMPDIR"):
+                 "PYTHON", "PYTHONDIR", "SOURCE_DATE_EPOCH", "UNITDIR", "SYSUSERSDIR", "CATALOGDIR", "BASHCOMPDIR"):
         env.pop(name, None)
-    subprocess.run(["make", "-C", ROOT, "-s", "-o", "all", target, f"BUILD={BUILD}", f"DESTDIR={root}", *variables],
-                   stdin=subprocess.DEVNULL, timeout=DEADLINE_S, check=True, env=env | more)
+    return subprocess.run(["make", "-C", ROOT, "-s", "-o", "all", target, f"BUILD={BUILD}", f"DESTDIR={root}", *variables],
+                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, timeout=DEADLINE_S, check=True, text=True,
+                          env=env | more).stdout
 
 
 def files(root):
     """All below it that is no directory, with / for the root."""
     return {"/" + str(path.relative_to(root)) for path in pathlib.Path(root).rglob("*")
             if path.is_symlink() or not path.is_dir()}
+
+
+def version():
+    return re.search(r"^VERSION := (.*)$", (ROOT / "Makefile").read_text(encoding="utf-8"), re.M)[1]
+
+
+def modules():
+    """Files of the Python package."""
+    folder = ROOT / "client-lib/python/lumaring"
+    return {path.name for path in folder.iterdir() if path.suffix in (".py", ".typed")}
+
+
+def python(*arguments, **env):
+    """What the system's Python says, as a program that looks where it always does; in a directory without any."""
+    done = subprocess.run(["/usr/bin/python3", *arguments], cwd="/", env=env, stdin=subprocess.DEVNULL,
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=DEADLINE_S, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 def test_what_comes_goes():
@@ -94,3 +114,59 @@ def test_systemd_says_where():
         assert "/opt/lumaring/own/completions/lumaring" in there, sorted(there)
         make("uninstall", root, "PREFIX=/opt/lumaring", PKG_CONFIG_PATH=described)
         assert not files(root), files(root)
+
+
+def test_python_looks_where_it_is():
+    """Below /usr and /usr/local it is where the system's Python looks; elsewhere where it would with that prefix."""
+    looks = python("-c", "import site; print(*site.getsitepackages())").split()
+    for prefix in ("/usr", "/usr/local", "/opt/lumaring"):
+        with tempfile.TemporaryDirectory() as root:
+            make("install", root, f"PREFIX={prefix}")
+            package, = {os.path.dirname(name) for name in files(root) if name.endswith("/lumaring/py.typed")}
+            assert {name for name in os.listdir(root + package)} == modules(), package
+            directory = os.path.dirname(package)
+            assert directory.startswith(prefix + "/lib/") and (directory in looks) == (prefix != "/opt/lumaring"), directory
+            # What pip and the like ask.
+            said = python("-c", "from importlib.metadata import metadata as m; print(m('lumaring')['Version'])",
+                          PYTHONPATH=root + directory)
+            assert said.strip() == version(), said
+            # Programs of root's leave what they compiled; that goes, too.
+            os.mkdir(f"{root}{package}/__pycache__")
+            pathlib.Path(f"{root}{package}/__pycache__/frame.cpython-311.pyc").write_bytes(b"")
+            make("uninstall", root, f"PREFIX={prefix}")
+            assert not files(root) and not os.path.exists(root + package), files(root)
+
+
+def test_installed_at_once():
+    """Without DESTDIR it is compiled, and where it is is told."""
+    with tempfile.TemporaryDirectory() as prefix:
+        variables = [f"PREFIX={prefix}", *(f"{name}={prefix}/{name.lower()}" for name in
+                                           ("UNITDIR", "SYSUSERSDIR", "CATALOGDIR", "BASHCOMPDIR"))]
+        said = make("install", "", *variables)
+        directory = re.search(r"The Python package is in (\S+), where Python does not look: export PYTHONPATH=\1$", said,
+                              re.M)[1]
+        compiled = {name.split(".")[0] + ".py" for name in os.listdir(f"{directory}/lumaring/__pycache__")}
+        assert compiled == modules() - {"py.typed"}, compiled
+        make("uninstall", "", *variables)
+        assert not files(prefix), files(prefix)
+
+
+def test_wheel():
+    """Built without a network, the same each time, of all modules and the library's version; it can be imported."""
+    with tempfile.TemporaryDirectory() as build:
+        wheel = pathlib.Path(build, f"lumaring-{version()}-py3-none-any.whl")
+        for _ in range(2):
+            make(wheel, "", f"BUILD={build}")
+            content = wheel.read_bytes()
+            wheel.unlink()
+        make(wheel, "", f"BUILD={build}")
+        assert wheel.read_bytes() == content
+        with zipfile.ZipFile(wheel) as archive:
+            names = {name.split("/", 1)[1] for name in archive.namelist() if name.startswith("lumaring/")}
+            metadata = archive.read(f"lumaring-{version()}.dist-info/METADATA").decode()
+            archive.extractall(build + "/there")
+        assert names == modules(), names
+        assert f"\nVersion: {version()}\n" in metadata, metadata
+        said = python("-c", "import lumaring; print(lumaring.__version__, lumaring.__file__)", PYTHONPATH=build + "/there",
+                      LUMARING_LIBRARY=str(BUILD / "liblumaring.so.0"))
+        assert said.split() == [version(), build + "/there/lumaring/__init__.py"], said
