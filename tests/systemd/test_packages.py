@@ -2,10 +2,11 @@
 """What the packages do with instances of the service when they are installed again, removed and purged."""
 import os
 import pathlib
+import re
 
 import service
 from lib import BUILD, ROOT, wait_until
-from service import CONFIG, DROP_INS, RUNTIME, Service, run
+from service import CONFIG, DROP_INS, RUNTIME, Service, make_user, run
 
 PACKAGES = ("lumaringd", "liblumaring0", "liblumaring-dev", "lumaring-tools", "python3-lumaring")
 PATTERNS = ("lumaringd@*", "lumaringd-*@*")
@@ -48,6 +49,23 @@ def test_running_instances_are_restarted():
         assert failed.is_active(), "it is given another chance"
         for s in (running, failed):
             s.lumaring("watch", "-n", "1")
+
+
+def test_python():
+    """What the README shows of Python runs from the package, for a member of the group that may read; root may set."""
+    shown = [code for name in ("README.md", "client-lib/python/README.md")
+             for code in re.findall(r"^```python\n(.*?)^```$", (ROOT / name).read_text(encoding="utf-8"), re.M | re.S)]
+    assert shown
+    make_user("watcher", "video")
+    with Service("cam0", source="synthetic", size="640x480", framerate=100) as s:
+        s.start()
+        for code in shown:
+            assert run("sh", "-c", 'timeout 60 python3 -uc "$1" | head -n 3', "sh", code).stdout.count("\n") == 3, code
+        read = "import lumaring; c = lumaring.open(); print(c.stream().next(60).array.shape, c.size); c.set(framerate=50)"
+        done = run("/usr/bin/python3", "-c", read, user="watcher", groups=["video"], check=False, cwd="/")
+        assert done.stdout == "(480, 640) (640, 480)\n", done
+        assert done.stderr.splitlines()[-1].startswith("lumaring.refused.PermissionDenied: "), done.stderr
+        assert "sudo usermod -aG lumaring watcher" in done.stderr, done.stderr
 
 
 def check_purge():
