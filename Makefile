@@ -291,7 +291,7 @@ $(BUILD)/tests/test_client_denied: TEST_LIBS := $(patsubst %,-Wl$(comma)--wrap=%
 # A machine that is the test's, for checks of the tool's as they are.
 $(BUILD)/tests/test_cli_doctor: $(filter-out %/cli/main.o,$(call obj,$(CLI_SRC)))
 $(BUILD)/tests/test_cli_doctor: TEST_LIBS := $(CLI_LIBS) $(patsubst %,-Wl$(comma)--wrap=%,host_may host_stat \
-	host_membership host_group_name host_user_name session_now_ns lumaring_status lumaring_control_open \
+	host_membership host_group_name host_user_name session_now_ns nanosleep lumaring_status lumaring_control_open \
 	lumaring_control_call lumaring_control_error_json lumaring_control_close)
 
 # What is synchronised is counted.

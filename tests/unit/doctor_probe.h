@@ -18,6 +18,7 @@
 #include <ftw.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <lumaring/control.h>
@@ -56,6 +57,7 @@ enum host_membership __wrap_host_membership(const struct host *host, const char 
 struct host_name __wrap_host_group_name(gid_t gid);
 struct host_name __wrap_host_user_name(uid_t uid);
 uint64_t __wrap_session_now_ns(void);
+int __wrap_nanosleep(const struct timespec *time, struct timespec *ret_left);
 int __wrap_lumaring_status(const char *camera, const struct lumaring_options *options, char **ret_json);
 int __wrap_lumaring_control_open(const char *camera, const struct lumaring_options *options,
 				 struct lumaring_control **ret_control);
@@ -109,6 +111,14 @@ struct host_name __wrap_host_user_name(uid_t uid)
 uint64_t __wrap_session_now_ns(void)
 {
 	return world.clock_ns += 500000000;
+}
+
+/* Nor does it sleep. */
+int __wrap_nanosleep(const struct timespec *time, struct timespec *ret_left)
+{
+	(void)time;
+	(void)ret_left;
+	return 0;
 }
 
 int __wrap_lumaring_status(const char *camera, const struct lumaring_options *options, char **ret_json)
