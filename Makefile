@@ -281,6 +281,9 @@ $(REFUSING): $(BUILD)/obj/daemon/main.o $(BUILD)/obj/tests/refuse/refuse.o $(BUI
 # Memory that is missing when a test says so.
 $(BUILD)/tests/test_source_memory: TEST_LIBS := -Wl,--wrap=feeder_map
 
+# Clocks that differ, as they do after a suspend.
+$(BUILD)/tests/test_deliver: TEST_LIBS := -Wl,--wrap=clock_gettime
+
 # A source that a test is.
 $(BUILD)/tests/test_camera: TEST_LIBS := -Wl,--wrap=source_open
 

@@ -70,6 +70,7 @@ static void write_stream(struct json *json, const struct stream *stream, const s
 	gauge(json, "ring_bytes", name, stream->ring ? ring_bytes(stream->ring) : 0);
 	write_times(json, "copy_us", name, &stream->stats.copy_ns);
 	write_times(json, "ready_to_published_us", name, &stream->stats.ready_to_published_ns);
+	write_times(json, "sensor_to_published_us", name, &stream->stats.sensor_to_published_ns);
 }
 
 static void write_camera(struct json *json, const struct status_view *view, const struct attach *attach)
@@ -93,6 +94,7 @@ static void write_camera(struct json *json, const struct status_view *view, cons
 	counter(json, "control_connections_refused_total", NULL, control->connections_refused);
 	counter(json, "control_requests_total", NULL, control->requests);
 	counter(json, "control_errors_total", NULL, control->errors);
+	counter(json, "cpu_us_total", NULL, clock_ns(CLOCK_PROCESS_CPUTIME_ID) / NS_PER_US);
 	counter(json, "uptime_us_total", NULL, (clock_monotonic_ns() - view->started_ns) / NS_PER_US);
 }
 

@@ -152,11 +152,19 @@ static uint64_t period_ns(const struct plan *plan, const struct source_frame *fr
 	return us * NS_PER_US;
 }
 
+/* When its exposure began, by CLOCK_MONOTONIC; 0: not known. Only after a suspend do the two clocks differ. */
+static uint64_t sensor_monotonic_ns(const struct source_frame *frame)
+{
+	if (!frame->sensor_ns || frame->sensor_clock != LUMARING_CLOCK_BOOTTIME)
+		return frame->sensor_ns;
+	return frame->sensor_ns + clock_monotonic_ns() - clock_ns(CLOCK_BOOTTIME);
+}
+
 /* Copy and publish the early ones, or the others. */
 static void copy_some(struct deliver *deliver, struct plan *plan, const struct source_frame *frame, uint64_t sequence,
 		      bool early)
 {
-	uint64_t began_ns = clock_monotonic_ns();
+	uint64_t began_ns = clock_monotonic_ns(), sensor_ns = sensor_monotonic_ns(frame);
 	struct copy_effort effort;
 	struct copy_frame work;
 
@@ -173,7 +181,7 @@ static void copy_some(struct deliver *deliver, struct plan *plan, const struct s
 		if (!s->picture.due || s->picture.early != early)
 			continue;
 		ring_publish(s->ring, s->picture.slot, sequence, &s->picture.descriptor);
-		stats_published(s->stats, began_ns, &s->picture.descriptor);
+		stats_published(s->stats, began_ns, sensor_ns, &s->picture.descriptor);
 		fill_notice(s, sequence);
 	}
 	if (!early)

@@ -41,10 +41,14 @@ static uint64_t bytes_of(const struct lumaring_descriptor *d)
 	return (uint64_t)d->width * d->height * (d->fourcc == LUMARING_FORMAT_R16 ? 2 : 1);
 }
 
-void stats_published(struct stream_stats *stats, uint64_t began_ns, const struct lumaring_descriptor *d)
+void stats_published(struct stream_stats *stats, uint64_t began_ns, uint64_t sensor_ns,
+		     const struct lumaring_descriptor *d)
 {
 	/* Nothing but the descriptor lies between the last pixel and publish_ns. */
 	histogram_add(&stats->copy_ns, since(d->publish_ns, began_ns));
 	histogram_add(&stats->ready_to_published_ns, since(d->publish_ns, d->ready_ns));
+	/* One that is yet to come is of a clock that is not what it is taken for. */
+	if (sensor_ns && sensor_ns <= d->publish_ns)
+		histogram_add(&stats->sensor_to_published_ns, d->publish_ns - sensor_ns);
 	store(&stats->bytes_copied, stats->bytes_copied + bytes_of(d));
 }

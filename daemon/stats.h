@@ -20,7 +20,8 @@ struct stream_stats {
 	struct histogram copy_ns; /* of its frame's copies, all that are made together */
 	struct histogram
 		ready_to_published_ns; /* from the frame complete in the capture buffer until it is published */
-	uint64_t bytes_copied;         /* atomic: pixels, without the padding of rows */
+	struct histogram sensor_to_published_ns; /* from the start of its exposure, where that is known */
+	uint64_t bytes_copied;                   /* atomic: pixels, without the padding of rows */
 };
 
 struct camera_stats {
@@ -35,8 +36,9 @@ void stats_captured(struct camera_stats *stats, uint64_t sequence, uint64_t read
 /* Frames stopped coming: the time until the next one says nothing about their rate. */
 void stats_interrupted(struct camera_stats *stats);
 
-/* A frame was published whose copy began at began_ns. */
-void stats_published(struct stream_stats *stats, uint64_t began_ns, const struct lumaring_descriptor *descriptor);
+/* A frame was published whose copy began at began_ns, and its exposure at sensor_ns, 0: not known. CLOCK_MONOTONIC. */
+void stats_published(struct stream_stats *stats, uint64_t began_ns, uint64_t sensor_ns,
+		     const struct lumaring_descriptor *descriptor);
 
 /* For the main thread. */
 static inline uint64_t stats_load(const uint64_t *value)

@@ -213,6 +213,7 @@ static void write_times(struct json *json, const char *name, const struct histog
 	histogram_look(histogram, &view);
 	json_object(json, name);
 	json_number(json, "count", view.count);
+	json_number(json, "sum", microseconds(view.sum));
 	json_number(json, "p50", microseconds(histogram_percentile(&view, 50)));
 	json_number(json, "p90", microseconds(histogram_percentile(&view, 90)));
 	json_number(json, "p99", microseconds(histogram_percentile(&view, 99)));
@@ -361,6 +362,7 @@ static void write_stream(struct json *json, const struct stream *stream, const s
 	json_number(json, "bytes_copied", stats_load(&stream->stats.bytes_copied));
 	write_times(json, "copy_us", &stream->stats.copy_ns);
 	write_times(json, "ready_to_published_us", &stream->stats.ready_to_published_ns);
+	write_times(json, "sensor_to_published_us", &stream->stats.sensor_to_published_ns);
 	json_close(json);
 }
 
@@ -431,6 +433,7 @@ static const char *client_state_text(const struct client *client)
 static void write_client(struct json *json, const struct client *client)
 {
 	json_object(json, NULL);
+	json_number(json, "connection", client->number);
 	json_number(json, "pid", (uint64_t)client->pid);
 	json_number(json, "uid", client->uid);
 	json_string(json, "stream", client->stream ? client->stream->config.name : "");
@@ -468,6 +471,7 @@ void status_write(struct json *json, const char *name, const struct status_view 
 	json_number(json, "pid", (uint64_t)getpid());
 	json_number(json, "uid", geteuid());
 	json_number(json, "uptime_us", (clock_monotonic_ns() - view->started_ns) / NS_PER_US);
+	json_number(json, "cpu_us", clock_ns(CLOCK_PROCESS_CPUTIME_ID) / NS_PER_US);
 	write_loop(json, view);
 	write_source(json, view);
 	write_copy(json, view);

@@ -2,9 +2,9 @@
 /*
  * histogram.h - how values are spread, in fixed memory: buckets that grow with the value, 16 to each power of two.
  *
- * Shows what happens now: percentiles are over the newest 1024 to 2048 values only (fewer before so many came). `count`
- * and `max` are over all values since the start. A percentile is never below the value of that rank, and above it by
- * less than a sixteenth of it; from 2^42 on (in ns: 73 minutes) it is `max`.
+ * Shows what happens now: percentiles are over the newest 1024 to 2048 values only (fewer before so many came).
+ * `count`, `sum` and `max` are over all values since the start. A percentile is never below the value of that rank, and
+ * above it by less than a sixteenth of it; from 2^42 on (in ns: 73 minutes) it is `max`.
  *
  * One thread adds, without a lock, an allocation or a wait; any other thread may look meanwhile, and sees values that
  * were added, if not always the last few.
@@ -24,6 +24,7 @@
 /* Zero-initialise. */
 struct histogram {
 	uint64_t count;   /* atomic */
+	uint64_t sum;     /* atomic */
 	uint64_t max;     /* atomic */
 	uint32_t filling; /* atomic: the part that values go to; the one before it is full */
 	uint16_t parts[HISTOGRAM_PARTS][HISTOGRAM_BUCKETS]; /* atomic */
@@ -31,7 +32,7 @@ struct histogram {
 
 /* What one look saw: all percentiles of it fit together. */
 struct histogram_view {
-	uint64_t count, max;
+	uint64_t count, sum, max;
 	uint32_t samples; /* in the buckets */
 	uint16_t buckets[HISTOGRAM_BUCKETS];
 };

@@ -203,6 +203,7 @@ int client_create(struct publish *publish, int fd, const struct ucred *peer)
 	client->publish = publish;
 	client->fd = fd;
 	client->page_fd = -1;
+	client->number = ++publish->client_count;
 	client->pid = peer->pid;
 	client->uid = peer->uid;
 	client->receive = (struct loop_op){ .done = on_received, .owner = client };

@@ -30,6 +30,7 @@ struct publish {
 	struct quota *quota;
 	int spare_fd;          /* given up to tell those that knock when no other is free; -1: lost as well */
 	unsigned report_count; /* status requests being answered */
+	uint64_t client_count; /* so far */
 	struct client *clients, *clients_end; /* the oldest first */
 	struct log_peers log;
 };

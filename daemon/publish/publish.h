@@ -51,6 +51,7 @@ struct client {
 	struct client *next, *previous;
 	struct publish *publish;
 	int fd;
+	uint64_t number; /* of the connection, from 1; none has that of another */
 	pid_t pid;
 	uid_t uid;
 	enum client_state state;

@@ -58,6 +58,7 @@ def captured(daemon, count):
 
 def check_times(times, count):
     assert times["count"] == count, times
+    assert times["max"] <= times["sum"] <= times["max"] * max(count, 1), times
     assert times["p50"] <= times["p90"] <= times["p99"] <= times["max"], times
     assert (times["max"] > 0) == (count > 0), times
 
@@ -96,6 +97,7 @@ def test_frames_and_losses():
             for stream in answer["streams"]:
                 check_times(stream["copy_us"], stream["published"])
                 check_times(stream["ready_to_published_us"], stream["published"])
+                check_times(stream["sensor_to_published_us"], stream["published"])
                 assert stream["bytes_copied"] == stream["published"] * WIDTH * HEIGHT
             header = client.ring.header
             assert main["epoch"] == str(client.ring.epoch) and main["generation"] == client.ring.generation == 1
@@ -152,7 +154,11 @@ def test_manner():
         with raw.Client(daemon.wait_ready()) as first, raw.Client(daemon) as second:
             first.attach()
             second.attach_by_futex()
-            assert sorted(c["manner"] for c in status(daemon)["clients"]) == ["futex", "notice"]
+            clients = status(daemon)["clients"]
+            assert sorted(c["manner"] for c in clients) == ["futex", "notice"]
+            # Who came later has the larger number; those that asked for the status have numbers of their own.
+            by_manner = {c["manner"]: c["connection"] for c in clients}
+            assert 1 <= by_manner["notice"] < by_manner["futex"], clients
 
 
 def test_rate():

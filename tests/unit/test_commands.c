@@ -414,6 +414,11 @@ static void test_metrics(void **state)
 		   "\"no_slot\"},\"value\":9}"));
 	assert_true(says(0, "{\"name\":\"notices_dropped_total\",\"kind\":\"counter\",\"labels\":{\"stream\":\"part\"},"
 			    "\"value\":4}"));
+	assert_true(says(0, "{\"name\":\"cpu_us_total\",\"kind\":\"counter\","));
+	assert_true(says(
+		0,
+		"{\"name\":\"sensor_to_published_us\",\"kind\":\"gauge\",\"labels\":{\"stream\":\"main\",\"quantile\":"
+		"\"0.5\"},\"value\":0}"));
 	assert_true(says(0, "{\"name\":\"copy_us\",\"kind\":\"gauge\",\"labels\":{\"stream\":\"main\",\"quantile\":"
 			    "\"0.99\"},\"value\":0}"));
 }

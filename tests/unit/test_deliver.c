@@ -13,12 +13,28 @@
 
 #include <cmocka.h>
 
+#include "base/clock.h"
 #include "deliver.h"
 
 #define WIDTH 640u
 #define HEIGHT 480u
 #define STRIDE 1344u
 #define STREAMS_MAX 32u
+
+/* As after an hour of sleep. */
+#define SLEPT_NS (3600 * NS_PER_SECOND)
+
+int __real_clock_gettime(clockid_t clock, struct timespec *now);
+int __wrap_clock_gettime(clockid_t clock, struct timespec *now);
+
+int __wrap_clock_gettime(clockid_t clock, struct timespec *now)
+{
+	int r = __real_clock_gettime(clock == CLOCK_BOOTTIME ? CLOCK_MONOTONIC : clock, now);
+
+	if (clock == CLOCK_BOOTTIME)
+		now->tv_sec += SLEPT_NS / NS_PER_SECOND;
+	return r;
+}
 
 static const struct source_format format = {
 	.width = WIDTH, .height = HEIGHT, .pixels = PIXELS_R10, .stride = STRIDE, .luma_range = LUMARING_RANGE_FULL
@@ -312,6 +328,36 @@ static void test_late(void **state)
 	assert_int_equal(ring_published(s[1].ring), 0);
 }
 
+static void deliver_exposed(uint64_t sensor_ns, uint32_t clock)
+{
+	struct source_frame frame = frame_of(++world.sequence);
+
+	frame.sensor_ns = sensor_ns;
+	frame.sensor_clock = clock;
+	deliver_copy(&world.deliver, world.plan, &frame, world.sequence, DELIVER_IT);
+	deliver_tell(&world.deliver, world.plan);
+}
+
+/* The time since the exposure is that of the sensor's own clock; where it tells none, there is none. */
+static void test_since_exposure(void **state)
+{
+	const uint64_t ago_ns = 50 * NS_PER_SECOND, now_ns = clock_monotonic_ns();
+	struct histogram_view view;
+
+	(void)state;
+	add_stream((struct region){ 0 }, 0, 0, true);
+	make_plan();
+	deliver_exposed(0, LUMARING_CLOCK_BOOTTIME);
+	histogram_look(&world.streams[0]->stats.sensor_to_published_ns, &view);
+	assert_int_equal(view.count, 0);
+	deliver_exposed(now_ns - ago_ns, LUMARING_CLOCK_MONOTONIC);
+	deliver_exposed(now_ns - ago_ns, LUMARING_CLOCK_UNKNOWN);
+	deliver_exposed(now_ns + SLEPT_NS - ago_ns, LUMARING_CLOCK_BOOTTIME);
+	histogram_look(&world.streams[0]->stats.sensor_to_published_ns, &view);
+	assert_int_equal(view.count, 3);
+	assert_true(view.sum >= 3 * ago_ns && view.max < SLEPT_NS);
+}
+
 /* Once a frame, and only of a frame that somebody is given. */
 static void test_begin_read(void **state)
 {
@@ -397,6 +443,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_small_together_first, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_alone, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_late, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_since_exposure, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_begin_read, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_what_cannot_be_read, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_unknown_duration, set_up, tear_down),

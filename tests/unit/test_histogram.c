@@ -69,6 +69,7 @@ static void test_empty(void **state)
 	assert_int_equal(view.count, 0);
 	assert_int_equal(view.samples, 0);
 	assert_int_equal(view.max, 0);
+	assert_int_equal(view.sum, 0);
 	assert_int_equal(histogram_percentile(&view, 50), 0);
 	assert_int_equal(histogram_percentile(&view, 100), 0);
 }
@@ -125,10 +126,10 @@ static void test_random(void **state)
 	check_percentiles(values, WINDOW_MAX - 1, max);
 }
 
-/* What was is forgotten part by part; count and max are not. */
+/* What was is forgotten part by part; count, sum and max are not. */
 static void test_window(void **state)
 {
-	uint64_t seed = 5, all[10 * HISTOGRAM_PART], count;
+	uint64_t seed = 5, all[10 * HISTOGRAM_PART], count, sum = 0;
 
 	(void)state;
 	for (count = 0; count < 10 * HISTOGRAM_PART; count++)
@@ -138,10 +139,12 @@ static void test_window(void **state)
 		size_t first = count < WINDOW_MAX ? 0 : (count / HISTOGRAM_PART - 1) * HISTOGRAM_PART;
 
 		histogram_add(&histogram, all[count - 1]);
+		sum += all[count - 1];
 		if (count < 4 || (count % HISTOGRAM_PART > 1 && count % 61))
 			continue;
 		check_percentiles(all + first, count - first, EXACT_BELOW - 1);
 		assert_int_equal(view.count, count);
+		assert_int_equal(view.sum, sum);
 	}
 }
 

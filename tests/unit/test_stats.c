@@ -64,9 +64,9 @@ static void test_published(void **state)
 	struct histogram_view view;
 
 	(void)state;
-	stats_published(&stats, 8000, &d);
+	stats_published(&stats, 8000, 500, &d);
 	d.width = 1;
-	stats_published(&stats, 9500, &d); /* never negative */
+	stats_published(&stats, 9500, 0, &d); /* never negative */
 	assert_int_equal(stats_load(&stats.bytes_copied), 77);
 	histogram_look(&stats.copy_ns, &view);
 	assert_int_equal(view.count, 2);
@@ -76,9 +76,18 @@ static void test_published(void **state)
 	assert_int_equal(view.count, 2);
 	assert_int_equal(view.max, 8000);
 	assert_int_equal(histogram_percentile(&view, 50), 8000);
+	assert_int_equal(view.sum, 2 * 8000);
+	histogram_look(&stats.sensor_to_published_ns, &view);
+	assert_int_equal(view.count, 1); /* of the second one it is not known */
+	assert_int_equal(view.max, 8500);
 	d.fourcc = LUMARING_FORMAT_R16;
-	stats_published(&stats, 8000, &d);
+	stats_published(&stats, 8000, 9001, &d);
 	assert_int_equal(stats_load(&stats.bytes_copied), 77 + 2 * 7);
+	histogram_look(&stats.sensor_to_published_ns, &view);
+	assert_int_equal(view.count, 1); /* exposed after it was published: no time at all */
+	stats_published(&stats, 8000, 9000, &d);
+	histogram_look(&stats.sensor_to_published_ns, &view);
+	assert_int_equal(view.count, 2);
 }
 
 int main(void)

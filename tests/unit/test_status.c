@@ -104,6 +104,7 @@ static struct client *add_client(struct stream *stream, enum client_state state)
 
 	*client = (struct client){ .state = state,
 				   .stream = stream,
+				   .number = 1 + world.client_count,
 				   .pid = 100 + (int)world.client_count,
 				   .uid = 1000,
 				   .plan = stream != NULL };
@@ -181,6 +182,7 @@ static void test_daemon_and_source(void **state)
 	expect(status, "pid", (uint64_t)getpid());
 	expect(status, "uid", geteuid());
 	assert_in_range(number(status, "uptime_us"), 5000, 60000000);
+	assert_in_range(number(status, "cpu_us"), 1, 600000000);
 	expect_text(get(status, "loop"), "main", "epoll");
 	expect_text(get(status, "loop"), "capture", "io_uring");
 	expect_text(get(status, "loop"), "fallback_reason", "because");
@@ -345,7 +347,7 @@ static void publish_some(struct stream *stream)
 	d.ready_ns = now_ns - 1500;
 	ring_publish(stream->ring, slot, 1, &d);
 	d.publish_ns = now_ns;
-	stats_published(&stream->stats, now_ns - 999, &d);
+	stats_published(&stream->stats, now_ns - 999, now_ns - 7000, &d);
 	ring_count_lost(stream->ring, LUMARING_LOST_UNREAD, 1);
 	ring_count_lost(stream->ring, LUMARING_LOST_SENSOR, 3);
 }
@@ -409,10 +411,14 @@ static void test_stream(void **state)
 	expect(times, "p50", 1);
 	expect(times, "max", 1);
 	times = get(stream, "ready_to_published_us");
+	expect(times, "sum", 2);
 	expect(times, "p50", 2);
 	expect(times, "p90", 2);
 	expect(times, "p99", 2);
 	expect(times, "max", 2);
+	times = get(stream, "sensor_to_published_us");
+	expect(times, "count", 1);
+	expect(times, "p50", 7);
 }
 
 /* A ring that was replaced counts as long as it is there, a stream without a ring not at all. */
@@ -509,6 +515,7 @@ static void test_client(void **state)
 	publish_some(main_stream);
 	publish_more(main_stream, 9);
 	shown = cJSON_GetArrayItem(get(look(), "clients"), 0);
+	expect(shown, "connection", 1);
 	expect(shown, "pid", 100);
 	expect(shown, "uid", 1000);
 	expect_text(shown, "stream", "main");
