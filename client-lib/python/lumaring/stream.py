@@ -143,7 +143,7 @@ class Stream:
         self.events, self.on_event = deque(maxlen=EVENTS_MAX), None
         self.seen = self.missed = 0
         self._asked = _region(region if region is not None else (0, 0, 0, 0)) if self.private else None
-        self._awaited = False
+        self._awaited: Optional[_Waiter] = None
         self._format, self._bin = FORMATS[format] if format else 0, operator.index(bin) if bin is not None else 0
         width_max, height_max = _pair("max_size", max_size, 2) if max_size is not None else (0, 0)
         options = lumaring_options(
@@ -280,11 +280,12 @@ class Stream:
         return AsyncFrames(self)
 
     async def _wait_async(self, take: Callable[[float], Frame], timeout: Optional[float]) -> Frame:
-        if self._awaited:
+        if self._awaited is not None:
             raise errors.InUseError(errno.EDEADLK, f"{self.handle.name} is awaited by another task: give each a stream")
         deadline = None if timeout is None else _monotonic() + to_ms(timeout) / 1000
         fd = self.fileno()
-        self._awaited = True
+        self._awaited = _Waiter(asyncio.get_running_loop(), fd)
+        self.handle.exports.add(id(self))  # the descriptor stays open until nobody waits for it
         try:
             while True:
                 try:
@@ -293,9 +294,10 @@ class Stream:
                     left = None if deadline is None else deadline - _monotonic()
                     if left is not None and left <= 0:
                         raise _within(why, timeout)
-                await _readable(fd, left)
+                await self._awaited.wait(left)
         finally:
-            self._awaited = False
+            self._awaited = None
+            self.handle.exported_no_more(id(self))
 
     # --- region and state --------------------------------------------------------------------------------------------
 
@@ -349,8 +351,11 @@ class Stream:
 
     def close(self) -> None:
         """Disconnect. Frames are released; arrays and views that are alive stay true, and as long as there are some the
-        connection stays open for them. A wait of another thread ends with ClosedError. May be called again."""
+        connection stays open for them. A wait of another thread or task ends with ClosedError. May be called again."""
         self.handle.close()
+        waiter = self._awaited
+        if waiter is not None:
+            waiter.end()
 
     @property
     def closed(self) -> bool:
@@ -410,23 +415,34 @@ class AsyncFrames(AsyncIterator[Frame]):
         return frame
 
 
-async def _readable(fd: int, timeout: Optional[float]) -> None:
-    """Until it is, or the time is over."""
-    loop = asyncio.get_running_loop()
-    ready: asyncio.Future[None] = loop.create_future()
+class _Waiter:
+    """For a descriptor, in a task."""
 
-    def wake() -> None:
-        if not ready.done():
-            ready.set_result(None)
+    def __init__(self, loop: asyncio.AbstractEventLoop, fd: int) -> None:
+        self._loop, self._fd = loop, fd
+        self._ready: asyncio.Future[None] = loop.create_future()
 
-    loop.add_reader(fd, wake)
-    timer = None if timeout is None else loop.call_later(timeout, wake)
-    try:
-        await ready
-    finally:
-        loop.remove_reader(fd)
-        if timer is not None:
-            timer.cancel()
+    def _wake(self) -> None:
+        if not self._ready.done():
+            self._ready.set_result(None)
+
+    async def wait(self, timeout: Optional[float]) -> None:
+        """Until it is readable, the time is over, or end() was called."""
+        loop = self._loop
+        self._ready = loop.create_future()
+        loop.add_reader(self._fd, self._wake)
+        timer = None if timeout is None else loop.call_later(timeout, self._wake)
+        try:
+            await self._ready
+        finally:
+            loop.remove_reader(self._fd)
+            if timer is not None:
+                timer.cancel()
+
+    def end(self) -> None:
+        """From any thread."""
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._wake)
 
 
 def _count(name: str, value: int) -> int:
