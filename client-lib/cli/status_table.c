@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "amount.h"
 #include "json.h"
 #include "process.h"
 #include "table.h"
@@ -16,79 +17,20 @@
 #define COLUMNS 80u   /* of a terminal */
 #define LOST_WIDTH 44 /* of the causes on one line, so that it fits a terminal */
 
-/* --- words for numbers ------------------------------------------------------------------------------------------- */
-
-struct words {
-	char text[64];
-};
-
-static struct words in_bytes(double bytes)
-{
-	static const char *const units[] = { "KiB", "MiB", "GiB", "TiB" };
-	struct words words;
-	unsigned unit = 0;
-
-	if (bytes < 1024) {
-		snprintf(words.text, sizeof(words.text), "%.0f B", bytes);
-		return words;
-	}
-	for (bytes /= 1024; bytes >= 1023.95 && unit < 3; unit++)
-		bytes /= 1024;
-	snprintf(words.text, sizeof(words.text), "%.1f %s", bytes, units[unit]);
-	return words;
-}
-
-static struct words in_days(double us)
-{
-	unsigned long s = us > 0 && us < 1e18 ? (unsigned long)(us / 1000000) : 0;
-	struct words words;
-
-	if (s < 60)
-		snprintf(words.text, sizeof(words.text), "%lu s", s);
-	else if (s < 3600)
-		snprintf(words.text, sizeof(words.text), "%lu min %lu s", s / 60, s % 60);
-	else if (s < 86400)
-		snprintf(words.text, sizeof(words.text), "%lu h %lu min", s / 3600, s / 60 % 60);
-	else
-		snprintf(words.text, sizeof(words.text), "%lu d %lu h", s / 86400, s / 3600 % 24);
-	return words;
-}
-
-/* A time of microseconds, with three digits. */
-static struct words in_time(double us)
-{
-	static const char *const units[] = { "us", "ms", "s" };
-	struct words words;
-	unsigned unit = 0;
-
-	if (us < 1000) {
-		snprintf(words.text, sizeof(words.text), "%.0f us", us);
-		return words;
-	}
-	for (; us >= 999.5 && unit < 2; unit++)
-		us /= 1000;
-	snprintf(words.text, sizeof(words.text), "%.*f %s", us < 9.995 ? 2 : us < 99.95, us, units[unit]);
-	return words;
-}
-
-/* Decimals of a rate: none that nobody measured. */
-static int decimals(double hertz)
-{
-	return hertz < 999.95;
-}
+/* --- numbers in words ------------------------------------------------------------------------------------------- */
 
 /* "640x480", and "+X+Y" when it is a part of the image. */
-static struct words in_pixels(const cJSON *region, const cJSON *source)
+static struct amount in_pixels(const cJSON *region, const cJSON *source)
 {
 	double width = json_number(region, "width"), height = json_number(region, "height");
-	struct words words;
-	int n = snprintf(words.text, sizeof(words.text), "%.0fx%.0f", width, height);
+	struct amount amount;
+	int n = snprintf(amount.text, sizeof(amount.text), "%.0fx%.0f", width, height);
 
 	if ((width != json_number(source, "width") || height != json_number(source, "height")) &&
-	    n < (int)sizeof(words.text))
-		snprintf(words.text + n, sizeof(words.text) - (size_t)n, "+%.0f+%.0f", json_number(region, "x"),
+	    n < (int)sizeof(amount.text))
+		snprintf(amount.text + n, sizeof(amount.text) - (size_t)n, "+%.0f+%.0f", json_number(region, "x"),
 			 json_number(region, "y"));
-	return words;
+	return amount;
 }
 
 /* --- the head ---------------------------------------------------------------------------------------------------- */
@@ -121,7 +63,7 @@ static void print_daemon(const cJSON *status, FILE *file)
 
 	snprintf(line, sizeof(line), "%s: lumaringd %s, pid %.0f, up %s, loop %s", json_text(status, "camera"),
 		 json_text(status, "version"), json_number(status, "pid"),
-		 in_days(json_number(status, "uptime_us")).text, json_text(loop, "main"));
+		 amount_age(json_number(status, "uptime_us")).text, json_text(loop, "main"));
 	table_line(line, file);
 	if (fallback[0]) {
 		snprintf(line, sizeof(line), "no io_uring: %s", fallback);
@@ -130,24 +72,24 @@ static void print_daemon(const cJSON *status, FILE *file)
 }
 
 /* ", 50.0 frames/s of 56.0": as measured, and as asked for; "" when neither is known. */
-static struct words in_rates(const cJSON *source)
+static struct amount in_rates(const cJSON *source)
 {
 	double asked_us = json_number(source, "frame_duration_us"),
 	       ns = json_number(source, "measured_frame_duration_ns");
 	double asked = asked_us > 0 ? 1e6 / asked_us : 0, rate;
-	struct words words = { "" };
+	struct amount amount = { "" };
 
 	if (ns <= 0) /* a daemon that tells microseconds only */
 		ns = json_number(source, "measured_frame_duration_us") * 1000;
 	rate = ns > 0 ? 1e9 / ns : 0;
 	if (rate > 0 && asked > 0)
-		snprintf(words.text, sizeof(words.text), ", %.*f frames/s of %.*f", decimals(rate), rate,
-			 decimals(asked), asked);
+		snprintf(amount.text, sizeof(amount.text), ", %.20s frames/s of %.20s", amount_rate(rate).text,
+			 amount_rate(asked).text);
 	else if (rate > 0)
-		snprintf(words.text, sizeof(words.text), ", %.*f frames/s", decimals(rate), rate);
+		snprintf(amount.text, sizeof(amount.text), ", %.20s frames/s", amount_rate(rate).text);
 	else if (asked > 0)
-		snprintf(words.text, sizeof(words.text), ", %.*f frames/s asked for", decimals(asked), asked);
-	return words;
+		snprintf(amount.text, sizeof(amount.text), ", %.20s frames/s asked for", amount_rate(asked).text);
+	return amount;
 }
 
 /* "6 buffers of 1.4 MiB, dma-heap system, cached: REASON", which has what was measured. */
@@ -157,7 +99,7 @@ static void print_buffers(const cJSON *source, const cJSON *device, FILE *file)
 	char line[TABLE_LINE_BYTES];
 
 	snprintf(line, sizeof(line), "%.0f buffers of %s, %s, %s%s%s", json_number(device, "buffer_count"),
-		 in_bytes(json_number(device, "buffer_bytes")).text, json_text(device, "memory"),
+		 amount_bytes(json_number(device, "buffer_bytes")).text, json_text(device, "memory"),
 		 json_text(source, "memory"), why[0] ? ": " : "", why);
 	print_sentence(line, file);
 }
@@ -188,7 +130,7 @@ static void print_device(const cJSON *source, const cJSON *device, FILE *file)
 		print_buffers(source, device, file);
 	snprintf(line, sizeof(line), "%s: %.0f requests, %.0f restart%s, lost %.0f time%s, longest call %s",
 		 json_text(device, "library"), json_number(device, "completed"), restarts, restarts == 1 ? "" : "s",
-		 losses, losses == 1 ? "" : "s", in_time(json_number(device, "callback_longest_ns") / 1000).text);
+		 losses, losses == 1 ? "" : "s", amount_time(json_number(device, "callback_longest_ns") / 1000).text);
 	table_line(line, file);
 }
 
@@ -226,8 +168,8 @@ static void print_copy(const cJSON *copy, FILE *file)
 		 json_number(copy, "threads"), json_text(copy, "reason"));
 	if (mb_per_second > 0)
 		snprintf(line + strlen(line), sizeof(line) - strlen(line), ", %s for %s a frame, %.0f MB/s",
-			 in_time(json_number(copy, "frame_us")).text, in_bytes(json_number(copy, "frame_bytes")).text,
-			 mb_per_second);
+			 amount_time(json_number(copy, "frame_us")).text,
+			 amount_bytes(json_number(copy, "frame_bytes")).text, mb_per_second);
 	table_line(line, file);
 }
 
@@ -236,8 +178,8 @@ static void print_limits(const cJSON *status, FILE *file)
 	const cJSON *bytes = json_get(status, "bytes"), *limits = json_get(status, "limits");
 
 	fprintf(file, "rings %s, private %s of %s; connections %.0f of %.0f\n",
-		in_bytes(json_number(bytes, "rings")).text, in_bytes(json_number(bytes, "private_rings")).text,
-		in_bytes(json_number(bytes, "private_rings_max")).text, json_number(limits, "connections"),
+		amount_bytes(json_number(bytes, "rings")).text, amount_bytes(json_number(bytes, "private_rings")).text,
+		amount_bytes(json_number(bytes, "private_rings_max")).text, json_number(limits, "connections"),
 		json_number(limits, "clients_max"));
 }
 
@@ -252,7 +194,8 @@ static void print_memory(const cJSON *memory, FILE *file)
 	if (reason[0])
 		snprintf(line, sizeof(line), "memory not locked: %s", reason);
 	else
-		snprintf(line, sizeof(line), "memory locked %s", in_bytes(json_number(memory, "locked_bytes")).text);
+		snprintf(line, sizeof(line), "memory locked %s",
+			 amount_bytes(json_number(memory, "locked_bytes")).text);
 	print_sentence(line, file);
 }
 
@@ -311,7 +254,7 @@ static void add_ring(struct table *table, const cJSON *stream, const cJSON *stat
 {
 	(void)status;
 	table_cell(table, "%s", json_text(stream, "name"));
-	table_cell(table, "%s", in_bytes(json_number(stream, "bytes")).text);
+	table_cell(table, "%s", amount_bytes(json_number(stream, "bytes")).text);
 	table_cell(table, "%.0f", json_number(stream, "slots"));
 	table_cell(table, "%.0fx%.0f", json_number(stream, "width_max"), json_number(stream, "height_max"));
 	table_cell(table, "%s", json_text(stream, "epoch"));
@@ -324,7 +267,7 @@ static void add_percentiles(struct table *table, const cJSON *times)
 
 	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
 		table_cell(table, "%s",
-			   json_number(times, "count") > 0 ? in_time(json_number(times, keys[i])).text : "-");
+			   json_number(times, "count") > 0 ? amount_time(json_number(times, keys[i])).text : "-");
 }
 
 /* What is made, and how long that takes: the copy, and from the frame complete in the capture buffer to its

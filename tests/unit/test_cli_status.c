@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <sys/prctl.h>
 
+#include "../../client-lib/cli/amount.c"
 #include "../../client-lib/cli/process.c"
 #include "../../client-lib/cli/status_table.c"
 #include "../../client-lib/cli/table.c"
@@ -314,15 +315,19 @@ static void test_words(void **state)
 		     { 86400e6, "1 d 0 h" } },
 	  times[] = { { 0, "0 us" },        { 999, "999 us" },    { 1000, "1.00 ms" }, { 9994, "9.99 ms" },
 		      { 9995, "10.0 ms" },  { 99949, "99.9 ms" }, { 99950, "100 ms" }, { 999499, "999 ms" },
-		      { 999500, "1.00 s" }, { 3600e6, "3600 s" } };
+		      { 999500, "1.00 s" }, { 3600e6, "3600 s" }, { 999.7, "1.00 ms" } },
+	  rates[] = { { 0, "0.0" },      { 0.25, "0.250" },   { 0.99949, "0.999" }, { 0.9995, "1.0" },
+		      { 29.97, "30.0" }, { 999.94, "999.9" }, { 999.95, "1000" },   { 64516.1, "64516" } };
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(bytes) / sizeof(bytes[0]); i++)
-		assert_string_equal(in_bytes(bytes[i].value).text, bytes[i].words);
+		assert_string_equal(amount_bytes(bytes[i].value).text, bytes[i].words);
 	for (size_t i = 0; i < sizeof(days) / sizeof(days[0]); i++)
-		assert_string_equal(in_days(days[i].value).text, days[i].words);
+		assert_string_equal(amount_age(days[i].value).text, days[i].words);
 	for (size_t i = 0; i < sizeof(times) / sizeof(times[0]); i++)
-		assert_string_equal(in_time(times[i].value).text, times[i].words);
+		assert_string_equal(amount_time(times[i].value).text, times[i].words);
+	for (size_t i = 0; i < sizeof(rates) / sizeof(rates[0]); i++)
+		assert_string_equal(amount_rate(rates[i].value).text, rates[i].words);
 }
 
 /* So many clients, of which each has a pid of no process and its number as `missed`. */
