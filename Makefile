@@ -384,13 +384,13 @@ check-long: tests ## Longer stress, and mutants that must be caught
 
 .PHONY: bench
 bench: ## Measure, beside floors measured in the same run (minutes)
-	$(Q)tests/deps build
+	$(Q)tests/deps bench
 	$(Q)$(MAKE) --no-print-directory -j$$(nproc) all $(TOOLS)
 	$(Q)BUILD=$(BUILD) tests/bench
 
 .PHONY: bench-copy
 bench-copy: ## Measure the copy kernels beside memcpy and the like (minutes); BENCH_COPY="--size 640x480 --kernel avx2"
-	$(Q)tests/deps bench $(if $(BENCH_COPY),,mca)
+	$(Q)tests/deps build $(if $(BENCH_COPY),,mca)
 	$(Q)$(MAKE) --no-print-directory -j$$(nproc) $(BUILD)/tests/bench_copy
 	$(Q)BUILD=$(BUILD) tests/bench-copy $(BENCH_COPY)
 

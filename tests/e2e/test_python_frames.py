@@ -81,7 +81,7 @@ def test_footage():
 
 def test_shapes():
     """Odd sizes, with rows that are padded and rows that are not, and the smallest; one with numpy and one without."""
-    for width, height, colourspace in ((333, 217, "422"), (1, 1, "420"), (1, 3, "mono"), (64, 48, "444"), (65, 2, "mono")):
+    for width, height, colourspace in ((333, 217, "422"), (1, 3, "420"), (64, 48, "444"), (65, 1, "mono")):
         clips.noise("clip.y4m", width, height, 5, colourspace)
         expected = clips.reference("clip.y4m")
         with replay("clip.y4m", 5, 1) as daemon, open_camera(daemon) as camera:

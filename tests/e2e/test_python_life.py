@@ -166,7 +166,7 @@ while True:
         pass
 done.set()
 del frame
-assert len(stream.last(8)) == 8 and stream.next().array.any()
+assert len(stream.last(4)) == 4 and stream.next().array.any()
 """
     with synthetic("64x48", 500) as daemon:
         run(script, daemon.wait_ready(), words="")  # of what comes up in a finaliser, Python itself may talk
