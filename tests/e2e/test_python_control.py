@@ -5,6 +5,7 @@ import dataclasses
 import os
 import re
 import signal
+import socket
 import threading
 
 import lumaring
@@ -207,6 +208,44 @@ def test_watch():
         daemon.stop()
         refused(lumaring.NotConnectedError, lambda: [None for _ in watch])
         refused(lumaring.ConnectionRefusedError, c.get)
+
+
+class Liar(threading.Thread):
+    """What listens as a daemon's control socket, and answers everything with `says`."""
+
+    def __init__(self):
+        super().__init__(daemon=True)
+        os.makedirs("lies/liar")
+        self.socket = socket.create_server("lies/liar/control", family=socket.AF_UNIX)
+        self.says = b"{}"
+        self.start()
+
+    def run(self):
+        while True:
+            threading.Thread(target=self.answer, args=self.socket.accept()[:1], daemon=True).start()
+
+    def answer(self, peer):
+        while (asked := peer.recv(1 << 16)):
+            peer.sendall((self.says + b"\0") * asked.count(b"\0"))
+
+
+def test_answers_that_make_no_sense():
+    """Whatever comes, it is an error of the package with a sentence, and no harm is done."""
+    liar = Liar()
+    nonsense = [b'{"parameters": %s}' % value for value in (
+        b"{}", b'{"configuration": [], "applied": 1, "controls": 2, "streams": 3, "stream": 4, "region": 5, "status": 6}',
+        b'{"configuration": {"size": {"width": "x", "height": {}}}, "clients": [1], "metrics": {"a": 1}, "kind": 3,'
+        b' "region": {"x": 1}, "stream": {"region": []}, "controls": {"exposure_us": {"minimum": []}},'
+        b' "changed": 1, "applied": {"configuration": {}}, "status": [3]}')]
+    nonsense += [b"", b"[]", b"no JSON", b'{"error": "x y"}', b'{"error": "io.lumaring.Camera.Later", "parameters": {"a": 1}}']
+    with lumaring.open("liar", runtime_dir="lies") as c:
+        for liar.says in nonsense:
+            for call in (c.get, c.capabilities, c.status, c.clients, c.metrics, c.reload, lambda: c.set(gain=1),
+                         lambda: c.set(gain=1, framerate=1), lambda: c.configure(framerate=1), lambda: c.streams.add("a"),
+                         lambda: c.streams.move("a", (0, 0, 1, 1)), lambda: c.watch().next(DEADLINE_S)):
+                why = refused((lumaring.BadMessageError, lumaring.Refused), call)
+                assert str(why) and (b"Later" in liar.says) == isinstance(why, lumaring.Refused), (liar.says, why)
+        assert why.name == "Later" and why.parameters == {"a": 1}, why
 
 
 def test_threads_children_and_signals():

@@ -17,18 +17,29 @@ to change something takes a member of the daemon's control group, root, or the d
 """
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import errno
 from typing import Any, Dict, Iterable, Iterator, List, Mapping, Optional, Tuple, Union
 
 from . import settings as s
 from .connection import Connection
+from .errors import BadMessageError
 from .refused import INTERFACE, Refused, refused
 from .settings import (Applied, Capabilities, Client, Controls, Framerate, Metric, Region, Reloaded, Settings,
                        StreamSettings, WatchEvent)
 
 TIMEOUT_S = 10.0
 _Stream = Union[str, StreamSettings, Mapping[str, Any]]
+
+
+@contextlib.contextmanager
+def _sense(method: str) -> Iterator[None]:
+    """What is made of a reply in the block fails only where that is not what the interface says."""
+    try:
+        yield
+    except (LookupError, TypeError, ValueError, AttributeError) as why:
+        raise BadMessageError(errno.EBADMSG, f"the daemon's answer to {method} makes no sense: {why!r}") from why
 
 
 class Streams:
@@ -78,7 +89,8 @@ class Streams:
         """
         stream = StreamSettings(name, region, max_size, slots, format, bin, always)  # type: ignore[arg-type]
         reply = self._camera._change("AddStream", {"stream": s.stream_json(stream)}, timeout, again=False)
-        return s.stream_told(reply["stream"])
+        with _sense("AddStream"):
+            return s.stream_told(reply["stream"])
 
     def remove(self, name: str, *, force: bool = False, timeout: Optional[float] = TIMEOUT_S) -> None:
         """
@@ -98,7 +110,9 @@ class Streams:
         Raises NoSuchStream, OutOfRange, InvalidField, NoRoom.
         """
         asked = {"stream": name, "region": s.region_json("region", region)}
-        return s.region_told(self._camera._change("SetRegion", asked, timeout)["region"])
+        reply = self._camera._change("SetRegion", asked, timeout)
+        with _sense("SetRegion"):
+            return s.region_told(reply["region"])
 
     def __repr__(self) -> str:
         return f"<streams of camera {self._camera.name}>"
@@ -127,7 +141,8 @@ class Watch(Iterator[WatchEvent]):
         if self._is_over:
             raise StopIteration
         told, self._is_over = self._connection.next(timeout)
-        return s.event_told(told)
+        with _sense("Watch"):
+            return s.event_told(told)
 
     def fileno(self) -> int:
         return self._connection.fileno()
@@ -188,7 +203,8 @@ class ControlledCamera:
     def get(self, *, timeout: Optional[float] = TIMEOUT_S) -> Settings:
         """What the camera is set to: size, rate, pixel format, streams and controls, asked of the daemon."""
         told = self._ask("GetConfiguration", timeout)
-        return Settings(**s.settings_fields(told["configuration"], told.get("controls") or {}))
+        with _sense("GetConfiguration"):
+            return Settings(**s.settings_fields(told["configuration"], told.get("controls") or {}))
 
     @property
     def size(self) -> Optional[Tuple[int, int]]:
@@ -215,21 +231,27 @@ class ControlledCamera:
 
     def capabilities(self, *, timeout: Optional[float] = TIMEOUT_S) -> Capabilities:
         """What the source can do: cameras, sizes, formats, ranges of controls."""
-        return s.capabilities_told(self._ask("GetCapabilities", timeout))
+        told = self._ask("GetCapabilities", timeout)
+        with _sense("GetCapabilities"):
+            return s.capabilities_told(told)
 
     def status(self, *, timeout: Optional[float] = TIMEOUT_S) -> Dict[str, Any]:
         """What the daemon does, and for whom; lumaring(1) lists the keys. 64-bit ids are strings of digits."""
-        status: Dict[str, Any] = self._ask("GetStatus", timeout)["status"]
-        return status
+        told = self._ask("GetStatus", timeout)
+        with _sense("GetStatus"):
+            return dict(told["status"])
 
     def clients(self, *, timeout: Optional[float] = TIMEOUT_S) -> List[Client]:
         """Who reads."""
-        return [s.client_told(client) for client in self._ask("ListClients", timeout)["clients"]]
+        told = self._ask("ListClients", timeout)
+        with _sense("ListClients"):
+            return [s.client_told(client) for client in told["clients"]]
 
     def metrics(self, *, timeout: Optional[float] = TIMEOUT_S) -> List[Metric]:
         """Numbers for a monitoring system."""
-        return [Metric(m["name"], m["kind"], dict(m["labels"]), m["value"])
-                for m in self._ask("GetMetrics", timeout)["metrics"]]
+        told = self._ask("GetMetrics", timeout)
+        with _sense("GetMetrics"):
+            return [Metric(m["name"], m["kind"], dict(m["labels"]), m["value"]) for m in told["metrics"]]
 
     def watch(self, *, interval: Optional[float] = None, timeout: Optional[float] = None) -> Watch:
         """
@@ -269,7 +291,8 @@ class ControlledCamera:
         flags = {key: True for key, on in (("dry_run", dry_run), ("strict", strict)) if on}
         told = self._change("Configure", {"configuration": wanted, **flags}, timeout)
         controls = self._ask("GetConfiguration", timeout).get("controls") or {}
-        return s.applied_told(told["applied"], controls, dry_run)
+        with _sense("Configure"):
+            return s.applied_told(told["applied"], controls, dry_run)
 
     def set(self, *, size: Optional[Iterable[int]] = None, width: Optional[int] = None, height: Optional[int] = None,
             framerate: Optional[Framerate] = None, pixel_format: Optional[str] = None,
@@ -315,24 +338,28 @@ class ControlledCamera:
             except Refused as why:
                 why.applied = applied if first else None
                 raise
-            applied = dataclasses.replace(applied, controls=s.controls_told(told["controls"]))
+            with _sense("SetControls"):
+                applied = dataclasses.replace(applied, controls=s.controls_told(told["controls"]))
         return applied
 
     def _check(self, controls: Mapping[str, int], timeout: Optional[float]) -> None:
         """The daemon tries controls on nothing but the camera."""
-        ranges = self._ask("GetCapabilities", timeout)["controls"]
+        told = self._ask("GetCapabilities", timeout)
+        with _sense("GetCapabilities"):
+            ranges = {name: (int(r["minimum"]), int(r["maximum"])) for name, r in told["controls"].items()}
         for name, value in controls.items():
             if name not in ranges:
                 raise _not_there(name, ranges)
-            minimum, maximum = ranges[name]["minimum"], ranges[name]["maximum"]
+            minimum, maximum = ranges[name]
             if not minimum <= value <= maximum:
                 raise _out_of_range(name, value, minimum, maximum)
 
     def _unchanged(self, dry_run: bool, timeout: Optional[float]) -> Applied:
         """What configure() would return if it had changed nothing."""
         told = self._ask("GetConfiguration", timeout)
-        applied = {"configuration": told["configuration"], "restarted": False, "gap_us": 0, "gap_frames": 0}
-        return s.applied_told(applied, told.get("controls") or {}, dry_run)
+        with _sense("GetConfiguration"):
+            applied = {"configuration": told["configuration"], "restarted": False, "gap_us": 0, "gap_frames": 0}
+            return s.applied_told(applied, told.get("controls") or {}, dry_run)
 
     @property
     def streams(self) -> Streams:
@@ -342,7 +369,8 @@ class ControlledCamera:
     def reload(self, *, timeout: Optional[float] = TIMEOUT_S) -> Reloaded:
         """Let the daemon read its configuration files anew. Raises BadConfiguration, and what configure() raises."""
         told = self._change("Reload", {}, timeout)
-        return Reloaded(tuple(told["changed"]), tuple(told["needs_restart"]))
+        with _sense("Reload"):
+            return Reloaded(tuple(told["changed"]), tuple(told["needs_restart"]))
 
 
 # --- what is asked for -----------------------------------------------------------------------------------------------
