@@ -11,35 +11,15 @@
 #include "output.h"
 #include "picture.h"
 #include "session.h"
+#include "shape.h"
 #include "verbs.h"
 
 struct cat {
 	const struct options *options;
 	struct session session;
 	struct output output;
-	uint32_t width, height, fourcc; /* of the first frame; 0: none yet */
+	struct shape shape; /* of all frames */
 };
-
-static int check_frame(struct cat *cat, const struct lumaring_frame *frame)
-{
-	if (picture_sample_bytes(frame->fourcc) == 0) {
-		talk("the frames have the pixel format 0x%08x, which this version cannot write", frame->fourcc);
-		return CODE_FAILED;
-	}
-	if (frame->width == cat->width && frame->height == cat->height && frame->fourcc == cat->fourcc)
-		return SESSION_GO_ON;
-	if (cat->width) {
-		talk("the frames changed from %ux%u (%u bit) to %ux%u (%u bit), and the output cannot: start again "
-		     "for the new size",
-		     cat->width, cat->height, 8 * picture_sample_bytes(cat->fourcc), frame->width, frame->height,
-		     8 * picture_sample_bytes(frame->fourcc));
-		return CODE_CLOSED;
-	}
-	cat->width = frame->width;
-	cat->height = frame->height;
-	cat->fourcc = frame->fourcc;
-	return SESSION_GO_ON;
-}
 
 static int write_header(struct cat *cat, const struct lumaring_frame *frame)
 {
@@ -69,8 +49,8 @@ static int write_frame(struct cat *cat, const struct lumaring_frame *frame)
 
 static int cat_frame(struct cat *cat, const struct lumaring_frame *frame)
 {
-	bool first = cat->width == 0;
-	int code = check_frame(cat, frame);
+	bool first = cat->shape.width == 0;
+	int code = shape_keep(&cat->shape, frame);
 	int r = 0;
 
 	if (code == SESSION_GO_ON) {
