@@ -39,6 +39,10 @@ static const struct verb verbs[] = {
 	  "  lumaring cat --y4m-420 | ffmpeg -i - camera.mp4\n"
 	  "  lumaring cat --raw -n 100 > luma.raw       100 frames, width times height bytes each\n",
 	  cat_run, VERB_CAT },
+	{ "record", "FILE.y4m", 1, "what the ring holds already, then every frame, to a file (- for standard output)",
+	  "  lumaring record garden.y4m                 until Ctrl-C, with a line that tells how it goes\n"
+	  "  lumaring record event.y4m --last 5 --seconds 10   from 5 s before now to 10 s after\n",
+	  record_run, VERB_RECORD },
 	{ "status", "", 0, "what the daemon does, and for whom: streams, losses, times, clients",
 	  "  lumaring status                            tables\n"
 	  "  lumaring status --json | jq .streams       for programs\n",
@@ -85,8 +89,8 @@ static const struct verb verbs[] = {
 static const char codes_text[] =
 	"Exit codes:\n"
 	"  0  all that was asked for was done; or the stream was closed after some frames; or the\n"
-	"     reader of the output went away; or 'watch' or 'call --more' was stopped by SIGINT or\n"
-	"     SIGTERM\n"
+	"     reader of the output went away; or 'watch', 'record' or 'call --more' was stopped by\n"
+	"     SIGINT or SIGTERM\n"
 	"  1  failed to read or write; or a change was made, but could not be saved, or will\n"
 	"     not be in force after a restart\n"
 	"  2  wrong usage, or a name, region or value out of range\n"
@@ -94,7 +98,7 @@ static const char codes_text[] =
 	"  4  refused: no permission, no such stream, not with this source, a limit, a daemon that is\n"
 	"     too old\n"
 	"  5  closed before the first frame, or camera lost before a picture, or the size of the\n"
-	"     frames changed under 'cat'\n"
+	"     frames changed under 'cat' or 'record'\n"
 	"  6  no frame, or no answer of the daemon, in time\n"
 	"  7  'doctor' found a problem\n"
 	"  128 + N  stopped by signal N\n"
@@ -128,7 +132,7 @@ static int print_help(void)
 	print_verb("help", "VERB", "the options of a verb");
 	printf("\nOptions for every verb but bench, before or after it:\n");
 	options_print(stdout, VERB_ALL);
-	printf("\nOptions for watch, snap and cat:\n");
+	printf("\nOptions for watch, snap, cat and record:\n");
 	options_print(stdout, VERB_FRAMES);
 	printf("\nOptions for the verbs from get to call:\n");
 	options_print(stdout, VERB_CONTROL);
@@ -157,7 +161,8 @@ static const struct verb *verb_find(const char *name)
 	for (size_t i = 0; i < VERBS; i++)
 		if (strcmp(verbs[i].name, name) == 0)
 			return &verbs[i];
-	talk("there is no verb '%s', only watch, snap, cat, status, get, set, region, streams, clients, capabilities, "
+	talk("there is no verb '%s', only watch, snap, cat, record, status, get, set, region, streams, clients, "
+	     "capabilities, "
 	     "reload, "
 	     "call, doctor, bench and help; 'lumaring --help' has examples",
 	     name);
@@ -236,7 +241,8 @@ int main(int argc, char **argv)
 		return dispatch(&options);
 	if (options.help)
 		return print_help();
-	talk("say what to do: watch, snap, cat, status, get, set, region, streams, clients, capabilities, reload, "
+	talk("say what to do: watch, snap, cat, record, status, get, set, region, streams, clients, capabilities, "
+	     "reload, "
 	     "call, doctor, bench or "
 	     "help; 'lumaring --help' has examples");
 	return CODE_USAGE;

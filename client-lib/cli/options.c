@@ -40,6 +40,10 @@ enum option_code {
 	OPTION_ALL,
 	OPTION_MORE,
 	OPTION_FORCE,
+	OPTION_LAST,
+	OPTION_SECONDS,
+	OPTION_BUFFER,
+	OPTION_TIMES,
 	OPTION_SET, /* and what follows: see options_set.h */
 };
 
@@ -56,21 +60,29 @@ static const struct option_row rows[] = {
 	{ "stream", "NAME", "one of the camera's streams (default: main)", VERB_FRAMES | VERB_SET, OPTION_STREAM },
 	{ "runtime-dir", "DIR", "where the daemon's sockets are (default: $LUMARING_RUNTIME_DIR, else /run/lumaring)",
 	  VERB_ALL, OPTION_RUNTIME_DIR },
-	{ "wait", "SECONDS", "wait so long for a daemon that is not there yet, or is busy (default: 2; doctor: 0)", VERB_ALL,
-	  OPTION_WAIT },
+	{ "wait", "SECONDS", "wait so long for a daemon that is not there yet, or is busy (default: 2; doctor: 0)",
+	  VERB_ALL, OPTION_WAIT },
 	{ "help", NULL, "this text; after a verb, that verb's", VERB_ALL, 'h' },
 	{ "version", NULL, "the version", VERB_ALL, 'V' },
 	{ "json", NULL, "JSON for programs: an object a line, events too; or the daemon's object",
 	  VERB_WATCH | VERB_STATUS | VERB_CONTROL | VERB_DOCTOR, OPTION_JSON },
 	{ "latest", NULL, "only the newest frame each time, skip those between", VERB_WATCH, OPTION_LATEST },
 	{ "y4m", NULL, "YUV4MPEG2, luma only (Cmono)", VERB_CAT, OPTION_Y4M },
-	{ "y4m-420", NULL, "YUV4MPEG2 with neutral chroma (C420jpeg), for readers that know no Cmono", VERB_CAT,
-	  OPTION_Y4M_420 },
+	{ "y4m-420", NULL, "YUV4MPEG2 with neutral chroma (C420jpeg), for readers that know no Cmono",
+	  VERB_CAT | VERB_RECORD, OPTION_Y4M_420 },
 	{ "raw", NULL, "the rows of each frame, without padding or header", VERB_CAT, OPTION_RAW },
 	{ "format", "png|pgm", "of the picture, where no name says it (default: pgm)", VERB_SNAP, OPTION_FORMAT },
-	{ "count", "N", "stop after N frames", VERB_WATCH | VERB_CAT, 'n' },
+	{ "last", "SECONDS", "of what the ring holds already, at most so much (default: all)", VERB_RECORD,
+	  OPTION_LAST },
+	{ "seconds", "SECONDS", "stop after so long; what was in the ring comes on top of it", VERB_RECORD,
+	  OPTION_SECONDS },
+	{ "times", "FILE.csv", "a line for each frame recorded: its number, sequence and times", VERB_RECORD,
+	  OPTION_TIMES },
+	{ "buffer", "MB", "memory for frames that wait for the disk (default: a quarter of what is free, up to 1024)",
+	  VERB_RECORD, OPTION_BUFFER },
+	{ "count", "N", "stop after N frames", VERB_WATCH | VERB_CAT | VERB_RECORD, 'n' },
 	{ "timeout", "SECONDS",
-	  "give up when nothing came for so long (default: watch, cat: never; snap: 5; others: 10)",
+	  "give up when nothing came for so long (default: watch, cat, record: never; snap: 5; others: 10)",
 	  VERB_FRAMES | VERB_CONTROL, OPTION_TIMEOUT },
 	{ "region", "X,Y,W,H", "a private stream of these pixels; W or H 0: up to the edge", VERB_FRAMES,
 	  OPTION_REGION },
@@ -81,7 +93,8 @@ static const struct option_row rows[] = {
 	  OPTION_OLDEST },
 	{ "copy", NULL, "copy frames out of the ring, pin none", VERB_FRAMES, OPTION_COPY },
 	{ "futex", NULL, "wait on a word in shared memory instead of the socket", VERB_FRAMES, OPTION_FUTEX },
-	{ "follow", NULL, "when the stream is closed, wait for it to come back", VERB_WATCH | VERB_CAT, OPTION_FOLLOW },
+	{ "follow", NULL, "when the stream is closed, wait for it to come back", VERB_WATCH | VERB_CAT | VERB_RECORD,
+	  OPTION_FOLLOW },
 	{ "all", NULL, "every client and private stream, however many", VERB_STATUS, OPTION_ALL },
 	{ "width", "N", "size of the captured image, with --height", VERB_SET, OPTION_SET + SET_WIDTH },
 	{ "height", "N", "the same, with --width", VERB_SET, OPTION_SET + SET_HEIGHT },
@@ -149,6 +162,19 @@ static int parse_seconds(const char *name, const char *text, int *ret_ms)
 		return -EINVAL;
 	}
 	*ret_ms = (int)(seconds * 1000 + 0.5);
+	return 0;
+}
+
+static int parse_buffer(const char *text, uint64_t *ret_megabytes)
+{
+	uint64_t megabytes;
+
+	if (value_whole(text, '\0', OPTIONS_BUFFER_MAX, &megabytes, NULL) < 0 || megabytes == 0) {
+		talk("--buffer is '%s'; it must be a whole number of megabytes, 1 to %llu", text,
+		     (unsigned long long)OPTIONS_BUFFER_MAX);
+		return -EINVAL;
+	}
+	*ret_megabytes = megabytes;
 	return 0;
 }
 
@@ -228,6 +254,15 @@ static int set_option(struct options *options, int code, const char *value)
 		return parse_seconds("timeout", value, &options->timeout_ms);
 	case 'n':
 		return parse_count(value, &options->count);
+	case OPTION_LAST:
+		return parse_seconds("last", value, &options->last_ms);
+	case OPTION_SECONDS:
+		return parse_seconds("seconds", value, &options->seconds_ms);
+	case OPTION_BUFFER:
+		return parse_buffer(value, &options->buffer_megabytes);
+	case OPTION_TIMES:
+		options->times = value;
+		return 0;
 	case OPTION_REGION:
 		options->private = true;
 		return parse_region(value, &options->region);
@@ -313,7 +348,9 @@ static int refuse(int answer, char **argv)
 
 int options_parse(int argc, char **argv, struct options *ret_options)
 {
-	struct options options = { .wait_ms = 2000, .timeout_ms = -1, .set = SET_OPTIONS_INIT };
+	struct options options = {
+		.wait_ms = 2000, .timeout_ms = -1, .last_ms = -1, .seconds_ms = -1, .set = SET_OPTIONS_INIT
+	};
 	struct option longs[ROWS + 1] = { { NULL, 0, NULL, 0 } };
 	int code, r = 0;
 

@@ -39,10 +39,12 @@ enum verb_flag {
 	VERB_CAPABILITIES = 512,
 	VERB_RELOAD = 1024,
 	VERB_CALL = 2048,
+	VERB_VIEW = 16384,
+	VERB_RECORD = 32768,
 	VERB_DOCTOR = 65536,
-	VERB_FRAMES = 7,     /* those that read frames */
+	VERB_FRAMES = 32775, /* those that read frames, and can have a private stream */
 	VERB_CONTROL = 4080, /* those that use the control socket */
-	VERB_ALL = 4095 | VERB_DOCTOR,
+	VERB_ALL = 131071,
 };
 
 enum cat_format {
@@ -60,13 +62,18 @@ enum snap_format {
 
 #define OPTIONS_OPERANDS 3u
 #define OPTIONS_COUNT_MAX UINT64_C(1000000000000000) /* -n */
-#define OPTIONS_SECONDS_MAX 2000000u                 /* --wait, --timeout: 23 days, so that ms fit an int */
+#define OPTIONS_SECONDS_MAX 2000000u         /* --wait, --timeout, --last, --seconds: 23 days, so that ms fit an int */
+#define OPTIONS_BUFFER_MAX UINT64_C(1000000) /* --buffer */
 
 struct options {
 	const char *camera, *stream, *runtime_dir; /* NULL: the library's defaults */
 	int wait_ms;
-	int timeout_ms; /* -1: the verb's default */
-	uint64_t count; /* 0: no limit */
+	int timeout_ms;            /* -1: the verb's default */
+	int last_ms, seconds_ms;   /* --last, --seconds; -1: not given */
+	uint64_t buffer_megabytes; /* --buffer, 0: the verb's default */
+	uint32_t frames_max;       /* that a verb holds at once; no option of its own; 0: the library's default */
+	const char *times;         /* --times, NULL: none */
+	uint64_t count;            /* 0: no limit */
 	bool json, latest, copy, futex, oldest, follow, private, all, more, force;
 	bool help, version;
 	struct lumaring_region region;

@@ -129,6 +129,8 @@ int session_open(struct session *session, const struct options *options)
 	how.region = options->region;
 	how.fourcc = options->fourcc;
 	how.bin = options->bin;
+	if (options->frames_max)
+		how.frames_max = options->frames_max;
 	memset(session, 0, sizeof(*session));
 	session->timeout_ms = options->timeout_ms;
 	session->fourcc = options->fourcc;
@@ -160,18 +162,34 @@ static int check_format(struct session *session, const struct lumaring_frame *fr
 	return -EPROTO;
 }
 
+/* How long to wait now. */
+static int slice_ms(const struct session *session)
+{
+	uint64_t now_ns;
+	int wait_ms = SLICE_MS;
+
+	if (session->timeout_ms >= 0) {
+		wait_ms = left_ms(session->frame_ns, session->timeout_ms);
+		wait_ms = wait_ms < SLICE_MS ? wait_ms : SLICE_MS;
+	}
+	if (session->until_ns == 0)
+		return wait_ms;
+	now_ns = session_now_ns();
+	if (now_ns >= session->until_ns)
+		return 0;
+	if (session->until_ns - now_ns < (uint64_t)wait_ms * NS_PER_MS)
+		wait_ms = (int)((session->until_ns - now_ns + NS_PER_MS - 1) / NS_PER_MS);
+	return wait_ms;
+}
+
 int session_wait(struct session *session, session_take take, const struct lumaring_frame **ret_frame)
 {
 	for (;;) {
-		int wait_ms = SLICE_MS, r;
+		int r;
 
 		if (stop_signal())
 			return -EINTR;
-		if (session->timeout_ms >= 0) {
-			wait_ms = left_ms(session->frame_ns, session->timeout_ms);
-			wait_ms = wait_ms < SLICE_MS ? wait_ms : SLICE_MS;
-		}
-		r = take(session->ring, wait_ms, ret_frame);
+		r = take(session->ring, slice_ms(session), ret_frame);
 		if (r == 0) {
 			session->frame_ns = session_now_ns();
 			r = check_format(session, *ret_frame);
@@ -180,6 +198,8 @@ int session_wait(struct session *session, session_take take, const struct lumari
 			return r;
 		if (r != -EINTR && session->timeout_ms >= 0 && left_ms(session->frame_ns, session->timeout_ms) == 0)
 			return -ETIMEDOUT;
+		if (r != -EINTR && session->until_ns > 0 && session_now_ns() >= session->until_ns)
+			return -ETIME;
 	}
 }
 

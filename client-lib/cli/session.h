@@ -19,6 +19,7 @@ struct session {
 	uint32_t fourcc, bin; /* that frames must have; 0: any */
 	int timeout_ms;       /* the longest time without a frame; -1: no limit */
 	uint64_t frame_ns;    /* when the last frame came, or the session began */
+	uint64_t until_ns;    /* session_wait() returns then, CLOCK_MONOTONIC; 0: it has no such limit */
 	struct tally tally;   /* the verb adds the frames that it has delivered */
 	bool reader_gone;     /* who read our output has had enough: nothing to tell any more */
 };
@@ -46,7 +47,7 @@ void session_close(struct session *session);
 
 /*
  * The next frame: 0 and *ret_frame; a positive event; or a negative errno, where -EINTR means that a signal
- * asked to stop, -ETIMEDOUT that no frame came for timeout_ms, and -EPROTO that it is none as was asked for, which has
+ * asked to stop, -ETIMEDOUT that no frame came for timeout_ms, -ETIME that it is until_ns and nothing is there, and -EPROTO that it is none as was asked for, which has
  * been said.
  */
 int session_wait(struct session *session, session_take take, const struct lumaring_frame **ret_frame);

@@ -9,13 +9,14 @@
 #include <stddef.h>
 #include <unistd.h>
 
-static volatile sig_atomic_t stop_noted;
+static volatile sig_atomic_t stop_noted, stop_patient;
 static void (*volatile stop_before_end)(void);
 
 static void stop_note(int signal_number)
 {
 	stop_noted = signal_number;
-	alarm(STOP_GRACE_S);
+	if (!stop_patient)
+		alarm(STOP_GRACE_S);
 }
 
 static void stop_now(int signal_number)
@@ -58,6 +59,12 @@ void stop_call_before_end(void (*call)(void))
 		if (before.sa_handler != SIG_IGN) /* by nohup(1), say */
 			sigaction(signals[i], &note, NULL);
 	}
+}
+
+void stop_patiently(void)
+{
+	stop_patient = 1;
+	alarm(0);
 }
 
 int stop_signal(void)

@@ -16,6 +16,9 @@ void stop_install(void);
  */
 void stop_call_before_end(void (*call)(void));
 
+/* From now on no time is too long: what is left goes to a file, and a slow disk is no reader that takes nothing. */
+void stop_patiently(void);
+
 /* The signal that asked to stop, or 0. */
 int stop_signal(void);
 

@@ -8,6 +8,7 @@
 int watch_run(const struct options *options);
 int snap_run(const struct options *options);
 int cat_run(const struct options *options);
+int record_run(const struct options *options);
 int status_run(const struct options *options);
 int get_run(const struct options *options);
 int set_run(const struct options *options);

@@ -43,6 +43,8 @@ static void test_defaults(void **state)
 	assert_null(options.runtime_dir);
 	assert_int_equal(options.wait_ms, 2000);
 	assert_int_equal(options.timeout_ms, -1);
+	assert_int_equal(options.last_ms, -1);
+	assert_int_equal(options.seconds_ms, -1);
 	assert_int_equal(options.count, 0);
 	assert_false(options.json || options.latest || options.copy || options.futex || options.oldest ||
 		     options.follow);
@@ -102,6 +104,15 @@ static void test_flags(void **state)
 	assert_int_equal(parse("snap - --format=pgm", &options), 0);
 	assert_int_equal(options.picture, SNAP_PGM);
 	assert_int_equal(options_check(&options, "snap", VERB_SNAP), 0);
+	assert_int_equal(parse("record a.y4m --last 5 --seconds 0 --buffer 1000000 --times a.csv --y4m-420 --follow -n 3",
+			       &options),
+			 0);
+	assert_int_equal(options_check(&options, "record", VERB_RECORD), 0);
+	assert_int_equal(options.last_ms, 5000);
+	assert_int_equal(options.seconds_ms, 0);
+	assert_int_equal(options.buffer_megabytes, 1000000);
+	assert_string_equal(options.times, "a.csv");
+	assert_int_equal(options.format, CAT_Y4M_420);
 	assert_int_equal(parse("status --json --all --wait 1", &options), 0);
 	assert_true(options.json && options.all);
 	assert_int_equal(options_check(&options, "status", VERB_STATUS), 0);
@@ -186,6 +197,11 @@ static void test_refused(void **state)
 		"snap - --format",
 		"cat --y4m --raw",
 		"cat --y4m --y4m-420",
+		"record a.y4m --last 2000000.1",
+		"record a.y4m --seconds -1",
+		"record a.y4m --buffer 0",
+		"record a.y4m --buffer 1000001",
+		"record a.y4m --times",
 		"streams add a b",
 		"set --width 0",
 		"set --width 65536",
@@ -331,6 +347,9 @@ static void test_refused_by_verb(void **state)
 	check_refused("cat --format png", "cat", VERB_CAT);
 	check_refused("cat --json", "cat", VERB_CAT);
 	check_refused("cat --latest", "cat", VERB_CAT);
+	check_refused("record --raw a.y4m", "record", VERB_RECORD);
+	check_refused("record --oldest a.y4m", "record", VERB_RECORD);
+	check_refused("cat --raw --seconds 3", "cat", VERB_CAT);
 	check_refused("watch --raw", "watch", VERB_WATCH);
 	check_refused("watch --all", "watch", VERB_WATCH);
 	check_refused("status --stream main", "status", VERB_STATUS);

@@ -1,0 +1,233 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""`lumaring record`: the history and then every frame, to the byte; and what is left when it cannot be written, or the
+tool is killed.
+"""
+import csv
+import os
+import resource
+import signal
+import subprocess
+
+import clips
+from lib import DEADLINE_S, Daemon, wait_until
+
+WIDTH, HEIGHT = 64, 48
+FRAME = len(b"FRAME\n") + WIDTH * HEIGHT
+
+
+def record(daemon, *arguments, code=0, **keywords):
+    """Standard output and talk."""
+    tool = daemon.tool("record", *arguments, **keywords)
+    out, talk = tool.communicate(timeout=DEADLINE_S)
+    assert tool.returncode == code, (tool.returncode, talk)
+    return out, talk.decode()
+
+
+def read(path):
+    with open(path, "rb") as file:
+        return file.read()
+
+
+def header():
+    return f"YUV4MPEG2 W{WIDTH} H{HEIGHT} F25:1 Ip A1:1 Cmono\n".encode()
+
+
+def footage(frames, *options, slots=256):
+    """A daemon that has published all frames of clip.y4m, keeps them in its ring, and waits on the pipe for more."""
+    with open("clip.y4m", "wb") as file:
+        file.write(clips.y4m(WIDTH, HEIGHT, frames))
+    return Daemon("--source", "replay:clip.y4m", "--unpaced", "--slots", slots, *options).wait_ready()
+
+
+def frames_of(data):
+    """The pictures of a recording, each of them whole."""
+    head, rest = data.split(b"\n", 1)
+    assert head.startswith(f"YUV4MPEG2 W{WIDTH} H{HEIGHT} ".encode()), head
+    assert len(rest) % FRAME == 0, len(rest)
+    pictures = []
+    for at in range(0, len(rest), FRAME):
+        assert rest[at:at + 6] == b"FRAME\n"
+        pictures.append(rest[at + 6:at + FRAME])
+    return pictures
+
+
+def check_in_order(pictures, first):
+    for number, picture in enumerate(pictures, first):
+        assert picture == clips.picture(number, WIDTH, HEIGHT), number
+
+
+def test_same_as_cat_and_ffmpeg():
+    """What `cat` writes of the same footage, and ffmpeg reads the luma of it."""
+    for y4m, options in (("--y4m", ()), ("--y4m-420", ("--y4m-420",))):
+        outputs = []
+        for verb in (("cat", y4m), ("record", "now.y4m", *options)):
+            with footage(40, "--wait-clients", 1) as daemon:
+                tool = daemon.tool(*verb)
+                out, talk = tool.communicate(timeout=DEADLINE_S)
+                assert tool.returncode == 0, talk
+                outputs.append(out)
+        assert read("now.y4m") == outputs[0] and not outputs[1]
+        assert b"now.y4m: 40 frames, 0 missed;" in talk, talk
+        assert clips.reference("now.y4m") == clips.reference("clip.y4m")
+    assert os.listdir(".").count("now.y4m") == 1 and not [name for name in os.listdir(".") if name.startswith("now.y4m.")]
+
+
+class Fed:
+    """A daemon on a FIFO, so that frames come when the test says."""
+
+    def __init__(self, *options, slots=64):
+        os.mkfifo("feed")
+        self.daemon = Daemon("--source", "replay:feed", "--unpaced", "--slots", slots, *options)
+        self.pipe = open("feed", "wb", buffering=0)
+        self.pipe.write(header())
+        self.sent = 0
+        self.daemon.wait_ready()
+
+    def send(self, frames):
+        for number in range(self.sent + 1, self.sent + frames + 1):
+            self.pipe.write(b"FRAME\n" + clips.picture(number, WIDTH, HEIGHT))
+        self.sent += frames
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *why):
+        self.pipe.close()
+        self.daemon.__exit__(*why)
+
+
+ALWAYS = ("--stream", f"main=0,0,{WIDTH},{HEIGHT},always=true")
+
+
+def published(daemon):
+    tool = daemon.tool("status", "--json")
+    text, _ = tool.communicate(timeout=DEADLINE_S)
+    return int(text.split(b'"published":')[1].split(b",")[0])
+
+
+def test_history_first():
+    """All frames in the ring and all after, each once, in order; --last 0: none of before; --seconds 0: only those."""
+    with Fed(*ALWAYS) as fed:
+        fed.send(30)
+        wait_until(lambda: published(fed.daemon) == 30, "30 frames in the ring")
+        _, talk = record(fed.daemon, "only.y4m", "--seconds", 0)
+        check_in_order(frames_of(read("only.y4m")), 1)
+        assert len(frames_of(read("only.y4m"))) == 30 and "(30 frames) come first" in talk, talk
+        _, talk = record(fed.daemon, "none.y4m", "--seconds", 0, "--last", 0)
+        assert "no frame came, and none.y4m was not written" in talk and not os.path.exists("none.y4m"), talk
+        tool = fed.daemon.tool("record", "all.y4m", "--times", "times.csv", "-n", 130)
+        wait_until(lambda: os.path.exists("all.y4m"), "the history is written")
+        for _ in range(10):
+            fed.send(10)
+            wait_until(lambda: len(read("all.y4m")) >= len(header()) + fed.sent * FRAME, "frames are written")
+        _, talk = tool.communicate(timeout=DEADLINE_S)
+        assert tool.returncode == 0 and b"130 frames, 0 missed" in talk, talk
+        pictures = frames_of(read("all.y4m"))
+        assert len(pictures) == 130
+        check_in_order(pictures, 1)
+        with open("times.csv", encoding="ascii", newline="") as file:
+            rows = list(csv.DictReader(file))
+        assert [int(row["frame"]) for row in rows] == list(range(130))
+        assert [int(row["sequence"]) for row in rows] == list(range(1, 131))
+        assert {row["missed"] for row in rows} == {"0"} and len({row["epoch"] for row in rows}) == 1
+        assert all(int(a["publish_ns"]) < int(b["publish_ns"]) for a, b in zip(rows, rows[1:]))
+
+
+def test_less_than_was_asked_for():
+    with Fed(*ALWAYS, slots=8) as fed:
+        fed.send(30)
+        wait_until(lambda: published(fed.daemon) == 30, "30 frames")
+        _, talk = record(fed.daemon, "now.y4m", "--seconds", 0, "--last", 3600)
+        assert "(8 frames) of the 3600 s before now that were asked for" in talk, talk
+        check_in_order(frames_of(read("now.y4m")), 23)
+
+
+def test_history_ends_at_a_pause():
+    """What was in the ring when the last reader left is not what was before now."""
+    with Fed() as fed:
+        tool = fed.daemon.tool("cat", "--raw", "-n", 5)
+        wait_until(lambda: b'"state":"reading"' in fed.daemon.tool("status", "--json").communicate()[0], "it reads")
+        fed.send(5)
+        tool.communicate(timeout=DEADLINE_S)
+        wait_until(lambda: b'"clients":[]' in fed.daemon.tool("status", "--json").communicate()[0], "it has left")
+        fed.send(7)     # nobody reads
+        wait_until(lambda: b'"unread":7' in fed.daemon.tool("status", "--json").communicate()[0], "7 were not read")
+        tool = fed.daemon.tool("record", "now.y4m", "-n", 4)
+        wait_until(lambda: fed.daemon.tool("status", "--json").communicate()[0].count(b'"state":"reading"') == 2,
+                   "it looks at the ring")
+        fed.send(8)
+        _, talk = tool.communicate(timeout=DEADLINE_S)
+        assert b"holds nothing of before now" in talk and b"4 frames, 0 missed" in talk, talk
+        pictures = frames_of(read("now.y4m"))
+        assert pictures[0] in [clips.picture(number, WIDTH, HEIGHT) for number in range(13, 17)]
+
+
+def limited(bytes_max):
+    return lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (bytes_max, bytes_max))
+
+
+def test_a_file_that_may_not_grow():
+    """What was written stays a recording; an old one stays where not one frame fits."""
+    for limit, frames in ((len(header()) + 5 * FRAME + 1000, 5), (len(header()) + FRAME, 1), (100, None)):
+        with open("now.y4m", "wb") as old:
+            old.write(b"old")
+        with footage(40, "--wait-clients", 1) as daemon:
+            _, talk = record(daemon, "now.y4m", "--times", "times.csv", code=1, preexec_fn=limited(limit))
+        assert "cannot write to now.y4m: File too large" in talk, talk
+        if frames:
+            assert f"now.y4m: {frames} frame" in talk, talk
+            check_in_order(frames_of(read("now.y4m")), 1)
+            assert len(frames_of(read("now.y4m"))) == frames
+            assert read("times.csv").count(b"\n") == frames + 1
+        else:
+            assert read("now.y4m") == b"old"
+        assert not [name for name in os.listdir(".") if name.startswith("now.y4m.")]
+        os.unlink("now.y4m")
+
+
+def test_killed():
+    """Every whole frame is read by ffmpeg and by the daemon; SIGINT leaves nothing but whole ones."""
+    for number in (signal.SIGKILL, signal.SIGINT):
+        with Daemon("--source", "synthetic", "--size", "640x480", "--unpaced", "--wait-clients", 1) as daemon:
+            daemon.wait_ready()
+            tool = daemon.tool("record", "now.y4m")
+            wait_until(lambda: os.path.exists("now.y4m") and os.path.getsize("now.y4m") > 3_000_000, "some frames")
+            tool.send_signal(number)
+            _, talk = tool.communicate(timeout=DEADLINE_S)
+            assert tool.returncode == (0 if number == signal.SIGINT else -number), talk
+        whole, rest = divmod(os.path.getsize("now.y4m") - read("now.y4m").index(b"\n") - 1, 6 + 640 * 480)
+        assert rest == 0 or number == signal.SIGKILL
+        assert len(clips.ffmpeg("-i", "now.y4m", "-f", "rawvideo", "-pix_fmt", "gray", "-")) == whole * 640 * 480
+        with Daemon("--source", "replay:now.y4m", "--unpaced", "--wait-clients", 1, "--slots", 64) as daemon:
+            tool = daemon.wait_ready().tool("cat", "--raw", stdout=subprocess.DEVNULL)
+            _, talk = tool.communicate(timeout=DEADLINE_S)
+            assert f"{whole} frames".encode() in talk, (whole, talk)
+        os.unlink("now.y4m")
+
+
+def test_names():
+    """Links are followed, a FIFO is written to, other endings and terminals refused."""
+    os.mkdir("disk")
+    os.symlink("disk/real.y4m", "link.y4m")     # leads nowhere yet
+    for _ in range(2):
+        with footage(3, "--wait-clients", 1) as daemon:
+            record(daemon, "link.y4m")
+        assert os.path.islink("link.y4m") and os.listdir("disk") == ["real.y4m"]
+        check_in_order(frames_of(read("disk/real.y4m")), 1)
+    with footage(3, "--wait-clients", 1) as daemon:
+        for name, why in (("a.mp4", "does not end in .y4m"), ("disk/.y4m", "an ending without a name")):
+            assert why in record(daemon, name, code=2)[1]
+        assert "no/now.y4m: No such file" in record(daemon, "no/now.y4m", code=1)[1]
+    with footage(3, "--wait-clients", 1) as daemon:
+        out, talk = record(daemon, "-")
+        assert len(frames_of(out)) == 3 and "standard output: 3 frames, 0 missed" in talk, talk
+
+
+def test_a_change_of_size():
+    with Daemon("--source", "synthetic", "--size", "64x48", "--framerate", 200).wait_ready() as daemon:
+        tool = daemon.tool("record", "now.y4m")
+        wait_until(lambda: os.path.exists("now.y4m"), "it records")
+        daemon.tool("set", "--width", 32, "--height", 24).communicate(timeout=DEADLINE_S)
+        _, talk = tool.communicate(timeout=DEADLINE_S)
+        assert tool.returncode == 5 and b"changed from 64x48 (8 bit) to" in talk, talk
+        assert frames_of(read("now.y4m"))
