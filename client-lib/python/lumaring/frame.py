@@ -31,6 +31,8 @@ CAUSES: Tuple[Optional[str], ...] = tuple(
 
 GIVER_REFERENCES = 3  # to what give_up() is called with: the caller's, its own, and that of the question
 
+_untrack = ctypes.PYFUNCTYPE(None, ctypes.py_object)(("PyObject_GC_UnTrack", ctypes.pythonapi))
+
 _numpy: Optional[types.ModuleType] = None
 
 
@@ -50,8 +52,8 @@ def numpy_module(what: str) -> Any:
 class Hold:
     """One held frame of the library's. Given back by whoever drops the last reference, in whatever thread.
 
-    Without a field it is nothing that the garbage collector looks at, and so are Pixels: what dies in a cycle with one
-    may use its pixels until its own end, in whatever order the collector finalises.
+    The garbage collector does not know of it, nor of Pixels. Neither can be part of a cycle; and what dies in a cycle and
+    has one may use its pixels until its own end, in whatever order the collector finalises.
     """
 
     __slots__ = ()
@@ -93,6 +95,7 @@ def hold_frame(handle: Handle, place: ctypes.c_void_p) -> Hold:
     """A Hold of the frame that the library put there, and which is taken from there. No call stands between the last
     lines, so that no signal's exception comes between them."""
     hold = Hold()
+    _untrack(hold)
     key = id(hold)
     address = place.value
     assert address is not None
@@ -147,6 +150,7 @@ class Frame:
 
     def _export(self, what: str, interface: Dict[str, Any]) -> Pixels:
         pixels, hold, handle = Pixels(), self._held(what), self.stream.handle
+        _untrack(pixels)
         _exported[id(pixels)] = (handle, hold, interface)
         handle.exports.add(id(pixels))
         handle.check_open()  # only now: a close() from now on waits for these pixels

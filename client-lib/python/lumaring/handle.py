@@ -185,8 +185,6 @@ class Handle:
 
     def settle(self) -> None:
         """Give back and close what is due, unless a call is under way: that does it when it ends. Never waits for one."""
-        if _is_finalizing():
-            return  # the process's end gives back all; a thread that has the lock may be gone
         me = _get_ident()
         while (self._returns or self._close_is_due()) and not self._lock.locked():
             with self._lock:
@@ -245,6 +243,7 @@ class Handle:
     def close(self) -> None:
         """Close. A wait of another thread ends, with ClosedError, before this returns."""
         self._closing = True
+        # At the interpreter's end a thread that has the lock may never come back with it.
         if self._owner != _get_ident() and not _is_finalizing():
             with self._lock:
                 pass
