@@ -114,6 +114,7 @@ def test_restart():
         wait_until(lambda: not is_there(stream) and told == [Event.DISCONNECTED], "it is told that the daemon is gone")
         assert not stream.info.connected
         raises(lumaring.TimeoutError, lambda: stream.next(0.05), "the daemon is away", "0.05 s")
+        wait_until(lambda: not is_there(private) and not private.info.connected, "so is the other stream")
         private.region = (4, 4, 16, 16)  # asked for when it is back
         raises(lumaring.ConnectionRefusedError, lambda: lumaring.open(daemon.camera, runtime_dir=daemon.runtime_dir))
         daemon.start()
@@ -227,7 +228,9 @@ def test_async_closed():
             stream = camera.stream(oldest=True)
             await stream.next_async()
             waiter = asyncio.ensure_future(stream.next_async())
-            await asyncio.sleep(0.01)
+            while stream.info.state != lumaring.RingState.PAUSED:  # the last that wakes it but for this
+                await asyncio.sleep(0.01)
+            await asyncio.sleep(0.05)
             stream.close()
             assert stream.closed
             done, _ = await asyncio.wait([waiter], timeout=DEADLINE_S)
