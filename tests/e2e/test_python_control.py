@@ -269,30 +269,34 @@ def test_threads_children_and_signals():
             thread.join(DEADLINE_S)
         assert not wrong and os.waitpid(child, 0)[1] == 0, wrong
         assert c.get().size == (640, 480)
-        # The daemon is stopped, so that the signals arrive while it is waited for. Their handler cannot use what it
-        # interrupted.
-        heard = []
-
-        def hear(*_):
-            heard.append(refused(lumaring.InUseError, c.get))
-            if len(heard) == 5:
-                daemon.process.send_signal(signal.SIGCONT)
-        signal.signal(signal.SIGUSR1, hear)
-        daemon.process.send_signal(signal.SIGSTOP)
-        knocking = threading.Thread(target=knock, args=(heard, c, threading.get_ident()))
-        knocking.start()
-        assert c.set(gain=2).controls.analogue_gain == 2.0
-        knocking.join()
+        for ask in (c.get, lambda: c.configure(framerate=50)):
+            assert interrupted(daemon, c, ask).size == (640, 480)
         refused(lumaring.TimeoutError, lambda: stopped(daemon, lambda: c.get(timeout=0.05)))
-        assert c.get().controls.analogue_gain == 2.0
+        assert c.get().framerate == 50.0
 
 
-def knock(heard, c, thread):
-    """Signals, one after the other, once that thread is in a call."""
-    wait_until(lambda: c._connection._owner == thread, "it asks")
-    for count in range(5):
-        os.kill(os.getpid(), signal.SIGUSR1)
-        wait_until(lambda n=count: len(heard) > n, "the handler ran")
+def interrupted(daemon, c, ask):
+    """What it returns when five signals arrive while the daemon, which is stopped, is waited for. Their handler cannot use
+    what it interrupted."""
+    heard, thread = [], threading.get_ident()
+
+    def hear(*_):
+        heard.append(refused(lumaring.InUseError, c.get))
+        if len(heard) == 5:
+            daemon.process.send_signal(signal.SIGCONT)
+
+    def knock():
+        wait_until(lambda: c._connection._owner == thread, "it asks")
+        for count in range(5):
+            os.kill(os.getpid(), signal.SIGUSR1)
+            wait_until(lambda n=count: len(heard) > n, "the handler ran")
+    signal.signal(signal.SIGUSR1, hear)
+    daemon.process.send_signal(signal.SIGSTOP)
+    knocking = threading.Thread(target=knock)
+    knocking.start()
+    answer = ask()
+    knocking.join()
+    return answer
 
 
 def stopped(daemon, call):
