@@ -15,7 +15,7 @@
  * image; then it is a small square where the object will be in the next frame, so that the daemon copies no more than
  * that. While the object is not in it the square doubles with each frame, until it is the whole image again.
  *
- * An object is what differs from a background that is learnt all the time, hangs together, and has moved. The camera
+ * An object is what differs from a background that is learnt all the time, hangs together, and moves on. The camera
  * must stand still.
  *
  * A line for each frame: sequence, what was done, position, region, and the microseconds from the sensor to the
@@ -24,7 +24,7 @@
  * at 5.
  */
 #include "cost.h"
-#include "spots.h"
+#include "track.h"
 
 #include <lumaring/layout.h>
 
@@ -32,23 +32,10 @@
 #include <signal.h>
 #include <unistd.h>
 
-#define MISSES_MAX 3 /* frames without the object after which it is lost */
-#define SLOTS 4      /* of the stream's ring: only the newest frame is ever wanted */
+#define SLOTS 4 /* of the stream's ring: only the newest frame is ever wanted */
 #define WAIT_MS 5000
 
-enum state { LEARNING, SEARCHING, FOLLOWING, STATES };
 static const char *const state_names[STATES] = { "learning", "searching", "following" };
-
-struct tracker {
-	enum state state;
-	struct spot object;
-	double speed_x, speed_y; /* pixels a frame */
-	unsigned misses;         /* frames since then without the object */
-	uint64_t sequence;       /* of the frame that had the object, or `before` */
-	unsigned before_count;
-	struct spot before[SPOTS_MAX]; /* while searching: of the frame before */
-	struct spots spots;
-};
 
 static struct {
 	const char *camera;
@@ -58,121 +45,6 @@ static struct {
 } wishes = { .side = 96, .largest = 400 };
 
 static volatile sig_atomic_t stopping;
-
-/* --- where the object is ------------------------------------------------------------------------------------------ */
-
-static double distance2(const struct spot *a, double x, double y)
-{
-	return (a->x - x) * (a->x - x) + (a->y - y) * (a->y - y);
-}
-
-static void note_object(struct tracker *t, const struct lumaring_frame *f, const struct spot *spot,
-			const struct spot *before)
-{
-	const double frames = (double)(f->sequence - t->sequence);
-
-	t->speed_x = (spot->x - before->x) / frames;
-	t->speed_y = (spot->y - before->y) / frames;
-	t->object = *spot;
-	t->misses = 0;
-	t->state = FOLLOWING;
-}
-
-static bool is_alike(const struct spot *a, const struct spot *b)
-{
-	return a->pixels <= 4 * b->pixels + 8 && b->pixels <= 4 * a->pixels + 8;
-}
-
-/* Of the spots that have moved since the frame before, and not too far for the region, the largest. */
-static bool search(struct tracker *t, const struct lumaring_frame *f)
-{
-	const double farthest = (double)wishes.side / 2 * (double)(f->sequence - t->sequence);
-	const struct spot *best = NULL, *from = NULL;
-
-	for (unsigned i = 0; i < t->spots.spot_count; i++)
-		for (unsigned j = 0; j < t->before_count; j++) {
-			const struct spot *spot = &t->spots.spots[i], *before = &t->before[j];
-			const double moved2 = distance2(spot, before->x, before->y);
-
-			if (moved2 < 1 || moved2 > farthest * farthest || !is_alike(spot, before) ||
-			    (best && best->pixels >= spot->pixels))
-				continue;
-			best = spot;
-			from = before;
-		}
-	if (best)
-		note_object(t, f, best, from);
-	memcpy(t->before, t->spots.spots, sizeof(t->before));
-	t->before_count = t->spots.spot_count;
-	t->sequence = f->sequence;
-	return best;
-}
-
-/* The spot that is nearest to where the object should be. */
-static bool follow(struct tracker *t, const struct lumaring_frame *f)
-{
-	const double frames = (double)(f->sequence - t->sequence);
-	const double x = t->object.x + t->speed_x * frames, y = t->object.y + t->speed_y * frames;
-	const double farthest = (double)(wishes.side << t->misses) / 2;
-	const struct spot before = t->object, *best = NULL;
-
-	for (unsigned i = 0; i < t->spots.spot_count; i++)
-		if (is_alike(&t->spots.spots[i], &before) &&
-		    distance2(&t->spots.spots[i], x, y) <= 2 * farthest * farthest &&
-		    (!best || distance2(&t->spots.spots[i], x, y) < distance2(best, x, y)))
-			best = &t->spots.spots[i];
-	if (best) {
-		note_object(t, f, best, &before);
-		t->sequence = f->sequence;
-	} else if (++t->misses >= MISSES_MAX) {
-		t->state = SEARCHING;
-		t->before_count = 0;
-	}
-	return best;
-}
-
-/* One axis of the region for the next frame. */
-static void place(double middle, uint32_t side, uint32_t image_side, uint32_t *ret_begin, uint32_t *ret_side)
-{
-	const double begin = middle - side / 2.0, last = (double)image_side - side;
-
-	*ret_side = side < image_side ? side : image_side;
-	*ret_begin = begin <= 0 || last <= 0 ? 0 : (uint32_t)(begin < last ? begin : last);
-}
-
-/* Where the object will be in the frame that is captured next: by now that may be one more than the next after `f`. */
-static struct lumaring_region next_region(const struct tracker *t, const struct lumaring_frame *f, uint64_t now_ns)
-{
-	struct lumaring_region region = { 0, 0, t->spots.width, t->spots.height };
-	const uint64_t late = f->frame_duration_us ? (now_ns - f->ready_ns) / 1000 / f->frame_duration_us : 0;
-	const double frames = (double)(f->sequence + 1 + late - t->sequence);
-	const uint32_t side = (uint32_t)wishes.side << t->misses;
-
-	if (wishes.whole || t->state != FOLLOWING)
-		return region;
-	place(t->object.x + t->speed_x * frames, side, t->spots.width, &region.x, &region.width);
-	place(t->object.y + t->speed_y * frames, side, t->spots.height, &region.y, &region.height);
-	return region;
-}
-
-/* Look at a frame. Whether the object is in it, or a negative number. */
-static int look(struct tracker *t, const struct lumaring_frame *f)
-{
-	struct spots *s = &t->spots;
-
-	if (s->width && !s->background) {
-		spots_learn(s, f);
-		t->state = s->background ? SEARCHING : LEARNING;
-		t->before_count = 0;
-		return 0;
-	}
-	if (s->width && spots_find(s, f, t->state == SEARCHING))
-		return t->state == FOLLOWING ? follow(t, f) : search(t, f);
-	if (s->width)
-		fprintf(stderr, "frame %" PRIu64 ": the scene has changed, it is learnt anew\n", f->sequence);
-	t->state = LEARNING;
-	return spots_begin(s, f->image_width, f->image_height);
-}
 
 /* --- the program -------------------------------------------------------------------------------------------------- */
 
@@ -222,11 +94,11 @@ static int take(struct session *s, const struct lumaring_frame *f)
 	struct tracker *t = &s->tracker;
 	const enum state before = t->state;
 	const enum kind kind = before != FOLLOWING ? LOOKING : wishes.whole ? WHOLE : REGION;
-	const int found = look(t, f);
+	const int found = track_look(t, f);
 	const uint64_t now_ns = clock_ns(CLOCK_MONOTONIC), cpu_ns = clock_ns(CLOCK_PROCESS_CPUTIME_ID);
 	const bool has_sensor = f->sensor_ns && lumaring_info(s->ring)->sensor_clock == LUMARING_CLOCK_MONOTONIC;
 	const uint64_t latency_us = (now_ns - (has_sensor ? f->sensor_ns : f->ready_ns)) / 1000;
-	const struct lumaring_region region = next_region(t, f, now_ns);
+	const struct lumaring_region region = track_next(t, f, now_ns);
 	struct account *a = &accounts[kind];
 
 	if (found < 0)
@@ -268,8 +140,7 @@ static int open_stream(struct session *s)
 	s->pid = lumaring_info(s->ring)->daemon_pid;
 	s->daemon_ns = daemon_cpu_ns(s->pid);
 	s->cpu_ns = clock_ns(CLOCK_PROCESS_CPUTIME_ID);
-	s->tracker.state = SEARCHING;
-	s->tracker.before_count = 0;
+	track_lose(&s->tracker);
 	return 0;
 }
 
@@ -318,6 +189,8 @@ static int run(bool whole)
 	if (!s || open_stream(s) < 0)
 		return free(s), -1;
 	s->tracker.spots.pixels_max = wishes.largest;
+	s->tracker.side = wishes.side;
+	s->tracker.whole = whole;
 	r = follow_frames(s);
 	if (s->ring)
 		change_kind(s, LOOKING);

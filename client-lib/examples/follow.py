@@ -6,8 +6,8 @@ There is one private stream with room for the whole image. While the object is n
 then it is a small square where the object will be in the next frame, so that the daemon copies no more than that. While
 the object is not in it the square doubles with each frame, until it is the whole image again.
 
-An object is what differs from a background that is learnt all the time, hangs together, and has moved. The camera must
-stand still.
+An object is what differs from a background that is learnt all the time, hangs together, and moves on. The camera must stand
+still.
 
 A line for each frame: sequence, what was done, position, region, and the microseconds from the sensor to the position:
 from sensor_ns, the begin of the exposure, if its clock is CLOCK_MONOTONIC, else from ready_ns, when the frame was
@@ -28,7 +28,14 @@ DIFFERING_MAX = 20000   # with more pixels that differ it is the scene that has 
 LEARN_FRAMES = 3        # the background begins as their median, so that nothing that passes is in it
 LEARN_EVERY = 4         # frames from one of them to the next
 NOISES = 5              # a pixel differs when it does so by this many standard deviations of the noise
+ALONE_PIXELS = 16       # that a spot must be away from what is too large to be one
 MISSES_MAX = 3          # frames without the object after which it is lost
+STILL_FRAMES = 60       # that something may stand still, and STILL_PIXELS what is no movement
+STILL_PIXELS = 3
+SAME_PIXELS = 1.5       # what is not farther from something is at the same place
+PACE_KEPT = 0.99        # from frame to frame
+UNSTEADY = 0.04         # from here on something does not move on steadily: a fifth of its speed, squared
+STRANGE = 5             # from here on something is not the object: twice its speed from where it should be is 4
 SLOTS = 4               # of the stream's ring: only the newest frame is ever wanted
 
 
@@ -120,11 +127,12 @@ class Background:
         found = self._compare(pixels, levels, threshold, learn_all)
         if len(found) > DIFFERING_MAX:
             return None
+        blobs = [(box_of(blob), sum(run.end - run.x for run in blob)) for blob in join(runs_of(found.tolist(), width))]
+        large = [box for box, size in blobs if size > self.pixels_max]
         spots = []
-        for blob in join(runs_of(found.tolist(), width)):
-            size = sum(run.end - run.x for run in blob)
-            if PIXELS_MIN <= size <= self.pixels_max:
-                spot_x, spot_y = middle_of(pixels, levels, blob, self.noise)
+        for box, size in blobs:
+            if PIXELS_MIN <= size <= self.pixels_max and not any(is_near(box, other) for other in large):
+                spot_x, spot_y = middle_of(pixels, levels, box, self.noise)
                 spots.append(Spot(x + spot_x, y + spot_y, size))
         return spots
 
@@ -164,10 +172,20 @@ def join(runs):
     return blobs.values()
 
 
-def middle_of(pixels, levels, blob, noise):
+def box_of(blob):
+    """Left, top, and right and bottom, which are not in it any more."""
+    return min(run.x for run in blob), blob[0].y, max(run.end for run in blob), blob[-1].y + 1
+
+
+def is_near(a, b):
+    """What is near something large is a part of it, or its edge."""
+    return all(a[i] < b[i + 2] + ALONE_PIXELS and b[i] < a[i + 2] + ALONE_PIXELS for i in (0, 1))
+
+
+def middle_of(pixels, levels, box, noise):
     """The middle of what differs there, as far as it stands out of the noise, each pixel by how much it does."""
-    x, y = max(min(run.x for run in blob) - 2, 0), max(blob[0].y - 2, 0)
-    box = slice(y, blob[-1].y + 3), slice(x, max(run.end for run in blob) + 2)
+    x, y = max(box[0] - 2, 0), max(box[1] - 2, 0)
+    box = slice(y, box[3] + 2), slice(x, box[2] + 2)
     weights = numpy.abs(pixels[box].astype(numpy.float32) - levels[box]) - 2 * noise
     numpy.maximum(weights, 0, out=weights)
     columns, rows = weights.sum(0), weights.sum(1)
@@ -189,38 +207,62 @@ class Tracker:
         self.background = Background(self.pixels_max)
         self.size = size
         self.state = "learning"
-        self.before, self.sequence, self.misses = [], 0, 0
+        self.before = [(0, []), (0, [])]  # sequences and spots of the last frame, and of the one before that
+        self.sequence = self.misses = 0   # sequence of the frame that had the object; frames since without it
+        self.speed, self.pace2 = (0, 0), 0
 
-    def _note(self, frame, spot, before):
-        frames = frame.sequence - self.sequence
+    def _note(self, sequence, spot, before):
+        frames = sequence - self.sequence
         self.speed = (spot.x - before.x) / frames, (spot.y - before.y) / frames
-        self.object, self.sequence, self.misses = spot, frame.sequence, 0
+        self.pace2 = max(self.pace2 * PACE_KEPT if self.state == "following" else 0, square(*self.speed))
+        self.object, self.sequence, self.misses = spot, sequence, 0
+        if self.state != "following" or distance2(spot, self.anchor) >= STILL_PIXELS ** 2:
+            self.anchor, self.anchored = spot, sequence
         self.state = "following"
 
-    def _search(self, frame, spots):
-        """Of the spots that have moved since the frame before, and not too far for the region, the largest."""
-        farthest = self.side / 2 * (frame.sequence - self.sequence)
-        moved = [(spot.pixels, i, before) for i, spot in enumerate(spots) for before in self.before
-                 if is_alike(spot, before) and 1 <= distance(spot, before.x, before.y) <= farthest]
-        if moved:
-            _, i, before = max(moved, key=lambda entry: entry[0])
-            self._note(frame, spots[i], before)
-        self.before, self.sequence = spots, frame.sequence
-        return bool(moved)
+    def _unsteady(self, a, a_at, b, b_at, c, c_at):
+        """How unsteadily something moved that was at a, then at b, then at c; UNSTEADY: it did not, or too fast."""
+        x, y = (c.x - b.x) / (c_at - b_at), (c.y - b.y) / (c_at - b_at)
+        if not 1 <= square(x, y) <= self.side ** 2 / 4:
+            return UNSTEADY
+        change2 = square(x - (b.x - a.x) / (b_at - a_at), y - (b.y - a.y) / (b_at - a_at))
+        return change2 / (4 + square(x, y)) + unlike(a, b) / 100 + unlike(b, c) / 100
 
-    def _follow(self, frame, spots):
-        """The spot that is nearest to where the object should be."""
-        frames = frame.sequence - self.sequence
-        x, y = self.object.x + self.speed[0] * frames, self.object.y + self.speed[1] * frames
-        farthest = (self.side << self.misses) / 2 * 2 ** 0.5
-        near = [(distance(spot, x, y), i) for i, spot in enumerate(spots) if is_alike(spot, self.object)]
-        if near and min(near)[0] <= farthest:
-            self._note(frame, spots[min(near)[1]], self.object)
-            return True
-        self.misses += 1
-        if self.misses >= MISSES_MAX:
-            self.state, self.before = "searching", []
-        return False
+    def _search(self, sequence, spots):
+        """Of all that moved in the last three frames what did so most steadily."""
+        (last_at, last), (first_at, first) = self.before
+        moved = [(self._unsteady(a, first_at, b, last_at, c, sequence), i, j)
+                 for i, c in enumerate(spots) for j, b in enumerate(last) for a in first]
+        if not moved or min(moved)[0] >= UNSTEADY:
+            return False
+        _, i, j = min(moved)
+        self.sequence = last_at
+        self._note(sequence, spots[i], last[j])
+        return True
+
+    def _is_scenery(self, spot):
+        """Whether something stood there in the frame before that was not the object."""
+        return not is_at(spot, self.object) and any(is_at(spot, other) and not is_at(other, self.object)
+                                                    for other in self.before[0][1])
+
+    def _follow(self, sequence, spots):
+        """The spot that is nearest to where the object should be, and most like it. What stands still for long is none."""
+        frames = sequence - self.sequence
+        expected = Spot(self.object.x + self.speed[0] * frames, self.object.y + self.speed[1] * frames, 0)
+        near2 = (16 + self.pace2) * frames ** 2
+        values = [(distance2(spot, expected) / near2 + unlike(spot, self.object), i) for i, spot in enumerate(spots)
+                  if not self._is_scenery(spot)]
+        found = bool(values) and min(values)[0] < STRANGE
+        if found:
+            self._note(sequence, spots[min(values)[1]], self.object)
+        else:
+            self.misses += 1
+        if self.misses >= MISSES_MAX or sequence - self.anchored > STILL_FRAMES:
+            self.lose()
+        return found
+
+    def lose(self):
+        self.state, self.before = "searching", [(0, []), (0, [])]
 
     def look(self, frame):
         """Whether the object is in it."""
@@ -236,7 +278,10 @@ class Tracker:
             print(f"frame {frame.sequence}: the scene has changed, it is learnt anew", file=sys.stderr)
             self.begin(size)
             return False
-        return self._follow(frame, spots) if self.state == "following" else self._search(frame, spots)
+        find = self._follow if self.state == "following" else self._search
+        found = find(frame.sequence, spots)
+        self.before = [(frame.sequence, spots), self.before[0]]
+        return found
 
     def next_region(self, frame):
         """Where the object will be in the frame that is captured next: that may be one more than the next after this."""
@@ -252,12 +297,22 @@ class Tracker:
         return (*places, min(side, self.size[0]), min(side, self.size[1]))
 
 
-def distance(spot, x, y):
-    return ((spot.x - x) ** 2 + (spot.y - y) ** 2) ** 0.5
+def square(x, y):
+    return x * x + y * y
 
 
-def is_alike(a, b):
-    return a.pixels <= 4 * b.pixels + 8 and b.pixels <= 4 * a.pixels + 8
+def distance2(a, b):
+    return square(a.x - b.x, a.y - b.y)
+
+
+def is_at(a, b):
+    return distance2(a, b) < SAME_PIXELS ** 2
+
+
+def unlike(a, b):
+    """How unlike two spots are in size: 0 for the same; of a few pixels noise decides."""
+    small, large = sorted((a.pixels + PIXELS_MIN * 2, b.pixels + PIXELS_MIN * 2))
+    return 4 * (large / small - 1) ** 2
 
 
 # --- what it costs ---------------------------------------------------------------------------------------------------

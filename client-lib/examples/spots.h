@@ -15,12 +15,13 @@
 #include <string.h>
 
 #define SPOTS_MAX 64
-#define RUNS_MAX 8192  /* with more of them it is the scene that has changed */
-#define PIXELS_MIN 4   /* of a spot */
-#define LEARN_FRAMES 3 /* the background begins as their median, so that nothing that passes is in it */
-#define LEARN_EVERY 4  /* frames from one of them to the next */
-#define NOISES 5       /* a pixel differs when it does so by this many standard deviations of the noise */
-#define PIECE 64u      /* pixels of a row looked at in one go: a constant, so that compilers make vectors */
+#define RUNS_MAX 8192   /* with more of them it is the scene that has changed */
+#define PIXELS_MIN 4    /* of a spot */
+#define LEARN_FRAMES 3  /* the background begins as their median, so that nothing that passes is in it */
+#define LEARN_EVERY 4   /* frames from one of them to the next */
+#define NOISES 5        /* a pixel differs when it does so by this many standard deviations of the noise */
+#define ALONE_PIXELS 16 /* that a spot must be away from what is too large to be one */
+#define PIECE 64u       /* pixels of a row looked at in one go: a constant, so that compilers make vectors */
 
 struct spot {
 	double x, y; /* its middle in the whole image; the middle of a pixel in column 5 is at 5 */
@@ -237,6 +238,21 @@ static inline struct spot middle_of(const struct spots *s, const struct lumaring
 	return (struct spot){ sum_x / sum, sum_y / sum, blob->pixels };
 }
 
+/* What is near something large is a part of it, or its edge. */
+static inline bool stands_alone(const struct spots *s, uint32_t spot)
+{
+	const struct blob *a = &s->blobs[spot];
+
+	for (uint32_t i = 0; i < s->run_count; i++) {
+		const struct blob *b = &s->blobs[i];
+
+		if (b->pixels > s->pixels_max && a->x < b->end + ALONE_PIXELS && b->x < a->end + ALONE_PIXELS &&
+		    a->y < b->bottom + ALONE_PIXELS && b->y < a->bottom + ALONE_PIXELS)
+			return false;
+	}
+	return true;
+}
+
 /* What hangs together and is not too large. */
 static inline void gather_spots(struct spots *s, const struct lumaring_frame *f)
 {
@@ -254,7 +270,7 @@ static inline void gather_spots(struct spots *s, const struct lumaring_frame *f)
 	}
 	s->spot_count = 0;
 	for (uint32_t i = 0; i < s->run_count && s->spot_count < SPOTS_MAX; i++)
-		if (s->blobs[i].pixels >= PIXELS_MIN && s->blobs[i].pixels <= s->pixels_max)
+		if (s->blobs[i].pixels >= PIXELS_MIN && s->blobs[i].pixels <= s->pixels_max && stands_alone(s, i))
 			s->spots[s->spot_count++] = middle_of(s, f, &s->blobs[i]);
 }
 

@@ -4,12 +4,15 @@
  * without a seam when it is looped, and the truth of each frame in a file.
  *
  *     scene [--size WxH] [--frames N] [--rate N] [--speed PIXELS] [--object PIXELS] [--contrast LEVELS] [--noise SIGMA]
- *           [--seed N] [--script NAME] [--truth FILE] > FILE.y4m
+ *           [--seed N] [--script NAME] [--truth FILE] [--over] > FILE.y4m
  *
  * A square goes straight on and is reflected at the edges, in front of a texture that stands still; every pixel of
  * every frame has noise of its own. It is drawn to fractions of a pixel: what it covers in part, it brightens in part.
- * The way that it goes is closed after N frames (0: as many as one round along all four edges takes); with fewer it
- * turns before the edges.
+ * The way that it goes is closed after N frames (0: as many as one round along all four edges takes); where that needs
+ * it, it turns before the edges.
+ *
+ * With --over frames of other footage are behind it, with the noise that they have: their luma is read from standard
+ * input, N frames of 8 bits a pixel and nothing else (ffmpeg -f rawvideo -pix_fmt gray).
  *
  *   bounce   nothing but that
  *   stop     it stands still for STOP_FRAMES in the middle of its way
@@ -53,7 +56,9 @@ struct scene {
 	uint64_t seed;
 	enum script script;
 	const char *truth;
+	bool over;
 	double left, top, range_x, range_y; /* where the middle of the object may be */
+	double rounds;                      /* along the edges of that, in all frames */
 	uint8_t *texture, *image;
 	int8_t samples[NOISE_SAMPLES];
 };
@@ -77,19 +82,20 @@ static double triangle(double phase)
 	return phase < 0.5 ? 2 * phase : 2 - 2 * phase;
 }
 
-static struct place place_at(const struct scene *scene, double round)
+/* After this share of its way. */
+static struct place place_at(const struct scene *scene, double gone)
 {
-	return (struct place){ scene->left + scene->range_x * triangle(round + FIRST_PHASE),
-			       scene->top + scene->range_y * triangle(round + SECOND_PHASE) };
+	return (struct place){ scene->left + scene->range_x * triangle(gone * scene->rounds + FIRST_PHASE),
+			       scene->top + scene->range_y * triangle(gone * scene->rounds + SECOND_PHASE) };
 }
 
-/* Frames of one round, with those that are left out. */
+/* Frames of its way, with those that are left out. */
 static uint32_t moving_frames(const struct scene *scene)
 {
 	return scene->script == STOP ? scene->frames - STOP_FRAMES : scene->frames;
 }
 
-/* So that a round of whole frames has exactly the speed that was asked for: the way as long as fits in the image. */
+/* As near to the edges as whole rounds allow in whole frames with exactly the speed that was asked for. */
 static int lay_out(struct scene *scene)
 {
 	const double beyond = scene->script == LEAVE ? LEAVE_PIXELS : -scene->object / 2;
@@ -101,11 +107,8 @@ static int lay_out(struct scene *scene)
 	if (scene->frames <= (scene->script == STOP ? STOP_FRAMES : 0) || scene->frames > FRAMES_MAX)
 		return complain("no way fits with this size, speed and number of frames", script_names[scene->script]);
 	share = moving_frames(scene) * scene->speed / longest;
-	if (share > 1) {
-		fprintf(stderr, "scene: %u frames at %g pixels a frame are longer than a round in %ux%u pixels\n",
-			scene->frames, scene->speed, scene->width, scene->height);
-		return -1;
-	}
+	scene->rounds = ceil(share);
+	share /= scene->rounds;
 	range_x *= share;
 	range_y *= share;
 	scene->left = (scene->width - 1 - range_x) / 2;
@@ -115,8 +118,8 @@ static int lay_out(struct scene *scene)
 	return 0;
 }
 
-/* How much of its round the object has gone at a moment. */
-static double round_at(const struct scene *scene, uint32_t moment)
+/* How much of its way the object has gone at a moment. */
+static double gone_at(const struct scene *scene, uint32_t moment)
 {
 	const uint32_t moving = moving_frames(scene), half = moving / 2;
 
@@ -245,12 +248,14 @@ static void draw_object(const struct scene *scene, struct place place, double co
 
 static int write_moment(const struct scene *scene, uint32_t moment, uint64_t *random)
 {
-	const double gone = round_at(scene, moment);
+	const double gone = gone_at(scene, moment);
 	const double light =
 		scene->script == LIGHT ? 1 + LIGHT_SHARE * sin(2 * M_PI * moment / (2.0 * scene->rate)) : 1;
 	const double contrast = scene->script == DARK && gone >= 0.5 ? -scene->contrast : scene->contrast;
 
-	for (uint32_t y = 0; y < scene->height; y++)
+	if (scene->over && fread(scene->image, scene->width, scene->height, stdin) != scene->height)
+		return complain("too few frames on", "standard input");
+	for (uint32_t y = 0; !scene->over && y < scene->height; y++)
 		draw_row(scene, y, light, random);
 	draw_object(scene, place_at(scene, gone), contrast);
 	if (scene->script == CROSS)
@@ -262,8 +267,8 @@ static int write_moment(const struct scene *scene, uint32_t moment, uint64_t *ra
 
 static void write_truth(const struct scene *scene, FILE *truth, uint32_t number, uint32_t moment)
 {
-	const struct place place = place_at(scene, round_at(scene, moment));
-	const struct place other = place_at(scene, -round_at(scene, moment));
+	const struct place place = place_at(scene, gone_at(scene, moment));
+	const struct place other = place_at(scene, -gone_at(scene, moment));
 
 	fprintf(truth, "%u %.3f %.3f %d", number, place.x, place.y, is_inside(scene, place));
 	if (scene->script == CROSS)
@@ -330,6 +335,9 @@ static int read_option(struct scene *scene, int code, const char *name, const ch
 	case 't':
 		scene->truth = text;
 		return 0;
+	case 'b':
+		scene->over = true;
+		return 0;
 	case 'v':
 		return read_number(name, text, 0.01, 1000, &scene->speed);
 	case 'o':
@@ -357,17 +365,12 @@ static int read_option(struct scene *scene, int code, const char *name, const ch
 static int read_words(struct scene *scene, int argc, char **argv)
 {
 	static const struct option longs[] = {
-		{ "size", required_argument, NULL, 's' },
-		{ "frames", required_argument, NULL, 'f' },
-		{ "rate", required_argument, NULL, 'r' },
-		{ "speed", required_argument, NULL, 'v' },
-		{ "object", required_argument, NULL, 'o' },
-		{ "contrast", required_argument, NULL, 'k' },
-		{ "noise", required_argument, NULL, 'n' },
-		{ "seed", required_argument, NULL, 'e' },
-		{ "script", required_argument, NULL, 'c' },
-		{ "truth", required_argument, NULL, 't' },
-		{ NULL, 0, NULL, 0 },
+		{ "size", required_argument, NULL, 's' },   { "frames", required_argument, NULL, 'f' },
+		{ "rate", required_argument, NULL, 'r' },   { "speed", required_argument, NULL, 'v' },
+		{ "object", required_argument, NULL, 'o' }, { "contrast", required_argument, NULL, 'k' },
+		{ "noise", required_argument, NULL, 'n' },  { "seed", required_argument, NULL, 'e' },
+		{ "script", required_argument, NULL, 'c' }, { "truth", required_argument, NULL, 't' },
+		{ "over", no_argument, NULL, 'b' },         { NULL, 0, NULL, 0 },
 	};
 	int code, index = 0, r = 0;
 
