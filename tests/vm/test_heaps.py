@@ -4,8 +4,8 @@ kind of driver that a Raspberry Pi has. A heap is hidden by another name of its 
 import contextlib
 import os
 
-from guest import (Clients, descriptors, figure, journal, lumaring, run, start, status, stream, wait_camera, wait_frames,
-                   wait_state)
+from guest import (Clients, descriptors, drop_in, figure, journal, lumaring, run, start, status, stream, wait_camera,
+                   wait_frames, wait_state)
 
 HEAPS = "/dev/dma_heap"
 
@@ -50,6 +50,15 @@ def test_usb_camera():
     memory, _ = capture(which, "uncached", ["system"], size="640x480")
     assert "driver" in memory, memory
     capture(which, "auto", ["reserved", "system"], size="1280x800")
+
+
+def test_unit_has_to_allow_them():
+    """They are used above since the unit allows their class of devices: without that, each is refused by a line."""
+    which = wait_camera("1209:0001")
+    with drop_in("heaps.conf", "[Service]\nDeviceAllow=\nDeviceAllow=char-video4linux rw\nDeviceAllow=char-media rw\n"):
+        memory, refused = capture(which, "auto", ["reserved", "system"], size="640x480")
+        assert "driver" in memory and len(refused) == 2, (memory, refused)
+        assert all("Operation not permitted" in text for text in refused), refused
 
 
 def test_buffers_are_used_again():
