@@ -1,20 +1,16 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * snap.c - `lumaring snap`: one frame as a PNG or PGM picture. A file is made under a name of its own in the same
- * directory and renamed when it is complete, so nobody ever sees half a picture, and an old one stays until the new one
- * is whole.
+ * snap.c - `lumaring snap`: one frame as a PNG or PGM picture. A file is replaced as a whole, so nobody ever sees half
+ * a picture, and an old one stays until the new one is whole.
  */
 #include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "output.h"
 #include "picture.h"
 #include "picture_png.h"
+#include "replace.h"
 #include "session.h"
 #include "verbs.h"
 
@@ -74,58 +70,30 @@ static int check_usage(const struct options *options, struct target *ret_target)
 	return 0;
 }
 
-static int write_to(int fd, enum snap_format format, const struct lumaring_frame *frame)
+struct content {
+	enum snap_format format;
+	const struct lumaring_frame *frame;
+};
+
+static int write_to(int fd, const void *content)
 {
+	const struct content *c = content;
 	struct output output;
 
 	output_init(&output, fd);
-	return format == SNAP_PNG ? picture_write_png(&output, frame) : picture_write_pgm(&output, frame);
-}
-
-/* mkostemp(3) makes files that only the owner may read; a picture gets the mode that any new file would get. */
-static int finish_file(int fd)
-{
-	mode_t mask = umask(0);
-
-	umask(mask);
-	return fchmod(fd, 0666 & ~mask) < 0 || fsync(fd) < 0 ? -errno : 0;
-}
-
-static int write_file(const struct target *target, const struct lumaring_frame *frame)
-{
-	char *temporary;
-	int fd, r;
-
-	if (asprintf(&temporary, "%s.XXXXXX", target->path) < 0)
-		return -ENOMEM;
-	fd = mkostemp(temporary, O_CLOEXEC);
-	if (fd < 0) {
-		r = -errno;
-		free(temporary);
-		return r;
-	}
-	r = write_to(fd, target->format, frame);
-	if (r == 0)
-		r = finish_file(fd);
-	if (close(fd) < 0 && r == 0)
-		r = -errno;
-	if (r == 0 && rename(temporary, target->path) < 0)
-		r = -errno;
-	if (r < 0)
-		unlink(temporary);
-	free(temporary);
-	return r;
+	return c->format == SNAP_PNG ? picture_write_png(&output, c->frame) : picture_write_pgm(&output, c->frame);
 }
 
 static int snap_frame(struct session *session, const struct target *target, const struct lumaring_frame *frame)
 {
+	const struct content content = { target->format, frame };
 	int code = CODE_OK, r;
 
 	if (picture_sample_bytes(frame->fourcc) == 0) {
 		talk("the frames have the pixel format 0x%08x, which this version cannot write", frame->fourcc);
 		code = CODE_FAILED;
 	} else {
-		r = target->path ? write_file(target, frame) : write_to(STDOUT_FILENO, target->format, frame);
+		r = target->path ? replace_file(target->path, write_to, &content) : write_to(STDOUT_FILENO, &content);
 		if (r < 0)
 			code = session_write_failure(session, r, target->path ? target->path : "standard output");
 		else if (target->path)
