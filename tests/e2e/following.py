@@ -15,10 +15,11 @@ Score = collections.namedtuple("Score", "frames visible followed wrong errors fo
 WRONG_PIXELS = 8    # farther away than this it is not the object that was followed
 
 
-def make(program, path, *options):
+def make(program, path, *options, stdin=subprocess.DEVNULL):
     """Write a scene; its truth."""
     with open(path, "wb") as file:
-        subprocess.run([str(program), "--truth", f"{path}.truth", *[str(o) for o in options]], stdout=file, check=True)
+        subprocess.run([str(program), "--truth", f"{path}.truth", *[str(o) for o in options]], stdin=stdin, stdout=file,
+                       check=True)
     return read_truth(f"{path}.truth")
 
 
