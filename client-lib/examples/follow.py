@@ -31,6 +31,7 @@ NOISES = 5              # a pixel differs when it does so by this many standard 
 ALONE_PIXELS = 16       # that a spot must be away from what is too large to be one
 MISSES_MAX = 3          # frames without the object after which it is lost
 STILL_FRAMES = 60       # that something may stand still, and STILL_PIXELS what is no movement
+TRIAL_FRAMES = 8        # after it was found, in which it must be there and move
 STILL_PIXELS = 3
 SAME_PIXELS = 1.5       # what is not farther from something is at the same place
 PACE_KEPT = 0.99        # from frame to frame
@@ -215,8 +216,10 @@ class Tracker:
         frames = sequence - self.sequence
         self.speed = (spot.x - before.x) / frames, (spot.y - before.y) / frames
         self.pace2 = max(self.pace2 * PACE_KEPT if self.state == "following" else 0, square(*self.speed))
+        if self.state != "following" or self.misses:
+            self.seen_anew = sequence
         self.object, self.sequence, self.misses = spot, sequence, 0
-        if self.state != "following" or distance2(spot, self.anchor) >= STILL_PIXELS ** 2:
+        if self.seen_anew == sequence or distance2(spot, self.anchor) >= STILL_PIXELS ** 2:
             self.anchor, self.anchored = spot, sequence
         self.state = "following"
 
@@ -245,8 +248,14 @@ class Tracker:
         return not is_at(spot, self.object) and any(is_at(spot, other) and not is_at(other, self.object)
                                                     for other in self.before[0][1])
 
+    def _is_doubtful(self, sequence):
+        """What stands still for long is no object, nor what does so, or is gone again, as soon as it was seen."""
+        if sequence - self.seen_anew <= TRIAL_FRAMES:
+            return self.misses > 0
+        return sequence - self.anchored > (TRIAL_FRAMES if self.anchored == self.seen_anew else STILL_FRAMES)
+
     def _follow(self, sequence, spots):
-        """The spot that is nearest to where the object should be, and most like it. What stands still for long is none."""
+        """The spot that is nearest to where the object should be, and most like it."""
         frames = sequence - self.sequence
         expected = Spot(self.object.x + self.speed[0] * frames, self.object.y + self.speed[1] * frames, 0)
         near2 = (16 + self.pace2) * frames ** 2
@@ -257,7 +266,7 @@ class Tracker:
             self._note(sequence, spots[min(values)[1]], self.object)
         else:
             self.misses += 1
-        if self.misses >= MISSES_MAX or sequence - self.anchored > STILL_FRAMES:
+        if self.misses >= MISSES_MAX or self._is_doubtful(sequence):
             self.lose()
         return found
 

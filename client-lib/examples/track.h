@@ -13,6 +13,7 @@
 
 #define MISSES_MAX 3    /* frames without the object after which it is lost */
 #define STILL_FRAMES 60 /* that something may stand still, and STILL_PIXELS what is no movement */
+#define TRIAL_FRAMES 8  /* after it was found, in which it must be there and move */
 #define STILL_PIXELS 3.0
 #define SAME_PIXELS 1.5
 #define PACE_KEPT 0.99 /* from frame to frame */
@@ -39,6 +40,7 @@ struct tracker {
 	uint64_t sequence;       /* of the frame that had the object */
 	struct spot anchor;      /* where it was when it last moved, and in which frame */
 	uint64_t anchored;
+	uint64_t seen_anew;        /* the frame in which it was found, or found again */
 	struct sighting before[2]; /* the frame before, and the one before that */
 	struct spots spots;
 };
@@ -67,10 +69,12 @@ static inline void note_object(struct tracker *t, uint64_t sequence, const struc
 	t->pace2 = t->state == FOLLOWING ? t->pace2 * PACE_KEPT : 0;
 	if (t->pace2 < square(t->speed_x, t->speed_y))
 		t->pace2 = square(t->speed_x, t->speed_y);
+	if (t->state != FOLLOWING || t->misses)
+		t->seen_anew = sequence;
 	t->object = *spot;
 	t->sequence = sequence;
 	t->misses = 0;
-	if (t->state != FOLLOWING ||
+	if (t->seen_anew == sequence ||
 	    square(spot->x - t->anchor.x, spot->y - t->anchor.y) >= STILL_PIXELS * STILL_PIXELS) {
 		t->anchor = *spot;
 		t->anchored = sequence;
@@ -143,7 +147,15 @@ static inline bool is_scenery(const struct tracker *t, const struct spot *spot)
 	return false;
 }
 
-/* The spot that is nearest to where the object should be, and most like it. What stands still for long is none. */
+/* What stands still for long is no object, nor what does so, or is gone again, as soon as it was seen. */
+static inline bool is_doubtful(const struct tracker *t, uint64_t sequence)
+{
+	if (sequence - t->seen_anew <= TRIAL_FRAMES)
+		return t->misses > 0;
+	return sequence - t->anchored > (t->anchored == t->seen_anew ? TRIAL_FRAMES : STILL_FRAMES);
+}
+
+/* The spot that is nearest to where the object should be, and most like it. */
 static inline bool follow(struct tracker *t, uint64_t sequence)
 {
 	const double frames = (double)(sequence - t->sequence);
@@ -165,7 +177,7 @@ static inline bool follow(struct tracker *t, uint64_t sequence)
 		note_object(t, sequence, best, &before);
 	else
 		t->misses++;
-	if (t->misses >= MISSES_MAX || sequence - t->anchored > STILL_FRAMES)
+	if (t->misses >= MISSES_MAX || is_doubtful(t, sequence))
 		track_lose(t);
 	return best;
 }
