@@ -2,6 +2,7 @@
 """The daemon on a real camera of a real kernel, under systemd: see guest.py for what runs this, and fakeuvc for the
 camera. What the camera provoked is compared with what the daemon counted, so every number here has two witnesses."""
 import itertools
+import os
 import subprocess
 import time
 
@@ -190,6 +191,34 @@ def test_stuck_camera_recovers():
     wait_until(lambda: device()["state"] == "running", "it runs")
     figure(f"stuck camera: capture restarted {device()['restarts'] - restarts} times, frames again "
            f"{time.monotonic() - began:.1f} s after it had resumed")
+
+
+def test_hanging_camera_is_started_anew():
+    """One that stays silent over three restarts of its capture ends the daemon, and the service manager begins anew with
+    it: the clients stay, and have frames when it has."""
+    start(size="320x240", streams=[{"name": "main"}])
+    clients = Clients("ramp", "main", "--clients", 4)
+    wait_state("live")
+    wait_frames(5)
+    first, since = pid(), len(clients.events)
+    sockets = [os.stat(f"{RUNTIME}/{CAMERA}/{name}").st_ino for name in ("frames", "control")]
+    began = time.monotonic()
+    camera("pause")
+    wait_until(lambda: unit("NRestarts") == "1", "the service manager starts the daemon anew")
+    ended = time.monotonic() - began
+    camera("resume")
+    began = time.monotonic()
+    wait_until(lambda: len(clients.told("frame", since)) == 4, "all clients have frames again")
+    back = time.monotonic() - began
+    assert wait_state("live")["pid"] == pid() != first
+    assert len(clients.told("restarted", since)) == 4, clients.events[since:]
+    assert sockets == [os.stat(f"{RUNTIME}/{CAMERA}/{name}").st_ino for name in ("frames", "control")], "they stay"
+    lines = [text for _, text in journal()]
+    said = next(text for text in lines if "also after 3 restarts of the capture" in text)
+    assert any("Main process exited" in text and "status=6" in text for text in lines), lines[-30:]
+    found = clients.result()
+    figure(f"hanging camera: ended after {ended:.1f} s, frames again {back:.1f} s after it had resumed; "
+           f"{found['verified']} frames verified, {found['bad']} bad; {said}")
 
 
 def unplug_and_replug(clients, rounds):
