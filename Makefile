@@ -303,6 +303,10 @@ $(BUILD)/tests/test_device_frames: TEST_LIBS := -Wl,--wrap=buffers_begin_read -W
 # Where a moving object is, is computed.
 $(BUILD)/tests/scene: TOOL_LIBS := -lm
 
+# A test of what many files of the tool make together.
+$(BUILD)/tests/test_cli_top: $(patsubst %,$(BUILD)/obj/client-lib/cli/%.o,top_json top_rows top_sample top_screen \
+	amount process table)
+
 # A test of the tool's pictures is a program that writes some, and has a decoder of its own.
 $(BUILD)/tests/test_cli_png: TEST_LIBS := $(CLI_LIBS) -lz
 

@@ -47,6 +47,14 @@ static const struct verb verbs[] = {
 	  "  lumaring status                            tables\n"
 	  "  lumaring status --json | jq .streams       for programs\n",
 	  status_run, VERB_STATUS },
+	{ "top", "", 0, "what the daemon does, live: rates, times, losses, clients and who is behind; q quits",
+	  "  lumaring top                               who drops frames, and why?\n"
+	  "  lumaring top --interval 10 | tee -a log    a table each 10 s\n",
+	  top_run, VERB_TOP },
+	{ "metrics", "", 0, "the daemon's figures for Prometheus, as text or as a file for node_exporter",
+	  "  lumaring metrics                           figures of this moment\n"
+	  "  lumaring metrics --output /var/lib/prometheus/node-exporter/lumaring.prom\n",
+	  metrics_run, VERB_METRICS },
 	{ "get", "[WHAT]", 1, "size, rate, streams, exposure as they are; or one of them",
 	  "  lumaring get                               tables\n"
 	  "  lumaring get framerate                     one value\n",
@@ -89,8 +97,8 @@ static const struct verb verbs[] = {
 static const char codes_text[] =
 	"Exit codes:\n"
 	"  0  all that was asked for was done; or the stream was closed after some frames; or the\n"
-	"     reader of the output went away; or 'watch', 'record' or 'call --more' was stopped by\n"
-	"     SIGINT or SIGTERM\n"
+	"     reader of the output went away; or 'watch', 'record', 'top' or 'call --more' was stopped\n"
+	"     by SIGINT or SIGTERM\n"
 	"  1  failed to read or write; or a change was made, but could not be saved, or will\n"
 	"     not be in force after a restart\n"
 	"  2  wrong usage, or a name, region or value out of range\n"
@@ -161,7 +169,8 @@ static const struct verb *verb_find(const char *name)
 	for (size_t i = 0; i < VERBS; i++)
 		if (strcmp(verbs[i].name, name) == 0)
 			return &verbs[i];
-	talk("there is no verb '%s', only watch, snap, cat, record, status, get, set, region, streams, clients, "
+	talk("there is no verb '%s', only watch, snap, cat, record, status, top, metrics, get, set, region, streams, "
+	     "clients, "
 	     "capabilities, "
 	     "reload, "
 	     "call, doctor, bench and help; 'lumaring --help' has examples",
@@ -241,7 +250,8 @@ int main(int argc, char **argv)
 		return dispatch(&options);
 	if (options.help)
 		return print_help();
-	talk("say what to do: watch, snap, cat, record, status, get, set, region, streams, clients, capabilities, "
+	talk("say what to do: watch, snap, cat, record, status, top, metrics, get, set, region, streams, clients, "
+	     "capabilities, "
 	     "reload, "
 	     "call, doctor, bench or "
 	     "help; 'lumaring --help' has examples");

@@ -44,6 +44,8 @@ enum option_code {
 	OPTION_SECONDS,
 	OPTION_BUFFER,
 	OPTION_TIMES,
+	OPTION_INTERVAL,
+	OPTION_OUTPUT,
 	OPTION_SET, /* and what follows: see options_set.h */
 };
 
@@ -65,7 +67,7 @@ static const struct option_row rows[] = {
 	{ "help", NULL, "this text; after a verb, that verb's", VERB_ALL, 'h' },
 	{ "version", NULL, "the version", VERB_ALL, 'V' },
 	{ "json", NULL, "JSON for programs: an object a line, events too; or the daemon's object",
-	  VERB_WATCH | VERB_STATUS | VERB_CONTROL | VERB_DOCTOR, OPTION_JSON },
+	  VERB_WATCH | VERB_STATUS | VERB_CONTROL | VERB_DOCTOR | VERB_TOP, OPTION_JSON },
 	{ "latest", NULL, "only the newest frame each time, skip those between", VERB_WATCH, OPTION_LATEST },
 	{ "y4m", NULL, "YUV4MPEG2, luma only (Cmono)", VERB_CAT, OPTION_Y4M },
 	{ "y4m-420", NULL, "YUV4MPEG2 with neutral chroma (C420jpeg), for readers that know no Cmono",
@@ -80,7 +82,7 @@ static const struct option_row rows[] = {
 	  OPTION_TIMES },
 	{ "buffer", "MB", "memory for frames that wait for the disk (default: a quarter of what is free, up to 1024)",
 	  VERB_RECORD, OPTION_BUFFER },
-	{ "count", "N", "stop after N frames", VERB_WATCH | VERB_CAT | VERB_RECORD, 'n' },
+	{ "count", "N", "stop after N frames (top: screens)", VERB_WATCH | VERB_CAT | VERB_RECORD | VERB_TOP, 'n' },
 	{ "timeout", "SECONDS",
 	  "give up when nothing came for so long (default: watch, cat, record: never; snap: 5; others: 10)",
 	  VERB_FRAMES | VERB_CONTROL, OPTION_TIMEOUT },
@@ -122,6 +124,8 @@ static const struct option_row rows[] = {
 	{ "dry-run", NULL, "change nothing, say what would be", VERB_SET, OPTION_SET + SET_DRY_RUN },
 	{ "save", NULL, "also in the configuration, for the next start", VERB_SET | VERB_REGION | VERB_STREAMS,
 	  OPTION_SET + SET_SAVE },
+	{ "interval", "SECONDS", "from one screen to the next, 0.1 or more (default: 1)", VERB_TOP, OPTION_INTERVAL },
+	{ "output", "FILE", "replace this file, as a whole (default: standard output)", VERB_METRICS, OPTION_OUTPUT },
 	{ "force", NULL, "remove the stream also when it has clients: disconnect them", VERB_STREAMS, OPTION_FORCE },
 	{ "more", NULL, "take many replies, a line each, until the last one or a signal", VERB_CALL, OPTION_MORE },
 };
@@ -142,7 +146,7 @@ static int parse_count(const char *text, uint64_t *ret_count)
 	uint64_t count;
 
 	if (value_whole(text, '\0', OPTIONS_COUNT_MAX, &count, NULL) < 0 || count == 0) {
-		talk("--count (-n) is '%s'; it must be a whole number of frames, 1 or more", text);
+		talk("--count (-n) is '%s'; it must be a whole number, 1 or more", text);
 		return -EINVAL;
 	}
 	*ret_count = count;
@@ -176,6 +180,19 @@ static int parse_buffer(const char *text, uint64_t *ret_megabytes)
 	}
 	*ret_megabytes = megabytes;
 	return 0;
+}
+
+static int parse_interval(const char *text, int *ret_ms)
+{
+	int ms = 0, r = parse_seconds("interval", text, &ms);
+
+	if (r == 0 && ms < OPTIONS_INTERVAL_MIN_MS) {
+		talk("--interval is '%s'; it must be 0.1 seconds or more", text);
+		r = -EINVAL;
+	}
+	if (r == 0)
+		*ret_ms = ms;
+	return r;
 }
 
 static int parse_region(const char *text, struct lumaring_region *ret_region)
@@ -301,6 +318,11 @@ static int set_option(struct options *options, int code, const char *value)
 	case OPTION_ALL:
 		options->all = true;
 		return 0;
+	case OPTION_INTERVAL:
+		return parse_interval(value, &options->interval_ms);
+	case OPTION_OUTPUT:
+		options->output = value;
+		return 0;
 	case OPTION_MORE:
 		options->more = true;
 		return 0;
@@ -348,9 +370,12 @@ static int refuse(int answer, char **argv)
 
 int options_parse(int argc, char **argv, struct options *ret_options)
 {
-	struct options options = {
-		.wait_ms = 2000, .timeout_ms = -1, .last_ms = -1, .seconds_ms = -1, .set = SET_OPTIONS_INIT
-	};
+	struct options options = { .wait_ms = 2000,
+				   .timeout_ms = -1,
+				   .last_ms = -1,
+				   .seconds_ms = -1,
+				   .interval_ms = 1000,
+				   .set = SET_OPTIONS_INIT };
 	struct option longs[ROWS + 1] = { { NULL, 0, NULL, 0 } };
 	int code, r = 0;
 
@@ -407,6 +432,15 @@ bool options_has(const struct options *options, const char *name)
 		if (strcmp(rows[i].name, name) == 0)
 			return options->given >> i & 1;
 	return false;
+}
+
+const char *options_camera(const struct options *options)
+{
+	const char *variable = getenv("LUMARING_CAMERA");
+
+	if (options->camera)
+		return options->camera;
+	return variable && variable[0] ? variable : "cam0";
 }
 
 void options_print(FILE *file, unsigned verbs)

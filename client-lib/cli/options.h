@@ -39,6 +39,8 @@ enum verb_flag {
 	VERB_CAPABILITIES = 512,
 	VERB_RELOAD = 1024,
 	VERB_CALL = 2048,
+	VERB_TOP = 4096,
+	VERB_METRICS = 8192,
 	VERB_VIEW = 16384,
 	VERB_RECORD = 32768,
 	VERB_DOCTOR = 65536,
@@ -64,6 +66,7 @@ enum snap_format {
 #define OPTIONS_COUNT_MAX UINT64_C(1000000000000000) /* -n */
 #define OPTIONS_SECONDS_MAX 2000000u         /* --wait, --timeout, --last, --seconds: 23 days, so that ms fit an int */
 #define OPTIONS_BUFFER_MAX UINT64_C(1000000) /* --buffer */
+#define OPTIONS_INTERVAL_MIN_MS 100          /* --interval */
 
 struct options {
 	const char *camera, *stream, *runtime_dir; /* NULL: the library's defaults */
@@ -72,6 +75,8 @@ struct options {
 	int last_ms, seconds_ms;   /* --last, --seconds; -1: not given */
 	uint64_t buffer_megabytes; /* --buffer, 0: the verb's default */
 	uint32_t frames_max;       /* that a verb holds at once; no option of its own; 0: the library's default */
+	int interval_ms;           /* --interval */
+	const char *output;        /* --output, NULL: standard output */
 	const char *times;         /* --times, NULL: none */
 	uint64_t count;            /* 0: no limit */
 	bool json, latest, copy, futex, oldest, follow, private, all, more, force;
@@ -93,6 +98,9 @@ int options_check(const struct options *options, const char *verb, unsigned flag
 
 /* Was the option of that long name given? */
 bool options_has(const struct options *options, const char *name);
+
+/* The camera that is meant, as the library has it when none is given. */
+const char *options_camera(const struct options *options);
 
 /* One line for each option that all of these verbs take, and not every verb there is; or with VERB_ALL those that do.
  */

@@ -26,3 +26,10 @@ int page_end(struct page *page, int r)
 	free(page->text);
 	return r < 0 ? CODE_FAILED : CODE_OK;
 }
+
+void page_drop(struct page *page)
+{
+	if (page->file)
+		fclose(page->file);
+	free(page->text);
+}

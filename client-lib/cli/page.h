@@ -23,4 +23,7 @@ int page_begin(struct page *page);
  */
 int page_end(struct page *page, int r);
 
+/* Free it, unwritten. */
+void page_drop(struct page *page);
+
 #endif

@@ -10,6 +10,8 @@ int snap_run(const struct options *options);
 int cat_run(const struct options *options);
 int record_run(const struct options *options);
 int status_run(const struct options *options);
+int top_run(const struct options *options);
+int metrics_run(const struct options *options);
 int get_run(const struct options *options);
 int set_run(const struct options *options);
 int region_run(const struct options *options);
