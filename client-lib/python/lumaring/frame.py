@@ -59,12 +59,13 @@ class Hold:
     __slots__ = ()
 
     def __del__(self) -> None:
-        entry = _held.pop(id(self), None)
-        if entry is not None:
+        key = id(self)
+        if key in _held:
+            handle = _held[key][0]
             try:
-                entry[0].give_back(entry[1])
+                give_back(key)
             except BaseException as why:  # a signal's, as of Ctrl-C, which would be ignored here
-                entry[0].raise_later(why)
+                handle.raise_later(why)
 
 
 class Pixels:
@@ -107,9 +108,18 @@ def hold_frame(handle: Handle, place: ctypes.c_void_p) -> Hold:
 def give_up(hold: Hold) -> None:
     """Give back what the caller alone has; else leave that to the others."""
     if sys.getrefcount(hold) <= GIVER_REFERENCES:
-        entry = _held.pop(id(hold), None)
-        if entry is not None:
-            entry[0].give_back(entry[1])
+        give_back(id(hold))
+
+
+def give_back(key: int) -> None:
+    """The frame of the Hold with this id, unless it was. Nothing is called between the lines that take it from there and
+    queue it, see hold_frame()."""
+    if key in _held:
+        handle, address = _held[key]
+        queue = handle.returns
+        del _held[key]
+        queue.append(address)
+        handle.settle()
 
 
 class Frame:

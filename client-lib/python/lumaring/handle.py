@@ -47,7 +47,7 @@ class Handle:
         self._native: Optional[ctypes.c_void_p] = None
         self._closing = False
         self._forked = False
-        self._returns: Deque[Optional[int]] = collections.deque()
+        self.returns: Deque[Optional[int]] = collections.deque()  # addresses of frames, for settle() or the next call
         self._later: Optional[BaseException] = None
         self._lock = threading.Lock()
         self._owner = 0                    # the thread that has the lock
@@ -87,7 +87,7 @@ class Handle:
                 self._owner = me
                 try:
                     self.check_open()
-                    if self._returns:
+                    if self.returns:
                         self._give_all_back()
                     if self._later is not None:
                         self._raise_now()
@@ -96,7 +96,7 @@ class Handle:
                     self._owner = 0
         finally:
             self._queue.pop(me, None)
-            if self._returns or self._closing:
+            if self.returns or self._closing:
                 self.settle()
 
     def take(self, function: Callable[..., int], in_order: bool, timeout_ms: int) -> Union[Hold, int, str]:
@@ -153,7 +153,7 @@ class Handle:
         for at, address in enumerate(self._room):
             self._room[at] = None
             if address is not None:
-                self._returns.append(address)
+                self.returns.append(address)
         self._give_all_back()
         self._room = (ctypes.c_void_p * count)()
         return self._room
@@ -172,13 +172,8 @@ class Handle:
 
     # --- giving back -------------------------------------------------------------------------------------------------
 
-    def give_back(self, address: int) -> None:
-        """From any thread, at any point of any code."""
-        self._returns.append(address)
-        self.settle()
-
     def exported_no_more(self, pixels: int) -> None:
-        """Likewise."""
+        """From any thread, at any point of any code."""
         self.exports.discard(pixels)
         if self._closing:
             self.settle()
@@ -186,7 +181,7 @@ class Handle:
     def settle(self) -> None:
         """Give back and close what is due, unless a call is under way: that does it when it ends. Never waits for one."""
         me = _get_ident()
-        while (self._returns or self._close_is_due()) and not self._lock.locked():
+        while (self.returns or self._close_is_due()) and not self._lock.locked():
             with self._lock:
                 self._owner = me
                 try:
@@ -201,10 +196,10 @@ class Handle:
         """With the lock held. Each is taken from the queue and given back in one go, without a line of Python between, so
         that no signal's exception leaves it given back and queued, or neither."""
         if self._native is None:
-            self._returns.clear()
-        while self._returns:
-            self._returns.append(None)
-            results = list(map(self._release, itertools.repeat(self._native), iter(self._returns.popleft, None)))
+            self.returns.clear()
+        while self.returns:
+            self.returns.append(None)
+            results = list(map(self._release, itertools.repeat(self._native), iter(self.returns.popleft, None)))
             if min(results, default=0) < 0:
                 text = self._error_text(self._native).decode(errors="replace")
                 self._later = errors.error(min(results), text)
@@ -253,7 +248,7 @@ class Handle:
         """In a child of the process that opened it."""
         self._forked, self._native = True, None
         self._lock, self._owner, self._queue = threading.Lock(), 0, {}
-        self._returns.clear()
+        self.returns.clear()
 
 
 _handles: weakref.WeakSet[Handle] = weakref.WeakSet()
