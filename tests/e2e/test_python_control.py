@@ -270,23 +270,27 @@ def test_threads_children_and_signals():
         assert not wrong and os.waitpid(child, 0)[1] == 0, wrong
         assert c.get().size == (640, 480)
         for ask in (c.get, lambda: c.configure(framerate=50)):
-            assert interrupted(daemon, c, ask).size == (640, 480)
+            assert interrupted(daemon, c._connection, ask).size == (640, 480)
+        with c.watch(interval=0.1) as watch:
+            assert interrupted(daemon, watch._connection, lambda: next_new(watch)).time_us > 0
         refused(lumaring.TimeoutError, lambda: stopped(daemon, lambda: c.get(timeout=0.05)))
         assert c.get().framerate == 50.0
 
 
-def interrupted(daemon, c, ask):
+def interrupted(daemon, connection, ask):
     """What it returns when five signals arrive while the daemon, which is stopped, is waited for. Their handler cannot use
     what it interrupted."""
     heard, thread = [], threading.get_ident()
 
     def hear(*_):
-        heard.append(refused(lumaring.InUseError, c.get))
+        if connection._owner == thread:
+            refused(lumaring.InUseError, lambda: connection.call("GetStatus"))
+        heard.append(connection._owner)
         if len(heard) == 5:
             daemon.process.send_signal(signal.SIGCONT)
 
     def knock():
-        wait_until(lambda: c._connection._owner == thread, "it asks")
+        wait_until(lambda: connection._owner == thread, "it asks")
         for count in range(5):
             os.kill(os.getpid(), signal.SIGUSR1)
             wait_until(lambda n=count: len(heard) > n, "the handler ran")
@@ -296,7 +300,17 @@ def interrupted(daemon, c, ask):
     knocking.start()
     answer = ask()
     knocking.join()
+    assert thread in heard
     return answer
+
+
+def next_new(watch):
+    """An event that is waited for: what is there already is not it."""
+    try:
+        while watch.next(0):
+            pass
+    except lumaring.TimeoutError:
+        return watch.next(DEADLINE_S)
 
 
 def stopped(daemon, call):
