@@ -84,7 +84,7 @@ def test_refused_changes():
                 "errno": 34, "strerror": "analogue_gain_milli 17000 is out of range: 1000 to 16000"}
         why = refused(lumaring.OutOfRange, lambda: c.set(gain=17), **gain)
         assert str(why) == why.strerror and why.parameters["field"] == "controls.analogue_gain_milli", why.parameters
-        assert isinstance(why, (lumaring.Refused, lumaring.Error)) and isinstance(why, (ValueError, OSError))
+        assert all(isinstance(why, kind) for kind in (lumaring.Refused, lumaring.Error, ValueError, OSError))
         # Before anything else is changed, in the same words.
         refused(lumaring.OutOfRange, lambda: c.set(gain=17, width=64, height=64), **gain)
         refused(lumaring.OutOfRange, lambda: c.set(gain=17, dry_run=True), **gain)
