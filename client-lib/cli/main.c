@@ -43,6 +43,10 @@ static const struct verb verbs[] = {
 	  "  lumaring record garden.y4m                 until Ctrl-C, with a line that tells how it goes\n"
 	  "  lumaring record event.y4m --last 5 --seconds 10   from 5 s before now to 10 s after\n",
 	  record_run, VERB_RECORD },
+	{ "view", "", 0, "the picture, live on this terminal; one as text where the output is none",
+	  "  lumaring view                              what does the camera see? q ends it\n"
+	  "  lumaring view --region 100,80,64,64 --framerate 5   with a frame around these pixels\n",
+	  view_run, VERB_VIEW },
 	{ "status", "", 0, "what the daemon does, and for whom: streams, losses, times, clients",
 	  "  lumaring status                            tables\n"
 	  "  lumaring status --json | jq .streams       for programs\n",
@@ -97,8 +101,8 @@ static const struct verb verbs[] = {
 static const char codes_text[] =
 	"Exit codes:\n"
 	"  0  all that was asked for was done; or the stream was closed after some frames; or the\n"
-	"     reader of the output went away; or 'watch', 'record', 'top' or 'call --more' was stopped\n"
-	"     by SIGINT or SIGTERM\n"
+	"     reader of the output went away; or 'watch', 'record', 'view', 'top' or 'call --more' was\n"
+	"     stopped by SIGINT or SIGTERM\n"
 	"  1  failed to read or write; or a change was made, but could not be saved, or will\n"
 	"     not be in force after a restart\n"
 	"  2  wrong usage, or a name, region or value out of range\n"
@@ -140,7 +144,7 @@ static int print_help(void)
 	print_verb("help", "VERB", "the options of a verb");
 	printf("\nOptions for every verb but bench, before or after it:\n");
 	options_print(stdout, VERB_ALL);
-	printf("\nOptions for watch, snap, cat and record:\n");
+	printf("\nOptions for watch, snap, cat and record, most also for view:\n");
 	options_print(stdout, VERB_FRAMES);
 	printf("\nOptions for the verbs from get to call:\n");
 	options_print(stdout, VERB_CONTROL);
@@ -169,7 +173,8 @@ static const struct verb *verb_find(const char *name)
 	for (size_t i = 0; i < VERBS; i++)
 		if (strcmp(verbs[i].name, name) == 0)
 			return &verbs[i];
-	talk("there is no verb '%s', only watch, snap, cat, record, status, top, metrics, get, set, region, streams, "
+	talk("there is no verb '%s', only watch, snap, cat, record, view, status, top, metrics, get, set, region, "
+	     "streams, "
 	     "clients, "
 	     "capabilities, "
 	     "reload, "
@@ -250,7 +255,8 @@ int main(int argc, char **argv)
 		return dispatch(&options);
 	if (options.help)
 		return print_help();
-	talk("say what to do: watch, snap, cat, record, status, top, metrics, get, set, region, streams, clients, "
+	talk("say what to do: watch, snap, cat, record, view, status, top, metrics, get, set, region, streams, "
+	     "clients, "
 	     "capabilities, "
 	     "reload, "
 	     "call, doctor, bench or "

@@ -59,7 +59,8 @@ struct option_row {
 
 static const struct option_row rows[] = {
 	{ "camera", "NAME", "the daemon's camera (default: $LUMARING_CAMERA, else cam0)", VERB_ALL, OPTION_CAMERA },
-	{ "stream", "NAME", "one of the camera's streams (default: main)", VERB_FRAMES | VERB_SET, OPTION_STREAM },
+	{ "stream", "NAME", "one of the camera's streams (default: main)", VERB_FRAMES | VERB_SET | VERB_VIEW,
+	  OPTION_STREAM },
 	{ "runtime-dir", "DIR", "where the daemon's sockets are (default: $LUMARING_RUNTIME_DIR, else /run/lumaring)",
 	  VERB_ALL, OPTION_RUNTIME_DIR },
 	{ "wait", "SECONDS", "wait so long for a daemon that is not there yet, or is busy (default: 2; doctor: 0)",
@@ -82,26 +83,28 @@ static const struct option_row rows[] = {
 	  OPTION_TIMES },
 	{ "buffer", "MB", "memory for frames that wait for the disk (default: a quarter of what is free, up to 1024)",
 	  VERB_RECORD, OPTION_BUFFER },
-	{ "count", "N", "stop after N frames (top: screens)", VERB_WATCH | VERB_CAT | VERB_RECORD | VERB_TOP, 'n' },
+	{ "count", "N", "stop after N frames (top: screens)",
+	  VERB_WATCH | VERB_CAT | VERB_RECORD | VERB_VIEW | VERB_TOP, 'n' },
 	{ "timeout", "SECONDS",
-	  "give up when nothing came for so long (default: watch, cat, record: never; snap: 5; others: 10)",
-	  VERB_FRAMES | VERB_CONTROL, OPTION_TIMEOUT },
-	{ "region", "X,Y,W,H", "a private stream of these pixels; W or H 0: up to the edge", VERB_FRAMES,
-	  OPTION_REGION },
+	  "give up when nothing came for so long (default: watch, cat, record, view: never; snap: 5; others: 10)",
+	  VERB_FRAMES | VERB_CONTROL | VERB_VIEW, OPTION_TIMEOUT },
+	{ "region", "X,Y,W,H", "a private stream of these pixels (view: drawn as a frame); W or H 0: up to the edge",
+	  VERB_FRAMES | VERB_VIEW, OPTION_REGION },
 	{ "pixels", "R8|R16", "a private stream of these: 8 or 16 bits each (default: R8)", VERB_FRAMES,
 	  OPTION_PIXELS },
 	{ "bin", "1|2", "a private stream with so many by so many pixels averaged to one", VERB_FRAMES, OPTION_BIN },
 	{ "oldest", NULL, "begin with the oldest frame in the ring, not with the next new one", VERB_WATCH | VERB_CAT,
 	  OPTION_OLDEST },
-	{ "copy", NULL, "copy frames out of the ring, pin none", VERB_FRAMES, OPTION_COPY },
-	{ "futex", NULL, "wait on a word in shared memory instead of the socket", VERB_FRAMES, OPTION_FUTEX },
+	{ "copy", NULL, "copy frames out of the ring, pin none", VERB_FRAMES | VERB_VIEW, OPTION_COPY },
+	{ "futex", NULL, "wait on a word in shared memory instead of the socket", VERB_FRAMES | VERB_VIEW,
+	  OPTION_FUTEX },
 	{ "follow", NULL, "when the stream is closed, wait for it to come back", VERB_WATCH | VERB_CAT | VERB_RECORD,
 	  OPTION_FOLLOW },
 	{ "all", NULL, "every client and private stream, however many", VERB_STATUS, OPTION_ALL },
 	{ "width", "N", "size of the captured image, with --height", VERB_SET, OPTION_SET + SET_WIDTH },
 	{ "height", "N", "the same, with --width", VERB_SET, OPTION_SET + SET_HEIGHT },
-	{ "framerate", "F", "frames a second: 30, 29.97, 30000/1001, or SLOWEST-FASTEST", VERB_SET,
-	  OPTION_SET + SET_FRAMERATE },
+	{ "framerate", "F", "frames a second: 30, 29.97, 30000/1001, or SLOWEST-FASTEST; view: pictures (10)",
+	  VERB_SET | VERB_VIEW, OPTION_SET + SET_FRAMERATE },
 	{ "pixel-format", "NAME", "how the source delivers pixels: see capabilities", VERB_SET,
 	  OPTION_SET + SET_PIXEL_FORMAT },
 	{ "shutter", "US", "exposure time, microseconds, or 5ms: ends auto exposure", VERB_SET,
@@ -410,7 +413,7 @@ int options_check(const struct options *options, const char *verb, unsigned flag
 		talk("'%s' takes no --%s; 'lumaring help %s' lists its options", verb, rows[i].name, verb);
 		return -EINVAL;
 	}
-	if (options->private && options->stream) {
+	if (options->private && options->stream && flag != VERB_VIEW) {
 		talk("--region, --pixels and --bin make a private stream and --stream names a shared one: leave one "
 		     "out");
 		return -EINVAL;

@@ -9,6 +9,7 @@ int watch_run(const struct options *options);
 int snap_run(const struct options *options);
 int cat_run(const struct options *options);
 int record_run(const struct options *options);
+int view_run(const struct options *options);
 int status_run(const struct options *options);
 int top_run(const struct options *options);
 int metrics_run(const struct options *options);

@@ -113,6 +113,9 @@ static void test_flags(void **state)
 	assert_int_equal(options.buffer_megabytes, 1000000);
 	assert_string_equal(options.times, "a.csv");
 	assert_int_equal(options.format, CAT_Y4M_420);
+	assert_int_equal(parse("view --stream ball --region 1,2,3,4 --framerate 5 -n 3", &options), 0);
+	assert_int_equal(options_check(&options, "view", VERB_VIEW), 0);
+	assert_int_equal(options.set.min_us, 200000);
 	assert_int_equal(parse("status --json --all --wait 1", &options), 0);
 	assert_true(options.json && options.all);
 	assert_int_equal(options_check(&options, "status", VERB_STATUS), 0);
@@ -350,6 +353,9 @@ static void test_refused_by_verb(void **state)
 	check_refused("record --raw a.y4m", "record", VERB_RECORD);
 	check_refused("record --oldest a.y4m", "record", VERB_RECORD);
 	check_refused("cat --raw --seconds 3", "cat", VERB_CAT);
+	check_refused("view --bin 2", "view", VERB_VIEW);
+	check_refused("view --oldest", "view", VERB_VIEW);
+	check_refused("watch --framerate 5", "watch", VERB_WATCH);
 	check_refused("watch --raw", "watch", VERB_WATCH);
 	check_refused("watch --all", "watch", VERB_WATCH);
 	check_refused("status --stream main", "status", VERB_STATUS);
