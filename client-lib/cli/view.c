@@ -2,7 +2,8 @@
 /*
  * view.c - `lumaring view`: the newest picture, again and again, on the terminal. A frame is held only while it is made
  * small. Pictures that the terminal does not take in time are left out and never queued: the next one is due when a
- * period is over, and when as much time has gone by as the last one took to be sent.
+ * period is over, when as much time has gone by as the last one took to be sent, and never more than a megabyte a
+ * second.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -23,6 +24,7 @@
 #define NS_PER_MS UINT64_C(1000000)
 #define PERIOD_US 100000u       /* ten pictures a second */
 #define KEY_NS (50 * NS_PER_MS) /* how long a key may wait for a frame */
+#define BYTE_NS UINT64_C(1000)  /* a megabyte a second, whatever changes */
 #define STATUS_BYTES 512u
 
 struct view {
@@ -282,25 +284,31 @@ static int take_newest(struct view *view, int *ret_error)
 	return CODE_FAILED;
 }
 
+static uint64_t later(uint64_t a, uint64_t b)
+{
+	return a > b ? a : b;
+}
+
 static int run_on_screen(struct view *view, uint64_t period_ns, int *ret_error)
 {
 	int code = SESSION_GO_ON;
 
 	while (code == SESSION_GO_ON) {
 		const uint64_t begin_ns = session_now_ns(), sequence = view->frame.sequence;
-		uint64_t shown_ns;
+		uint64_t send_ns, sent_ns;
 
 		if (!view->paused)
 			code = take_newest(view, ret_error);
 		if (code != SESSION_GO_ON)
 			break;
-		shown_ns = session_now_ns();
+		send_ns = session_now_ns();
 		if (show(view) < 0)
 			return CODE_OK; /* the terminal is gone, or a signal asks to stop */
+		sent_ns = session_now_ns();
 		if (view->frame.sequence != sequence && ++view->pictures == view->options->count)
 			return CODE_OK;
-		shown_ns = 2 * session_now_ns() - shown_ns;
-		code = wait_for_keys(view, shown_ns > begin_ns + period_ns ? shown_ns : begin_ns + period_ns);
+		code = wait_for_keys(view, later(later(begin_ns + period_ns, sent_ns + (sent_ns - send_ns)),
+						 send_ns + view->draw.bytes * BYTE_NS));
 	}
 	return code;
 }
