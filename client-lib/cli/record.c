@@ -313,7 +313,7 @@ static int finish_writing(struct record *record)
 	if (r < 0 && session_write_failure(&record->session, r, record_file_name(record->writer.failed)) != CODE_OK)
 		code = CODE_FAILED;
 	if (r < 0 && code != CODE_OK && left > 0)
-		talk("%llu frame%s that waited to be written are lost", (unsigned long long)left, left == 1 ? "" : "s");
+		talk("frames that waited to be written, and are lost: %llu", (unsigned long long)left);
 	return code;
 }
 
