@@ -92,6 +92,7 @@ def test_opencv():
         assert capture.set(cv.CAP_PROP_FRAME_WIDTH, 320) and capture.get(cv.CAP_PROP_FRAME_WIDTH) == 640.0
         assert capture.set(cv.CAP_PROP_FRAME_HEIGHT, 240)
         assert (capture.get(cv.CAP_PROP_FRAME_WIDTH), capture.get(cv.CAP_PROP_FRAME_HEIGHT)) == (320.0, 240.0)
+        assert capture.set(cv.CAP_PROP_FRAME_WIDTH, 160) and capture.read()[1].shape == (240, 320), "one is none"
         assert capture.set(cv.CAP_PROP_CONVERT_RGB, 1) and capture.get(cv.CAP_PROP_FORMAT) == 16.0
         image = capture.read()[1]
         assert image.shape == (240, 320, 3) and (image == image[:, :, :1]).all() and image.flags.c_contiguous
@@ -100,7 +101,7 @@ def test_opencv():
             assert capture.set(CV2[prop], value) and capture.get(CV2[prop]) == value, prop
         # Unknown, not to be had, out of range, not to be changed: False, and why.
         for prop, value, why in ((999, 1, None), (CV2["CONTRAST"], 1, lumaring.NotSupported),
-                                 (CV2["GAIN"], 99, lumaring.OutOfRange), (CV2["FOURCC"], 1, None), (CV2["FPS"], 0, ValueError)):
+                                 (CV2["GAIN"], 99, lumaring.OutOfRange), (CV2["AUTO_EXPOSURE"], 2, None), (CV2["FOURCC"], 1, None), (CV2["FPS"], 0, ValueError)):
             capture.error = None
             assert capture.set(prop, value) is False and isinstance(capture.error, why or type(None)), (prop, capture.error)
         assert capture.get(999) == capture.get(CV2["CONTRAST"]) == 0.0

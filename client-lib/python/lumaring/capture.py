@@ -385,7 +385,6 @@ class VideoCapture:
         size = (self._wanted[CAP_PROP_FRAME_WIDTH], self._wanted[CAP_PROP_FRAME_HEIGHT])
         self._wanted = dict.fromkeys(self._wanted, 0)
         self._size = self.camera.configure(size=size).size
-        self._known = None
         return True
 
     # --- the rest of cv2's
