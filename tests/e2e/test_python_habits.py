@@ -101,7 +101,8 @@ def test_opencv():
             assert capture.set(CV2[prop], value) and capture.get(CV2[prop]) == value, prop
         # Unknown, not to be had, out of range, not to be changed: False, and why.
         for prop, value, why in ((999, 1, None), (CV2["CONTRAST"], 1, lumaring.NotSupported),
-                                 (CV2["GAIN"], 99, lumaring.OutOfRange), (CV2["AUTO_EXPOSURE"], 2, None), (CV2["FOURCC"], 1, None), (CV2["FPS"], 0, ValueError)):
+                                 (CV2["GAIN"], 99, lumaring.OutOfRange), (CV2["AUTO_EXPOSURE"], 2, None),
+                                 (CV2["FOURCC"], 1, None), (CV2["FPS"], 0, ValueError)):
             capture.error = None
             assert capture.set(prop, value) is False and isinstance(capture.error, why or type(None)), (prop, capture.error)
         assert capture.get(999) == capture.get(CV2["CONTRAST"]) == 0.0
