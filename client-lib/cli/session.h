@@ -47,8 +47,8 @@ void session_close(struct session *session);
 
 /*
  * The next frame: 0 and *ret_frame; a positive event; or a negative errno, where -EINTR means that a signal
- * asked to stop, -ETIMEDOUT that no frame came for timeout_ms, -ETIME that it is until_ns and nothing is there, and -EPROTO that it is none as was asked for, which has
- * been said.
+ * asked to stop, -ETIMEDOUT that no frame came for timeout_ms, -ETIME that it is until_ns and nothing is there, and
+ * -EPROTO that it is none as was asked for, which has been said.
  */
 int session_wait(struct session *session, session_take take, const struct lumaring_frame **ret_frame);
 
