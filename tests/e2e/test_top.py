@@ -45,6 +45,7 @@ def test_screen():
     with synthetic() as daemon:
         with top(daemon.wait_ready()) as screen:
             screen.wait_text("no clients")
+            screen.wait_text("q quit")  # the last line, which may come in another piece
             assert screen.inside and screen.hidden and not screen.modes() & RAW
             assert f"{daemon.camera} live, 64x48 R8" in screen.lines()[0] and screen.lines()[-1].startswith("q quit")
             with daemon.tool("watch", stdout=subprocess.DEVNULL) as reader:
