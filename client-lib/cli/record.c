@@ -328,7 +328,8 @@ static void tell_sum(struct record *record)
 	if (figures.tally.frames > 0)
 		talk("%s: %s", record_file_name(&record->writer.video), line.text);
 	else
-		talk("no frame came, and %s was not written", record_file_name(&record->writer.video));
+		talk("no frame %s, and %s was not written", record->taken > 0 ? "could be written" : "came",
+		     record_file_name(&record->writer.video));
 }
 
 static int finish(struct record *record, int code)
@@ -391,16 +392,11 @@ static int begin(struct record *record)
 }
 
 /* A name that says what is in it, a FIFO or a device of any name, or -. */
-static int check_usage(const struct options *options)
+static int check_name(const char *path)
 {
-	const char *path = options->operands[1];
-	const size_t length = path ? strlen(path) : 0;
+	const size_t length = strlen(path);
 	struct stat entry;
 
-	if (!path) {
-		talk("'record' needs a file: lumaring record FILE.y4m, or - for standard output");
-		return -EINVAL;
-	}
 	if (strcmp(path, "-") == 0) {
 		if (!isatty(STDOUT_FILENO))
 			return 0;
@@ -420,6 +416,23 @@ static int check_usage(const struct options *options)
 		return -EINVAL;
 	}
 	return 0;
+}
+
+static int check_usage(const struct options *options)
+{
+	const char *path = options->operands[1];
+	int r;
+
+	if (!path) {
+		talk("'record' needs a file: lumaring record FILE.y4m, or - for standard output");
+		return -EINVAL;
+	}
+	r = check_name(path);
+	if (r == 0 && options->times && record_file_same(path, options->times)) {
+		talk("--times is '%s', where the frames go: it must be another file", options->times);
+		return -EINVAL;
+	}
+	return r;
 }
 
 static int record_all(struct record *record)

@@ -27,6 +27,42 @@ static bool in_place(const char *path)
 	return !S_ISREG(entry.st_mode);
 }
 
+/* Without symbolic links, and for the caller to free; NULL where its directory is not there, or without memory. */
+static char *whole_name(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	char *whole = realpath(path, NULL), *directory, *real = NULL;
+
+	if (whole)
+		return whole;
+	directory = slash ? strndup(path, (size_t)(slash - path) + 1) : strdup(".");
+	if (directory)
+		real = realpath(directory, NULL);
+	if (real && asprintf(&whole, "%s/%s", real, slash ? slash + 1 : path) < 0)
+		whole = NULL;
+	free(directory);
+	free(real);
+	return whole;
+}
+
+bool record_file_same(const char *one, const char *other)
+{
+	struct stat entry;
+	char *first, *second;
+	bool same;
+
+	if (strcmp(one, "-") == 0 || strcmp(other, "-") == 0)
+		return strcmp(one, other) == 0;
+	if (stat(one, &entry) == 0 && !S_ISREG(entry.st_mode))
+		return false;
+	first = whole_name(one);
+	second = whole_name(other);
+	same = first && second && strcmp(first, second) == 0;
+	free(first);
+	free(second);
+	return same;
+}
+
 /* mkostemp(3) makes files that only the owner may read; ours get the mode that any new file would get. */
 static int make_temporary(struct record_file *file)
 {

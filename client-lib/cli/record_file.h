@@ -27,6 +27,9 @@ struct record_file {
 /* A negative errno; nothing is there then, and there is nothing to close. path "-": standard output. */
 int record_file_open(struct record_file *file, const char *path);
 
+/* Whether both names are of one regular file, there or not, or both are standard output. */
+bool record_file_same(const char *one, const char *other);
+
 /* What was put into file->output since the last piece, `bytes` of it, is a piece, and complete. 0 or a negative errno.
  */
 int record_file_finish_piece(struct record_file *file, uint64_t bytes);

@@ -223,6 +223,28 @@ def test_names():
         assert len(frames_of(out)) == 3 and "standard output: 3 frames, 0 missed" in talk, talk
 
 
+def test_times_in_a_file_of_their_own():
+    """A name of the file with the frames is none for their times, there or not."""
+    with footage(4) as daemon:
+        for there in (False, True):
+            if there:
+                with open("same.y4m", "wb") as file:
+                    file.write(b"dear")
+                os.symlink("same.y4m", "link")
+            for name in ("same.y4m", "./same.y4m", os.path.abspath("same.y4m")) + (("link",) if there else ()):
+                talk = record(daemon, "same.y4m", "--times", name, "-n", 1, code=2)[1]
+                assert "must be another file" in talk, talk
+            assert os.path.exists("same.y4m") == there
+        assert read("same.y4m") == b"dear"
+        assert "must be another file" in record(daemon, "-", "--times", "-", "-n", 1, code=2)[1]
+
+
+def test_nothing_could_be_written():
+    with footage(4, "--wait-clients", 1) as daemon:
+        talk = record(daemon, "/dev/full", code=1)[1]
+        assert "no frame could be written, and /dev/full was not written" in talk, talk
+
+
 def test_a_change_of_size():
     with Daemon("--source", "synthetic", "--size", "64x48", "--framerate", 200).wait_ready() as daemon:
         tool = daemon.tool("record", "now.y4m")
