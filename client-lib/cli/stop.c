@@ -21,10 +21,9 @@ static void stop_note(int signal_number)
 
 static void stop_now(int signal_number)
 {
-	(void)signal_number;
 	if (stop_before_end)
 		stop_before_end();
-	_exit(128 + stop_noted);
+	_exit(128 + (stop_noted ? stop_noted : signal_number));
 }
 
 void stop_install(void)

@@ -44,7 +44,8 @@ static struct {
 } terminal = { .keys = -1 };
 
 /* What ends the program without asking it. */
-static const int crashes[] = { SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGQUIT };
+static const int crashes[] = { SIGSEGV, SIGBUS,  SIGILL, SIGFPE,  SIGABRT, SIGQUIT,   SIGUSR1,
+			       SIGUSR2, SIGTRAP, SIGSYS, SIGXCPU, SIGPROF, SIGVTALRM, SIGIO };
 #define CRASHES (sizeof(crashes) / sizeof(crashes[0]))
 static struct sigaction crash_before[CRASHES];
 

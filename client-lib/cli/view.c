@@ -6,6 +6,7 @@
  * second.
  */
 #include <errno.h>
+#include <signal.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -400,6 +401,8 @@ int view_run(const struct options *options)
 	if (code != CODE_OK)
 		return code;
 	code = view.screen ? view_on_screen(&view) : view_as_text(&view);
+	if (view.screen && code == CODE_OK && stop_signal() == SIGHUP)
+		code = 128 + SIGHUP; /* whoever looked is gone */
 	session_close(&view.session);
 	view_draw_finish(&view.draw);
 	free(view.pixels);

@@ -71,7 +71,9 @@ def test_ends():
     with synthetic() as daemon:
         daemon.wait_ready()
         for way, code in ((lambda s: s.press("\x03"), 0), (lambda s: s.process.send_signal(signal.SIGTERM), 0),
-                          (lambda s: s.process.send_signal(signal.SIGHUP), 129)):
+                          (lambda s: s.process.send_signal(signal.SIGHUP), 129),
+                          (lambda s: s.process.send_signal(signal.SIGALRM), 128 + signal.SIGALRM),
+                          (lambda s: s.process.send_signal(signal.SIGUSR1), -signal.SIGUSR1)):
             with top(daemon) as screen:
                 screen.wait_text("no clients")
                 way(screen)

@@ -128,6 +128,14 @@ def test_colours():
         screen.end()
 
 
+def test_the_terminal_hangs_up():
+    with checkers() as daemon:
+        screen = Screen(daemon, columns=100, **LETTERS)
+        screen.wait_for("mean 128")
+        screen.tool.send_signal(signal.SIGHUP)
+        screen.end(128 + signal.SIGHUP)
+
+
 def test_the_daemon_leaves():
     with checkers() as daemon:
         screen = Screen(daemon, columns=100, **LETTERS)
