@@ -4,8 +4,10 @@ are for as long as somebody has an array of them.
 
 Where a ring holds the whole clip and the source waits for its readers, no machine is too slow.
 """
+import copy
 import gc
 import os
+import pickle
 import subprocess
 import sys
 
@@ -224,6 +226,8 @@ def test_released():
     with synthetic("64x48", 200) as daemon, open_camera(daemon) as camera:
         stream = camera.stream()
         frame = stream.next()
+        for give in (copy.copy, copy.deepcopy, pickle.dumps):
+            raises(TypeError, lambda: give(frame), "frame.copy()")
         with frame:
             view, array, part, row = frame.view, frame.array, frame.array[5:9, ::2], frame.row(7)
         kept = [bytes(view), array.tobytes(), part.tobytes(), bytes(row)]
@@ -301,10 +305,12 @@ def test_refused():
     raises(ConnectionRefusedError, lambda: lumaring.open("nobody", runtime_dir="/nowhere", wait=0.1))
     raises(ValueError, lambda: lumaring.open("Not A Name"))
     raises(lumaring.InvalidError, lambda: lumaring.open("cam0\0x"), "NUL")
+    raises(TypeError, lambda: lumaring.open(0), "name is 0")
     with synthetic("64x48", 100, "--private-streams", 1) as daemon, open_camera(daemon) as camera:
         raises(FileNotFoundError, lambda: camera.stream("other"), "other")
         raises(lumaring.InvalidError, lambda: camera.stream("main", region=(0, 0, 8, 8)), "main")
         raises(lumaring.InvalidError, lambda: camera.stream(region=(0, 0, 8)), "region")
+        raises(TypeError, lambda: camera.stream(region=(0, 0, 8.5, 8)), "region is")
         raises(ValueError, lambda: camera.stream(format="RGB"), "R16")
         raises(ValueError, lambda: camera.stream(frames_max=5000), "frames_max")
         raises(ValueError, lambda: camera.stream(timeout=-1), "timeout")

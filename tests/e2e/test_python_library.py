@@ -118,7 +118,8 @@ def test_prototypes():
 
 def test_time_limits():
     """Seconds become the library's milliseconds: never shorter than asked for, and never 0 for what is not."""
-    for seconds, ms in ((None, -1), (0, 0), (1e-9, 1), (0.001, 1), (0.0011, 2), (2, 2000), (1e30, 0x7fffffff)):
+    for seconds, ms in ((None, -1), (0, 0), (1e-9, 1), (0.001, 1), (0.0011, 2), (2, 2000), (1e30, 0x7fffffff),
+                        (float("inf"), 0x7fffffff)):
         assert _library.to_ms(seconds) == ms, (seconds, _library.to_ms(seconds))
     for wrong in (-0.1, float("nan")):
         try:
@@ -127,6 +128,13 @@ def test_time_limits():
             assert "timeout" in str(why)
         else:
             raise AssertionError(f"{wrong} s was taken")
+    for wrong in ("1", b"1", [1]):
+        try:
+            _library.to_ms(wrong)
+        except TypeError as why:
+            assert "timeout" in str(why)
+        else:
+            raise AssertionError(f"{wrong!r} was taken")
 
 
 def test_no_library():

@@ -365,6 +365,8 @@ def to_ms(seconds: Optional[float]) -> int:
     """A time limit of ours as one of the library's: None is for ever; what is above 0 is at least a millisecond."""
     if seconds is None:
         return -1
+    if isinstance(seconds, (str, bytes)) or not hasattr(seconds, "__float__"):
+        raise TypeError(f"a timeout of {seconds!r}: give a number of seconds, or None for ever")
     if not seconds >= 0:
         raise errors.InvalidError(errno.EINVAL, f"a timeout of {seconds} s: give seconds from 0 on, or None for ever")
-    return min(-int(-seconds * 1000 // 1), 0x7fffffff)
+    return -int(-seconds * 1000 // 1) if seconds * 1000 < 0x7fffffff else 0x7fffffff

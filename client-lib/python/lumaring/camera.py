@@ -36,6 +36,8 @@ class Camera(CaptureMixin):
         self.runtime_dir = None if runtime_dir is None else os.fspath(runtime_dir)
         self._streams: weakref.WeakSet[Stream] = weakref.WeakSet()
         self._is_closed = False
+        if not isinstance(self.name, str):
+            raise TypeError(f"the camera's name is {self.name!r}; it must be a string, as \"cam0\"")
         if "\0" in self.name or "\0" in (self.runtime_dir or ""):
             raise errors.InvalidError(errno.EINVAL, "a camera's name and runtime_dir have no NUL in them")
         self._find_daemon(wait)

@@ -13,7 +13,7 @@ import ctypes
 import errno
 import sys
 import types
-from typing import TYPE_CHECKING, Any, Dict, Optional, Tuple, Type
+from typing import TYPE_CHECKING, Any, Dict, NoReturn, Optional, Tuple, Type
 
 from . import errors
 from ._library import FORMAT_R16, MISSED_CAUSES, Missed, lumaring_frame
@@ -372,6 +372,10 @@ class Frame:
         reader was too late, or wanted a newer one; the others are the daemon's and the camera's: "unread" (nobody read
         the stream), "no_slot", "copy_late", "reconfigure", "error", "sensor", "camera", "cancelled", "startup"."""
         return {CAUSES[cause] or f"cause {cause}": count for cause, count in enumerate(self._meta.missed_by) if count}
+
+    def __reduce_ex__(self, protocol: Any) -> NoReturn:
+        """Raises TypeError: a frame is a place in shared memory, which copy and pickle cannot give to another one."""
+        raise TypeError("a frame can be neither copied nor pickled: frame.copy() is an array of its own")
 
     def __repr__(self) -> str:
         meta = self._meta

@@ -231,7 +231,7 @@ class Handle:
             raise errors.ClosedError(errno.EBADF, f"{self.name} was closed")
 
     def __del__(self) -> None:
-        if self._native is not None:
+        if getattr(self, "_native", None) is not None:  # it has none where it could not be opened
             self._closing = True
             self.settle()
 

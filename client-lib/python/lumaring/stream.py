@@ -73,9 +73,13 @@ class StreamInfo(NamedTuple):
 
 def _pair(name: str, values: Iterable[int], count: int) -> Tuple[int, ...]:
     """Whole numbers from 0 to 65535; what numpy has for one is one."""
-    numbers = tuple(operator.index(value) for value in values)
+    wanted = f"it must be {count} whole numbers from 0 to 65535"
+    try:
+        numbers = tuple(operator.index(value) for value in values)
+    except TypeError:
+        raise TypeError(f"{name} is {values!r}; {wanted}") from None
     if len(numbers) != count or not all(0 <= number <= 65535 for number in numbers):
-        raise errors.InvalidError(errno.EINVAL, f"{name} is {numbers!r}; it must be {count} whole numbers from 0 to 65535")
+        raise errors.InvalidError(errno.EINVAL, f"{name} is {numbers!r}; {wanted}")
     return numbers
 
 
