@@ -328,7 +328,7 @@ check: ## Install what is missing, build, run all tests (minutes)
 	$(Q)tests/deps check
 	$(Q)tests/debian13 build/debian13 systemd python3-varlink || [ $$? = 77 ]
 	$(Q)$(MAKE) --no-print-directory -j$$(nproc) tests
-	$(Q)began=$$(date +%s); $(RUN) --jobs 2 mutants='tests/stress/mutants --build $(BUILD)' \
+	$(Q)began=$$(date +%s); $(RUN) --jobs 3 mutants='tests/stress/mutants --build $(BUILD)' \
 		model='tests/model/run $(BUILD)/model' stress='tests/stress/system --build $(BUILD) --seconds 10' \
 		layers='tests/layers && tests/layers --self-test' headers='tests/headers $(BUILD)' \
 		pages='tests/pages $(BUILD)' \
