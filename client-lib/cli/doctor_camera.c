@@ -302,10 +302,10 @@ void doctor_check_holders(struct doctor *doctor)
 		doctor_add(doctor, "holders", is_wanted ? DOCTOR_NOTE : DOCTOR_OK, "%s has a camera's device open, too",
 			   holders.text);
 	} else if (holders.has_daemon || is_running) {
-		doctor_add(doctor, "holders", DOCTOR_OK, "by the daemon%s",
-			   holders.is_part ? ", and nobody else whom you see" : " alone");
+		doctor_add(doctor, "holders", DOCTOR_OK, "only the daemon has a camera open%s",
+			   holders.is_part ? ", as far as you may see" : "");
 	} else {
-		doctor_add(doctor, "holders", DOCTOR_OK, "by nobody%s",
-			   holders.is_part ? " whom you may see; root sees all" : "");
+		doctor_add(doctor, "holders", DOCTOR_OK, "nobody has a camera open%s",
+			   holders.is_part ? ", as far as you may see; root sees all" : "");
 	}
 }

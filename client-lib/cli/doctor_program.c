@@ -78,6 +78,6 @@ void doctor_check_settings(struct doctor *doctor)
 			   program->faults > 1 ? " (and more)" : "");
 		doctor_command(doctor, "lumaringd --check-config --camera %s", doctor->camera);
 	} else {
-		doctor_add(doctor, "settings", DOCTOR_OK, "no fault in them; source %s", source);
+		doctor_add(doctor, "settings", DOCTOR_OK, "no fault in the files; they say source %s", source);
 	}
 }
