@@ -34,6 +34,7 @@
 
 #define SLOTS 4 /* of the stream's ring: only the newest frame is ever wanted */
 #define WAIT_MS 5000
+#define HOPE_FRAMES 50 /* after so many it should have been found */
 
 static const char *const state_names[STATES] = { "learning", "searching", "following" };
 
@@ -198,6 +199,11 @@ static int run(bool whole)
 	       " times, %" PRIu64 " frames not seen\n",
 	       kind_names[whole ? WHOLE : REGION], s->found, s->frames,
 	       s->frames ? 100 * (double)s->found / (double)s->frames : 0, s->first, s->lost, s->missed);
+	if (s->frames > HOPE_FRAMES && !s->found)
+		fprintf(stderr,
+			"follow: nothing found: what moves more than %u pixels a frame needs a larger -w, and "
+			"what is larger than %u pixels a larger -s\n",
+			wishes.side / 2, wishes.largest);
 	lumaring_close(s->ring);
 	spots_end(&s->tracker.spots);
 	free(s);

@@ -37,6 +37,7 @@ SAME_PIXELS = 1.5       # what is not farther from something is at the same plac
 PACE_KEPT = 0.99        # from frame to frame
 UNSTEADY = 0.04         # from here on something does not move on steadily: a fifth of its speed, squared
 STRANGE = 5             # from here on something is not the object: twice its speed from where it should be is 4
+HOPE_FRAMES = 50        # after so many it should have been found
 SLOTS = 4               # of the stream's ring: only the newest frame is ever wanted
 
 
@@ -417,18 +418,26 @@ class Session:
 
 
 def follow_stream(camera, wishes, accounts):
-    """Until there are enough frames, the source ends, or Ctrl-C."""
+    """Until there are enough frames, the source ends, or Ctrl-C. False: it was Ctrl-C."""
+    goes_on = True
     with camera.stream(region=(0, 0, 0, 0), slots=SLOTS, newest=True, futex=True) as stream:
         session = Session(stream, wishes, accounts)
-        for frame in stream:
-            session.take(frame)
-            if session.frames == wishes.frames:
-                break
+        try:
+            for frame in stream:
+                session.take(frame)
+                if session.frames == wishes.frames:
+                    break
+        except KeyboardInterrupt:
+            goes_on = False
         session.change_kind("looking for it")
         missed = stream.missed
     share = 100 * session.found / max(session.frames, 1)
     print(f"{'whole frames' if wishes.whole else 'moving region'}: position in {session.found} of {session.frames} frames "
           f"({share:.2f} %), first in number {session.first}, lost {session.lost} times, {missed} frames not seen")
+    if session.frames > HOPE_FRAMES and not session.found:
+        print(f"follow: nothing found: what moves more than {wishes.side // 2} pixels a frame needs a larger -w, and "
+              f"what is larger than {wishes.largest} pixels a larger -s", file=sys.stderr)
+    return goes_on
 
 
 def main():
@@ -446,8 +455,7 @@ def main():
         parser.error(f"-w is 16 to 4096, -s at least {PIXELS_MIN}")
     accounts = {kind: Account() for kind in ("looking for it", "moving region", "whole frames")}
     with lumaring.open(wishes.camera) as camera:
-        follow_stream(camera, wishes, accounts)
-        if wishes.both and not wishes.whole:
+        if follow_stream(camera, wishes, accounts) and wishes.both and not wishes.whole:
             wishes.whole = True
             follow_stream(camera, wishes, accounts)
     print_accounts(accounts)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """The example that follows a very small object, on footage in which it is known where that is."""
 import os
+import signal
 import subprocess
 
 import following
@@ -37,6 +38,28 @@ def check_regions(lines):
     regions = [line.region for line in lines if line.state != "learning"]
     assert regions.count("64x64") >= 0.5 * len(regions), regions
     assert "64x64" not in regions[:2] and regions.count(SIZE) <= 50, regions
+
+
+def check_interrupted(program):
+    """Too fast for the region: after Ctrl-C it says what there was, and what may help."""
+    following.make(BUILD / "tests" / "scene", "scene.y4m", "--size", SIZE, "--speed", 30)
+    with Daemon("--source", "replay:scene.y4m", "--loop", "--framerate", 100) as daemon:
+        environment = dict(os.environ, LUMARING_RUNTIME_DIR=daemon.wait_ready().runtime_dir, PYTHONUNBUFFERED="1")
+        command = ["stdbuf", "-oL", *program, "-c", daemon.camera, "-w", "16"]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment) as tool:
+            try:
+                for _ in range(80):
+                    assert tool.stdout.readline(), "it ended by itself"
+                tool.send_signal(signal.SIGINT)
+                out, talk = tool.communicate(timeout=DEADLINE_S)
+            finally:
+                tool.kill()
+    assert tool.returncode == 0 and "position in 0 of " in out and "KiB of" in out, (tool.returncode, out, talk)
+    assert talk.startswith("follow: nothing found: what moves more than 8 pixels a frame needs a larger -w"), talk
+
+
+def test_c_interrupted():
+    check_interrupted((BUILD / "examples" / "follow",))
 
 
 def test_c():

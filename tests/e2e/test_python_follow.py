@@ -10,7 +10,7 @@ import sys
 import following
 from following import brief
 from lib import BUILD, DEADLINE_S, ROOT, Daemon
-from test_follow import check, check_both, check_refound, check_regions, follow
+from test_follow import check, check_both, check_interrupted, check_refound, check_regions, follow
 
 EXAMPLES = ROOT / "client-lib" / "examples"
 PROGRAM = sys.executable, str(EXAMPLES / "follow.py")
@@ -28,6 +28,10 @@ def test_python_lost_and_found():
     _, lines, score = follow(("--script", "leave"), "-n", "160", program=PROGRAM)
     check(score)
     check_refound(lines, score)
+
+
+def test_python_interrupted():
+    check_interrupted(PROGRAM)
 
 
 def test_python_both():
