@@ -185,23 +185,31 @@ static void crash(int signal_number)
 	raise(signal_number); /* as if there were no handler, as soon as it returns */
 }
 
-static void hear(int signal_number, void (*handler)(int), struct sigaction *ret_before)
+static void hear(int signal_number, void (*handler)(int))
 {
 	struct sigaction action = { .sa_handler = handler };
 
 	sigemptyset(&action.sa_mask);
 	/* Without SA_RESTART, as in stop.c. */
-	sigaction(signal_number, &action, ret_before);
+	sigaction(signal_number, &action, NULL);
+}
+
+/* One that is ignored already, as SIGQUIT is by what a shell runs in the background, stays so. */
+static void hear_crash(size_t i)
+{
+	sigaction(crashes[i], NULL, &crash_before[i]);
+	if (crash_before[i].sa_handler != SIG_IGN)
+		hear(crashes[i], crash);
 }
 
 static void hear_all(void)
 {
 	stop_call_before_end(restore);
-	hear(SIGWINCH, note_changed, NULL);
-	hear(SIGTSTP, note_stopped, NULL);
-	hear(SIGCONT, note_continued, NULL);
+	hear(SIGWINCH, note_changed);
+	hear(SIGTSTP, note_stopped);
+	hear(SIGCONT, note_continued);
 	for (size_t i = 0; i < CRASHES; i++)
-		hear(crashes[i], crash, &crash_before[i]);
+		hear_crash(i);
 }
 
 static void open_keys(void)
@@ -275,7 +283,7 @@ static void stop_here(void)
 	signal(SIGTSTP, SIG_DFL);
 	raise(SIGTSTP);
 	/* Here again, or, in a session without a shell, never stopped. */
-	hear(SIGTSTP, note_stopped, NULL);
+	hear(SIGTSTP, note_stopped);
 	terminal.continued = 1;
 }
 

@@ -49,6 +49,7 @@ static void draw_key(int key)
 static void run_program(void)
 {
 	stop_install();
+	signal(SIGUSR1, SIG_IGN);
 	if (terminal_enter() < 0)
 		exit(3);
 	draw("ready");
@@ -260,6 +261,18 @@ static void test_core_dump(void **state)
 	assert_true(WIFSIGNALED(status));
 	assert_int_equal(WTERMSIG(status), SIGQUIT);
 	expect_outside();
+}
+
+/* What was ignored before it came in, SIGUSR1 here, stays so. */
+static void test_ignored(void **state)
+{
+	(void)state;
+	expect_inside();
+	kill(world.job, SIGUSR1);
+	press("5");
+	expect("<53 70x20>");
+	press("q");
+	expect_exit(0);
 }
 
 static void end_by(int signal_number)
@@ -567,6 +580,7 @@ int main(void)
 		TEST(test_exit),
 		TEST(test_crash),
 		TEST(test_core_dump),
+		TEST(test_ignored),
 		TEST(test_term),
 		TEST(test_hup),
 		TEST(test_interrupt_key),
