@@ -444,7 +444,7 @@ static void test_camera_is_absent_to_the_daemon(void **state)
 static void test_camera_is_held(void **state)
 {
 	(void)state;
-	expect(doctor_check_holders, DOCTOR_OK, "by the daemon alone", NULL);
+	expect(doctor_check_holders, DOCTOR_OK, "only the daemon has a camera open", NULL);
 	put("/proc/900/comm", "mo\033tion\n");
 	put_link("/proc/900/fd/3", "/dev/media0");
 	expect(doctor_check_holders, DOCTOR_NOTE, "mo?tion (pid 900) has a camera's device open, too", NULL);
