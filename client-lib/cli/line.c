@@ -15,7 +15,7 @@
 #define CAUSE_UNSEQUENCED LUMARING_MISSED_SENSOR
 #define CAUSE_LIBRARY LUMARING_MISSED_SKIPPED
 
-__attribute__((format(printf, 2, 3))) static void add(struct line *line, const char *format, ...)
+void line_add(struct line *line, const char *format, ...)
 {
 	size_t room = sizeof(line->text) - line->bytes;
 	va_list arguments;
@@ -42,9 +42,9 @@ static void add_cause(struct line *line, const char *before, unsigned cause, con
 	const char *name = lumaring_missed_name(cause);
 
 	if (name)
-		add(line, "%s%s%s%" PRIu64, before, name, between, count);
+		line_add(line, "%s%s%s%" PRIu64, before, name, between, count);
 	else
-		add(line, "%scause-%u%s%" PRIu64, before, cause, between, count);
+		line_add(line, "%scause-%u%s%" PRIu64, before, cause, between, count);
 }
 
 /* " (skipped 2, unread 1)" for the causes first <= cause < end, or nothing. */
@@ -59,7 +59,7 @@ static void add_causes(struct line *line, const uint64_t *counts, unsigned first
 		before = ", ";
 	}
 	if (before[0] == ',')
-		add(line, ")");
+		line_add(line, ")");
 }
 
 void line_frame(struct line *line, const struct lumaring_frame *frame, uint64_t latency_us)
@@ -67,16 +67,16 @@ void line_frame(struct line *line, const struct lumaring_frame *frame, uint64_t 
 	const struct lumaring_region *region = &frame->region;
 
 	line->bytes = 0;
-	add(line, "%8" PRIu64 "  %ux%u", frame->sequence, frame->width, frame->height);
+	line_add(line, "%8" PRIu64 "  %ux%u", frame->sequence, frame->width, frame->height);
 	if (region->width != frame->image_width || region->height != frame->image_height)
-		add(line, "+%u+%u", region->x, region->y);
+		line_add(line, "+%u+%u", region->x, region->y);
 	if (frame->fourcc == LUMARING_FORMAT_R16)
-		add(line, " R16");
+		line_add(line, " R16");
 	if (frame->bin > 1)
-		add(line, " bin %u", frame->bin);
-	add(line, "  latency %6" PRIu64 " us  missed %" PRIu64, latency_us, frame->missed);
+		line_add(line, " bin %u", frame->bin);
+	line_add(line, "  latency %6" PRIu64 " us  missed %" PRIu64, latency_us, frame->missed);
 	add_causes(line, frame->missed_by, 0, LUMARING_MISSED_CAUSES);
-	add(line, "\n");
+	line_add(line, "\n");
 }
 
 /* The four characters of a fourcc; what is no letter, digit or blank cannot come from a sound daemon. */
@@ -86,7 +86,7 @@ static void add_fourcc(struct line *line, uint32_t fourcc)
 		unsigned char c = (unsigned char)(fourcc >> 8 * i);
 		int plain = c == ' ' || (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
 
-		add(line, "%c", plain ? c : '?');
+		line_add(line, "%c", plain ? c : '?');
 	}
 }
 
@@ -96,25 +96,25 @@ void line_frame_json(struct line *line, const struct lumaring_frame *frame, uint
 	const char *before = "\"";
 
 	line->bytes = 0;
-	add(line, "{\"sequence\":%" PRIu64 ",\"width\":%u,\"height\":%u", frame->sequence, frame->width, frame->height);
-	add(line, ",\"missed\":%" PRIu64 ",\"latency_us\":%" PRIu64, frame->missed, latency_us);
-	add(line, ",\"epoch\":\"%" PRIu64 "\",\"publication\":%" PRIu64, frame->epoch, frame->publication);
-	add(line, ",\"stride\":%u,\"fourcc\":\"", frame->stride);
+	line_add(line, "{\"sequence\":%" PRIu64 ",\"width\":%u,\"height\":%u", frame->sequence, frame->width, frame->height);
+	line_add(line, ",\"missed\":%" PRIu64 ",\"latency_us\":%" PRIu64, frame->missed, latency_us);
+	line_add(line, ",\"epoch\":\"%" PRIu64 "\",\"publication\":%" PRIu64, frame->epoch, frame->publication);
+	line_add(line, ",\"stride\":%u,\"fourcc\":\"", frame->stride);
 	add_fourcc(line, frame->fourcc);
-	add(line, "\",\"region\":{\"x\":%u,\"y\":%u,\"width\":%u,\"height\":%u}", region->x, region->y, region->width,
+	line_add(line, "\",\"region\":{\"x\":%u,\"y\":%u,\"width\":%u,\"height\":%u}", region->x, region->y, region->width,
 	    region->height);
-	add(line, ",\"bin\":%u,\"generation\":%u,\"pinned\":%s", frame->bin, frame->generation,
+	line_add(line, ",\"bin\":%u,\"generation\":%u,\"pinned\":%s", frame->bin, frame->generation,
 	    frame->pinned ? "true" : "false");
-	add(line, ",\"sensor_ns\":\"%" PRIu64 "\",\"ready_ns\":\"%" PRIu64 "\",\"publish_ns\":\"%" PRIu64 "\"",
+	line_add(line, ",\"sensor_ns\":\"%" PRIu64 "\",\"ready_ns\":\"%" PRIu64 "\",\"publish_ns\":\"%" PRIu64 "\"",
 	    frame->sensor_ns, frame->ready_ns, frame->publish_ns);
-	add(line, ",\"missed_by\":{");
+	line_add(line, ",\"missed_by\":{");
 	for (unsigned cause = 0; cause < LUMARING_MISSED_CAUSES; cause++) {
 		if (!frame->missed_by[cause])
 			continue;
 		add_cause(line, before, cause, "\":", frame->missed_by[cause]);
 		before = ",\"";
 	}
-	add(line, "}}\n");
+	line_add(line, "}}\n");
 }
 
 void line_event_json(struct line *line, int event)
@@ -122,7 +122,7 @@ void line_event_json(struct line *line, int event)
 	const char *name = lumaring_event_name(event);
 
 	line->bytes = 0;
-	add(line, "{\"event\":\"%s\"}\n", name ? name : "unknown");
+	line_add(line, "{\"event\":\"%s\"}\n", name ? name : "unknown");
 }
 
 void line_tally(struct line *line, const struct tally *tally)
@@ -132,7 +132,7 @@ void line_tally(struct line *line, const struct tally *tally)
 	for (unsigned cause = CAUSE_UNSEQUENCED; cause < CAUSE_LIBRARY; cause++)
 		lost += tally->missed_by[cause];
 	line->bytes = 0;
-	add(line, "%" PRIu64 " frame%s, %" PRIu64 " missed", tally->frames, tally->frames == 1 ? "" : "s",
+	line_add(line, "%" PRIu64 " frame%s, %" PRIu64 " missed", tally->frames, tally->frames == 1 ? "" : "s",
 	    tally->missed);
 	if (tally->missed) {
 		uint64_t counts[LUMARING_MISSED_CAUSES] = { 0 };
@@ -143,7 +143,7 @@ void line_tally(struct line *line, const struct tally *tally)
 		add_causes(line, counts, 0, LUMARING_MISSED_CAUSES);
 	}
 	if (lost) {
-		add(line, ", %" PRIu64 " lost before capture", lost);
+		line_add(line, ", %" PRIu64 " lost before capture", lost);
 		add_causes(line, tally->missed_by, CAUSE_UNSEQUENCED, CAUSE_LIBRARY);
 	}
 }

@@ -32,6 +32,9 @@ void line_frame(struct line *line, const struct lumaring_frame *frame, uint64_t 
 void line_frame_json(struct line *line, const struct lumaring_frame *frame, uint64_t latency_us);
 void line_event_json(struct line *line, int event);
 
+/* Add to what stands there, or as much of it as there is room for. */
+__attribute__((format(printf, 2, 3))) void line_add(struct line *line, const char *format, ...);
+
 /* "1189 frames, 2 missed (skipped 2), 1 lost before capture (sensor 1)", without a newline. */
 void line_tally(struct line *line, const struct tally *tally);
 

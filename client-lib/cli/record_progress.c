@@ -2,7 +2,6 @@
 /* record_progress.c - see record_progress.h. One write a line, and none longer than the terminal is wide. */
 #include "record_progress.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -31,23 +30,10 @@ static void put(const char *text, size_t bytes)
 		return; /* nobody to tell */
 }
 
-__attribute__((format(printf, 2, 3))) static void append(struct line *line, const char *format, ...)
-{
-	const size_t room = sizeof(line->text) - line->bytes;
-	va_list arguments;
-	int n;
-
-	va_start(arguments, format);
-	n = vsnprintf(line->text + line->bytes, room, format, arguments);
-	va_end(arguments);
-	if (n > 0)
-		line->bytes += (size_t)n < room ? (size_t)n : room - 1;
-}
-
 void record_progress_sum(struct line *line, const struct record_figures *figures)
 {
 	line_tally(line, &figures->tally);
-	append(line, "; %.2f s, %.1f MB", (double)figures->span_us / 1e6, (double)figures->bytes / 1e6);
+	line_add(line, "; %.2f s, %.1f MB", (double)figures->span_us / 1e6, (double)figures->bytes / 1e6);
 }
 
 void record_progress_show(struct record_progress *progress, const struct record_figures *figures, uint64_t now_ns)
@@ -63,7 +49,7 @@ void record_progress_show(struct record_progress *progress, const struct record_
 	progress->next_ns = now_ns + PERIOD_NS;
 	record_progress_sum(&line, figures);
 	if (figures->waiting > 1)
-		append(&line, "; %u frames wait for the disk", figures->waiting);
+		line_add(&line, "; %u frames wait for the disk", figures->waiting);
 	n = line.bytes < wide ? line.bytes : wide;
 	n = (size_t)snprintf(text, sizeof(text), "%s%.*s%s", begin, (int)n, line.text, end);
 	put(text, n);
