@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <math.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <string.h>
 
 #include "json.h"
@@ -155,7 +156,7 @@ static void end_sample(struct writer *writer, const struct metric *metric, doubl
 		value /= metric->divisor;
 	if (isnan(value))
 		fprintf(writer->file, "} NaN\n");
-	else if (value == floor(value) && fabs(value) < 1e18)
+	else if (fabs(value) < 1e18 && value == (double)(int64_t)value)
 		fprintf(writer->file, "} %.0f\n", value);
 	else
 		fprintf(writer->file, "} %.15g\n", value);

@@ -542,7 +542,7 @@ static void test_letters(void **state)
 
 static void test_no_screen(void **state)
 {
-	int out = dup(STDOUT_FILENO), null = open("/dev/null", O_WRONLY), master, terminal_end;
+	int out = dup(STDOUT_FILENO), null = open("/dev/null", O_WRONLY), master = -1, terminal_end = -1;
 
 	(void)state;
 	set("TERM", "xterm");
