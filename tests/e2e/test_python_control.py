@@ -96,6 +96,9 @@ def test_refused_changes():
         refused(lumaring.InvalidField, lambda: c.configure(pixel_format="NOPE"), field="pixel_format")
         why = refused(lumaring.Adjusted, lambda: c.configure(framerate=20000, strict=True))
         assert why.adjustments[0] == ("frame_duration_us.minimum", 50, 100), why.adjustments
+        for wrong in (lambda: c.configure(streams="main"), lambda: c.configure(streams={"name": "ball"}),
+                      lambda: c.set(auto_exposure="off"), lambda: c.streams.add("more", always="no")):
+            refused(TypeError, wrong)
         refused(lumaring.NoSuchStream, lambda: c.streams.move("bal", (0, 0, 1, 1)), stream="bal", streams=("main", "ball"))
         refused(lumaring.NotFoundError, lambda: c.streams.remove("bal"))
         refused(lumaring.StreamExists, lambda: c.streams.add("ball"), stream="ball")

@@ -306,6 +306,21 @@ def test_refused():
     raises(ValueError, lambda: lumaring.open("Not A Name"))
     raises(lumaring.InvalidError, lambda: lumaring.open("cam0\0x"), "NUL")
     raises(TypeError, lambda: lumaring.open(0), "name is 0")
+    with synthetic("64x48", 100) as daemon, open_camera(daemon) as camera:
+        for name in (5, b"main"):
+            raises(TypeError, lambda: camera.stream(name), "name is")
+        for name in ("", "main\0x"):
+            raises(lumaring.InvalidError, lambda: camera.stream(name), "name is")
+        stream = camera.stream()
+        frame = stream.next()
+        for epoch, sequence in (("a", 1), (frame.epoch, 1.5)):
+            raises(TypeError, lambda: stream.exact(epoch, sequence), "whole number")
+        raises(lumaring.InvalidError, lambda: stream.exact(frame.epoch, frame.sequence + (1 << 64)), "sequence is")
+        assert stream.exact(numpy.uint64(frame.epoch), numpy.int64(frame.sequence)).sequence == frame.sequence
+        assert len(stream.last(numpy.int64(1))) == 1 and bytes(frame.row(numpy.int64(3))) == bytes(frame.row(3))
+        for count in ("a", 1.5):
+            raises(TypeError, lambda: stream.last(count), "count is")
+        raises(lumaring.TooManyFramesError, lambda: stream.last(10**9))
     with synthetic("64x48", 100, "--private-streams", 1) as daemon, open_camera(daemon) as camera:
         raises(FileNotFoundError, lambda: camera.stream("other"), "other")
         raises(lumaring.InvalidError, lambda: camera.stream("main", region=(0, 0, 8, 8)), "main")

@@ -114,6 +114,14 @@ def test_opencv():
         daemon.process.send_signal(signal.SIGCONT)
         capture.release()
         assert not capture.isOpened()
+        # Another program has changed the size that was set here; and one frame held is enough to read on.
+        second = lumaring.VideoCapture(daemon.camera, runtime_dir=daemon.runtime_dir, frames_max=1)
+        assert second.set(cv.CAP_PROP_FRAME_WIDTH, 160) and second.set(cv.CAP_PROP_FRAME_HEIGHT, 120)
+        with lumaring.open(daemon.camera, runtime_dir=daemon.runtime_dir) as other:
+            other.configure(width=320, height=240)
+        assert second.get(cv.CAP_PROP_FRAME_WIDTH) == 320.0
+        assert all(second.read()[0] for _ in range(3)) and not second.set(cv.CAP_PROP_FRAME_WIDTH, float("nan"))
+        second.release()
         refused(lumaring.ClosedError, capture.read)
 
 

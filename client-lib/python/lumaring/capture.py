@@ -19,10 +19,12 @@ What they get is a copy: 2304x1296 take a few hundred microseconds each. camera.
 from __future__ import annotations
 
 import errno
+import math
 import threading
-from typing import TYPE_CHECKING, Any, Callable, Dict, Mapping, Optional, Tuple, Union
+from typing import TYPE_CHECKING, Any, Callable, Dict, Mapping, NamedTuple, Optional, Tuple, Union
 
 from . import errors
+from .connection import Deadline
 from .control import ControlledCamera
 from .frame import Frame, numpy_module
 from .settings import Region
@@ -159,6 +161,19 @@ _CONTROLS = {CAP_PROP_BRIGHTNESS: "brightness", CAP_PROP_CONTRAST: "contrast", C
 # Of the backend for V4L2, today's and that of old.
 _AUTO_EXPOSURE = {3.0: True, 0.75: True, 1.0: False, 0.25: False, 0.0: False}
 _CV_8U, _CV_16U, _CV_CHANNELS_3 = 0, 2, 16
+OLD_FRAMES_MAX = 64  # after a change of size, until one of that size has to be there
+
+
+class _Known(NamedTuple):
+    """The newest frame that was seen: what it is, without its pixels."""
+    width: int
+    height: int
+    image_width: int
+    image_height: int
+    sensor_ns: int
+    ready_ns: int
+    sequence: int
+    format: str
 
 
 class VideoCapture:
@@ -201,7 +216,7 @@ class VideoCapture:
         private one. `apiPreference` is there for programs that give one."""
         self._stream: Optional["Stream"] = None
         self._frame: Optional[Frame] = None  # the one that was grabbed
-        self._known: Optional[Frame] = None  # the newest that was seen: what it is, without its pixels
+        self._known: Optional[_Known] = None
         self._options = options
         self._stream_name, self._timeout, self._runtime_dir = stream, timeout, runtime_dir
         self._own_camera = self._raises = self._three_channels = False
@@ -241,7 +256,8 @@ class VideoCapture:
 
     def release(self) -> None:
         """Close it; a Camera that was given stays open."""
-        self._frame = self._known = self._size = None
+        self._let_go()
+        self._known = self._size = None
         if self._stream is not None:
             self._stream.close()
         if self.camera is not None and self._own_camera:
@@ -259,9 +275,18 @@ class VideoCapture:
     def _take(self, timeout: Optional[float]) -> Frame:
         if self._stream is None:
             raise errors.ClosedError(errno.EBADF, "no camera is open")
-        self._frame = None
-        self._known = frame = self._stream.latest(timeout)
+        self._let_go()
+        frame = self._stream.latest(timeout)
+        self._known = _Known(*(getattr(frame, name) for name in _Known._fields))
+        if self._size == (frame.image_width, frame.image_height):
+            self._size = None
         return frame
+
+    def _let_go(self) -> None:
+        """Of what was grabbed; what was borrowed is its borrower's."""
+        frame, self._frame = self._frame, None
+        if frame is not None:
+            frame.release()
 
     def grab(self) -> bool:
         """Take the newest frame, for retrieve(). It is held until the next grab(), read() or release()."""
@@ -290,7 +315,7 @@ class VideoCapture:
         """(True, the newest frame that was not read yet), or (False, None). An `image` of its shape and type is filled
         and returned, otherwise it is a new array."""
         taken = self.retrieve(image) if self.grab() else (False, None)
-        self._frame = None
+        self._let_go()
         return taken
 
     def borrow(self, timeout: Optional[float] = TIMEOUT_S) -> Frame:
@@ -306,14 +331,17 @@ class VideoCapture:
 
     # --- properties
 
-    def _describe(self) -> Frame:
-        """The newest frame that was seen, of the size that was set; waits for one where there is none."""
-        frame = self._known
-        while frame is None or self._size not in (None, (frame.image_width, frame.image_height)):
-            frame = self._take(self._timeout)
-            frame.release()
+    def _describe(self) -> _Known:
+        """The newest frame that was seen, of the size that was set; waits for one where there is none. Somebody else may
+        have set another size meanwhile: that one shows when those of before are through."""
+        deadline = Deadline(self._timeout)
+        for _ in range(OLD_FRAMES_MAX):
+            if self._known is not None and self._size is None:
+                break
+            self._take(deadline.left()).release()
         self._size = None
-        return frame
+        assert self._known is not None
+        return self._known
 
     def get(self, propId: int) -> float:
         """The value of a property, 0.0 for those that are not known."""
@@ -339,7 +367,7 @@ class VideoCapture:
         return self._of_frame(prop)
 
     def _of_frame(self, prop: int) -> float:
-        values: Dict[int, Callable[[Frame], float]] = {
+        values: Dict[int, Callable[[_Known], float]] = {
             CAP_PROP_FRAME_WIDTH: lambda f: f.width,
             CAP_PROP_FRAME_HEIGHT: lambda f: f.height,
             CAP_PROP_POS_MSEC: lambda f: (f.sensor_ns or f.ready_ns) / 1e6,
@@ -352,7 +380,7 @@ class VideoCapture:
     def set(self, propId: int, value: float) -> bool:
         """Change a property. False, and nothing is changed: it is not known, cannot be changed, or was refused."""
         try:
-            return self.isOpened() and self._set(propId, value)
+            return self.isOpened() and math.isfinite(value) and self._set(propId, value)
         except errors.Error as why:
             return self._failed(why)
 

@@ -391,6 +391,8 @@ def _configuration(size: Optional[Iterable[int]], width: Optional[int], height: 
         wanted["frame_duration_us"] = s.rate_json(framerate)
     if pixel_format is not None:
         wanted["pixel_format"] = str(pixel_format)
+    if isinstance(streams, (str, bytes, Mapping, StreamSettings)):
+        raise TypeError(f"streams is {streams!r}; it must be a list of all that are to be")
     if streams is not None:
         wanted["streams"] = [s.stream_json(stream) for stream in streams]
     return wanted

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import ctypes
 import errno
+import operator
 import sys
 import types
 from typing import TYPE_CHECKING, Any, Dict, NoReturn, Optional, Tuple, Type
@@ -29,7 +30,9 @@ if TYPE_CHECKING:
 CAUSES: Tuple[Optional[str], ...] = tuple(
     Missed(cause).name.lower() if cause in Missed.__members__.values() else None for cause in range(MISSED_CAUSES))
 
-GIVER_REFERENCES = 3  # to what give_up() is called with: the caller's, its own, and that of the question
+# To what give_up() is called with: the caller's, its own, and that of the question. From Python 3.14 on not all of these
+# are counted, and the last one who drops it gives it back.
+GIVER_REFERENCES = 3 if sys.version_info < (3, 14) else 0
 
 _untrack = ctypes.PYFUNCTYPE(None, ctypes.py_object)(("PyObject_GC_UnTrack", ctypes.pythonapi))
 
@@ -186,7 +189,8 @@ class Frame:
     def view(self) -> memoryview:
         """The pixels, in place, without numpy: a read-only memoryview of two dimensions and format "B" ("H" when `format`
         is "R16"), whole rows with what pads them: its shape is (height, stride // bytes per pixel). Pixel (x, y) is
-        view[y, x]; columns from `width` on mean nothing.
+        view[y, x]; columns from `width` on mean nothing. Its `obj` is nobody's business: memory that this process may not
+        write to, and a write to which ends it.
 
         Valid as long as you keep it, see the class. Raises ReleasedError, ClosedError, ForkedError; a write, TypeError.
         """
@@ -203,6 +207,7 @@ class Frame:
         """Row `y`, in place: a read-only memoryview of `width` pixels. Valid and raises as `view`; IndexError when there
         is no such row."""
         meta = self._meta
+        y = operator.index(y)
         if not -meta.height <= y < meta.height:
             raise IndexError(f"row {y} of a frame of {meta.height} rows")
         memory = (ctypes.c_ubyte * (meta.width * self._pixel_bytes)).from_address(

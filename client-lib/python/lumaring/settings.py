@@ -325,6 +325,13 @@ def _number(name: str, value: Any) -> float:
     return number
 
 
+def _truth(name: str, value: Any) -> bool:
+    """True and False, and what numpy or C have for them; a word is neither."""
+    if isinstance(value, (str, bytes)) or value not in (False, True):
+        raise TypeError(f"{name} is {value!r}; it must be True or False")
+    return bool(value)
+
+
 def stream_json(stream: Union[str, StreamSettings, Mapping[str, Any]]) -> Dict[str, Any]:
     if isinstance(stream, str):
         stream = StreamSettings(stream)
@@ -342,7 +349,7 @@ def stream_json(stream: Union[str, StreamSettings, Mapping[str, Any]]) -> Dict[s
     if stream.format is not None:
         asked["format"] = str(stream.format)
     if stream.always is not None:
-        asked["always"] = bool(stream.always)
+        asked["always"] = _truth("always", stream.always)
     return asked
 
 
@@ -353,7 +360,7 @@ def controls_json(wanted: Mapping[str, Any]) -> Dict[str, Any]:
         if name == "exposure_us":
             asked[name] = round(_number(name, value))
         elif name == "auto_exposure":
-            asked[name] = bool(value)
+            asked[name] = _truth(name, value)
         elif name == "scaler_crop":
             asked.update(("scaler_crop_" + key, n) for key, n in region_json(name, value).items())
         else:

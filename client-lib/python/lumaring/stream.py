@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 FORMATS = {"R8": FORMAT_R8, "R16": FORMAT_R16}
 EVENTS_MAX = 64  # that a stream remembers
+FRAMES_MAX = 4096  # that a stream may hold, the library's limit
 OPEN_SLICE_MS = 2000
 
 _OWN: Any = object()  # as a timeout: the stream's own
@@ -136,25 +137,29 @@ class Stream:
                  bin: Optional[int], slots: Optional[int], copy: bool, oldest: bool, futex: bool, cursors: int,
                  frames_max: int, wait: Optional[float]) -> None:
         to_ms(timeout)
+        if name is not None and not isinstance(name, str):
+            raise TypeError(f"the stream's name is {name!r}; it must be a string, as \"main\"")
+        if name is not None and (not name or "\0" in name):
+            raise errors.InvalidError(errno.EINVAL, f"the stream's name is {name!r}; it must be 1 to 32 of a-z 0-9 _ -")
         self.private = any(option is not None for option in (region, max_size, format, bin, slots))
         if self.private and name is not None:
             raise errors.InvalidError(errno.EINVAL, f'region, max_size, format, bin and slots make a stream of your own: '
                                       f'leave out the name "{name}", or change that stream by camera.streams')
-        if format is not None and format not in FORMATS:
+        if format is not None and (not isinstance(format, str) or format not in FORMATS):
             raise errors.InvalidError(errno.EINVAL, f'format is "{format}"; it must be "R8" or "R16"')
-        self.camera, self.name = camera, "private" if self.private else name or "main"
+        self.camera, self.name = camera, "private" if self.private else name if name is not None else "main"
         self.newest, self.follow, self.timeout = newest, follow, timeout
         self.events, self.on_event = deque(maxlen=EVENTS_MAX), None
         self.seen = self.missed = 0
         self._asked = _region(region if region is not None else (0, 0, 0, 0)) if self.private else None
         self._awaited: Optional[_Waiter] = None
-        self._format, self._bin = FORMATS[format] if format else 0, operator.index(bin) if bin is not None else 0
+        self._format, self._bin = FORMATS[format] if format else 0, _count("bin", bin) if bin is not None else 0
         width_max, height_max = _pair("max_size", max_size, 2) if max_size is not None else (0, 0)
         options = lumaring_options(
             flags=(PRIVATE if self.private else 0) | (COPY if copy else 0) | (OLDEST if oldest else 0)
             | (FUTEX if futex else 0), cursors=_count("cursors", cursors), frames_max=_count("frames_max", frames_max),
             width_max=width_max, height_max=height_max, slots=_count("slots", slots or 0), fourcc=self._format,
-            bin=_count("bin", self._bin))
+            bin=self._bin)
         if self._asked is not None:
             options.region = self._asked
         if camera.runtime_dir is not None:
@@ -199,15 +204,16 @@ class Stream:
     def exact(self, epoch: int, sequence: int) -> Frame:
         """One frame by its identity, if it is still in the ring; does not wait, and does not change what next() returns
         next. Raises NotFoundError when it is not, too old or not published yet; TooManyFramesError, BadMessageError."""
-        return Frame(self, self.handle.exact(epoch, sequence))
+        return Frame(self, self.handle.exact(_count("epoch", epoch, 64), _count("sequence", sequence, 64)))
 
     def last(self, count: int) -> List[Frame]:
         """The newest `count` frames in the ring, oldest first, fewer when it holds fewer; does not wait, and does not
         change what next() returns next. Raises InvalidError (count below 1), TooManyFramesError (with those held already
         they would be more than `frames_max`), BadMessageError."""
+        count = _whole("count", count)
         if count < 1:
             raise errors.InvalidError(errno.EINVAL, f"last({count}): give a count of at least 1")
-        return [Frame(self, hold) for hold in self.handle.last(min(count, 0xffffffff))]
+        return [Frame(self, hold) for hold in self.handle.last(min(count, FRAMES_MAX + 1))]
 
     def __iter__(self) -> Iterator[Frame]:
         """Frames until the end. Each is released when the next one is asked for."""
@@ -449,9 +455,17 @@ class _Waiter:
             self._loop.call_soon_threadsafe(self._wake)
 
 
-def _count(name: str, value: int) -> int:
-    number = operator.index(value)
-    if not 0 <= number <= 0xffffffff:
+def _whole(name: str, value: int) -> int:
+    """What numpy has for a whole number is one."""
+    try:
+        return operator.index(value)
+    except TypeError:
+        raise TypeError(f"{name} is {value!r}; it must be a whole number") from None
+
+
+def _count(name: str, value: int, bits: int = 32) -> int:
+    number = _whole(name, value)
+    if not 0 <= number < 1 << bits:
         raise errors.InvalidError(errno.EINVAL, f"{name} is {number}; it must be a whole number from 0 on")
     return number
 
