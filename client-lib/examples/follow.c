@@ -252,6 +252,7 @@ int main(int argc, char **argv)
 
 	if (read_words(argc, argv) < 0)
 		return 2;
+	setvbuf(stdout, NULL, _IOLBF, 0); /* each line at once, also into a pipe */
 	sigaction(SIGINT, &action, NULL);
 	sigaction(SIGTERM, &action, NULL);
 	r = run(wishes.whole);

@@ -45,7 +45,7 @@ def check_interrupted(program):
     following.make(BUILD / "tests" / "scene", "scene.y4m", "--size", SIZE, "--speed", 30)
     with Daemon("--source", "replay:scene.y4m", "--loop", "--framerate", 100) as daemon:
         environment = dict(os.environ, LUMARING_RUNTIME_DIR=daemon.wait_ready().runtime_dir, PYTHONUNBUFFERED="1")
-        command = ["stdbuf", "-oL", *program, "-c", daemon.camera, "-w", "16"]
+        command = [*program, "-c", daemon.camera, "-w", "16"]
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment) as tool:
             try:
                 for _ in range(80):
