@@ -451,6 +451,7 @@ def main():
     parser.add_argument("-b", dest="both", action="store_true", help="both, one after the other")
     parser.add_argument("-q", dest="quiet", action="store_true", help="only the summary")
     wishes = parser.parse_args()
+    sys.stdout.reconfigure(line_buffering=True)  # each line at once, also into a pipe
     if not 16 <= wishes.side <= 4096 or wishes.largest < PIXELS_MIN:
         parser.error(f"-w is 16 to 4096, -s at least {PIXELS_MIN}")
     accounts = {kind: Account() for kind in ("looking for it", "moving region", "whole frames")}
