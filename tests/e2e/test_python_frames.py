@@ -257,6 +257,17 @@ def test_released():
         assert frame.array.any() and not frame.released  # as a loop leaves it
 
 
+def test_released_without_counts():
+    """The same where Python's count of references is not asked, as from 3.14 on."""
+    before = lumaring.frame.GIVER_REFERENCES
+    assert before == (3 if sys.version_info < (3, 14) else 0)
+    lumaring.frame.GIVER_REFERENCES = 0
+    try:
+        test_released()
+    finally:
+        lumaring.frame.GIVER_REFERENCES = before
+
+
 def test_too_many():
     """Frames that are kept are bounded; the sentence says who keeps them, and letting one go is enough."""
     with synthetic("64x48", 200) as daemon, open_camera(daemon) as camera:
