@@ -84,6 +84,8 @@ def holdings(service, clients):
             return sum("/lumaring." in line for line in file)
 
     wait_until(lambda: service.stream()["clients"] == CLIENTS and rings() == CLIENTS, f"a ring a client, not {rings()}")
+    # The source's buffers are touched, one a frame, in its first frames.
+    wait_until(lambda: service.stream()["published"] > 50, "frames")
     used = os.statvfs("/dev/shm")
     pid, client = service.pid(), clients.process.pid
     return Holdings(service.shm_names(), (used.f_blocks - used.f_bfree) * used.f_frsize // 1024, descriptors(client),
@@ -206,7 +208,6 @@ def test_clients_ride_through_everything():
         ride_through_restarts(service, clients, generator)
         ride_through_hangs(service, clients)
         ride_through_an_upgrade(service, clients)
-        wait_until(lambda: service.stream()["published"] > 50, "frames")
         after = holdings(service, clients)
         found = clients.result()
         print(f"figure: {found['verified']} frames verified, {found['bad']} bad; each client was told of "
