@@ -315,7 +315,7 @@ $(BUILD)/tests/test_cli_png: TEST_LIBS := $(CLI_LIBS) -lz
 # Those of the Python package, whose interpreter loads the library, are no work for sanitizers.
 E2E_PYTHON := $(sort $(wildcard tests/e2e/test_python_*.py))
 E2E := $(filter-out $(E2E_PYTHON),$(sort $(wildcard tests/e2e/test_*.py)))
-RUN := tests/run --build $(BUILD)
+RUN := tests/run --build $(BUILD) --jobs 2
 # Every kernel of this kind of machine, each level of instructions alone.
 CHECKASM := $(foreach level,c $(KERNELS_$(MACHINE)) $(CORES_$(MACHINE)),\
 	kernels-$(level)='LUMARING_CPU=$(level) $(BUILD)/tests/checkasm')
@@ -383,7 +383,7 @@ check-vm: ## The daemon on a USB camera in a virtual 64-bit Arm machine (minutes
 	$(Q)tests/vm/check $(BUILD)
 
 check-long: tests ## Longer stress, and mutants that must be caught
-	$(Q)$(RUN) stress='tests/stress/system --build $(BUILD) --seconds 60' \
+	$(Q)$(RUN) --jobs 1 stress='tests/stress/system --build $(BUILD) --seconds 60' \
 		mutants='tests/stress/mutants --build $(BUILD) --all'
 
 .PHONY: bench
