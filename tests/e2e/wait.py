@@ -4,6 +4,7 @@
 import time
 
 DEADLINE_S = 60  # for things that are to happen; only ever reached when something is broken
+READINGS, READING_S = 6, 0.03
 LOOK_FIRST_S, LOOK_LAST_S = 0.005, 0.05  # to look may cost something: the longer it lasts, the more seldom
 
 
@@ -19,3 +20,12 @@ def wait_until(condition, what, seconds=DEADLINE_S):
             raise AssertionError(f"not within {seconds} s: {what}")
         time.sleep(pause)
         pause = min(pause * 1.2, LOOK_LAST_S)
+
+
+def at_rest(read):
+    """The least of some readings: without what is there for a moment, as the connection of a question just answered."""
+    readings = [read()]
+    while len(readings) < READINGS:
+        time.sleep(READING_S)
+        readings.append(read())
+    return min(readings)

@@ -12,6 +12,7 @@ import time
 
 from lib import BUILD, wait_until
 from service import Clients, Service, descriptors, private_kib, run
+from wait import at_rest
 
 CLIENTS = 8
 KILLS, RESTARTS, HANGS = 50, 20, 3
@@ -89,7 +90,7 @@ def holdings(service, clients):
     used = os.statvfs("/dev/shm")
     pid, client = service.pid(), clients.process.pid
     return Holdings(service.shm_names(), (used.f_blocks - used.f_bfree) * used.f_frsize // 1024, descriptors(client),
-                    private_kib(client), rings(), descriptors(pid), private_kib(pid))
+                    private_kib(client), rings(), at_rest(lambda: descriptors(pid)), private_kib(pid))
 
 
 def kill_now(service):

@@ -17,7 +17,7 @@ import threading
 import time
 import traceback
 
-from wait import DEADLINE_S, wait_until
+from wait import DEADLINE_S, at_rest, wait_until
 
 CAMERA = "cam0"
 UNIT = f"lumaringd@{CAMERA}"

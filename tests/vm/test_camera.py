@@ -9,9 +9,9 @@ import subprocess
 import threading
 import time
 
-from guest import (Clients, DEADLINE_S, RUNTIME, CAMERA, camera, camera_stats, descriptors, drop_in, figure, journal,
-                   lumaring, mappings, pid, private_kib, process, run, start, status, stop, stream, unit, wait_frames,
-                   wait_state, wait_until)
+from guest import (Clients, DEADLINE_S, RUNTIME, CAMERA, at_rest, camera, camera_stats, descriptors, drop_in, figure,
+                   journal, lumaring, mappings, pid, private_kib, process, run, start, status, stop, stream, unit,
+                   wait_frames, wait_state, wait_until)
 
 SIZES = ((320, 240), (640, 480), (1280, 800), (1920, 1080))
 PART = "part=37,21,200,150"
@@ -262,15 +262,6 @@ def test_hanging_camera_is_started_anew():
            f"{found['verified']} frames verified, {found['bad']} bad; {said}")
 
 
-def descriptors_held():
-    """Without that of a question that was just answered: the fewest of some readings."""
-    readings = []
-    for _ in range(6):
-        readings.append(descriptors())
-        time.sleep(0.03)
-    return min(readings)
-
-
 def unplug_and_replug(clients, rounds):
     """Clients are told, frames come again, nothing piles up: seconds until each, and what the daemon holds after each."""
     lost, back, counts = [], [], []
@@ -286,7 +277,7 @@ def unplug_and_replug(clients, rounds):
         wait_until(lambda: len(clients.told("frame", since)) == 4, "all clients have frames again")
         back.append(time.monotonic() - began)
         wait_frames(5)
-        counts.append((descriptors_held(), private_kib(), device()["buffer_count"]))
+        counts.append((at_rest(descriptors), private_kib(), device()["buffer_count"]))
     figure("clients told after " + ", ".join(f"{t:.1f}" for t in lost) + " s, frames again " +
            ", ".join(f"{t:.1f}" for t in back) + " s after it was plugged in")
     return counts
@@ -339,7 +330,7 @@ def test_changes_of_size_and_rate():
         assert (seen["source"]["width"], seen["source"]["height"]) == (width, height), seen["source"]
         wait_until(lambda: camera_stats()["width"] == width, "the camera has that size")
         wait_frames(2)
-        counts.append((descriptors_held(), private_kib(), device()["buffer_bytes"]))
+        counts.append((at_rest(descriptors), private_kib(), device()["buffer_bytes"]))
     found = clients.result()
     figure(f"30 changes, {sum(gaps) / 30 * 1000:.0f} ms each, the longest {max(gaps) * 1000:.0f} ms; "
            f"{found['verified']} frames of {found['sizes']} sizes verified, {found['bad']} bad"
