@@ -171,25 +171,42 @@ static void check_raw(const struct config *config, struct config_faults *faults)
 		     (unsigned long long)(row_bytes * config->height));
 }
 
-/* What belongs to one source and not to another. */
+/* Whether one of `words`, separated by spaces. */
+static bool has_word(const char *words, const char *word)
+{
+	const size_t bytes = strlen(word);
+
+	for (const char *at = words; *at; at += strspn(at, " ")) {
+		const size_t n = strcspn(at, " ");
+
+		if (n == bytes && !strncmp(at, word, n))
+			return true;
+		at += n;
+	}
+	return false;
+}
+
+/* What some sources read, and others would ignore. */
 static void check_source(const struct config *config, struct config_faults *faults)
 {
 	const struct {
-		const char *source, *keys;
+		const char *sources, *keys, *takers;
 		bool said;
 	} owned[] = {
-		{ "raw", "row_bytes source", config->row_bytes },
-		{ "raw", "frame_bytes source", config->frame_bytes },
-		{ "raw", "luma_range source", config->luma_range },
-		{ "libcamera", "buffers source", config->memory != SOURCE_MEMORY_AUTO },
-		{ "libcamera", "buffer_count source", config->buffer_count },
-		{ "libcamera", "sensor_mode source", config->sensor_width },
+		{ "raw", "row_bytes source", "the source raw alone", config->row_bytes },
+		{ "raw", "frame_bytes source", "the source raw alone", config->frame_bytes },
+		{ "raw", "luma_range source", "the source raw alone", config->luma_range },
+		{ "libcamera", "buffers source", "the source libcamera alone", config->memory != SOURCE_MEMORY_AUTO },
+		{ "libcamera", "buffer_count source", "the source libcamera alone", config->buffer_count },
+		{ "libcamera", "sensor_mode source", "the source libcamera alone", config->sensor_width },
+		{ "replay raw synthetic", "unpaced source", "the sources replay, raw and synthetic", config->unpaced },
+		{ "replay raw", "loop source", "the sources replay and raw", config->loop },
 	};
 
 	for (unsigned i = 0; i < sizeof(owned) / sizeof(owned[0]); i++)
-		if (owned[i].said && strcmp(config->source, owned[i].source))
-			rule(config, faults, owned[i].keys, "this is for the source %s alone, not for %s",
-			     owned[i].source, config->source);
+		if (owned[i].said && !has_word(owned[i].sources, config->source))
+			rule(config, faults, owned[i].keys, "this is for %s, not for %s", owned[i].takers,
+			     config->source);
 	if (!strcmp(config->source, "raw"))
 		check_raw(config, faults);
 }

@@ -269,8 +269,8 @@ def test_ranges():
 
 
 def test_rules_between_keys():
-    refuses('{"unpaced": true, "framerate": 30}', "framerate and unpaced exclude each other")
-    refuses('{"unpaced": true}', "framerate and unpaced exclude each other", "--framerate", "30")
+    refuses('{"source": "synthetic", "unpaced": true, "framerate": 30}', "framerate and unpaced exclude each other")
+    refuses('{"source": "synthetic", "unpaced": true}', "framerate and unpaced exclude each other", "--framerate", "30")
     accepts('{"clients_max": 3, "wait_clients": 3}')
     refuses('{"clients_max": 3, "wait_clients": 4}', "wait-clients 4 is more than clients-max 3")
     accepts('{"clients_max": 3, "clients_per_uid": 3}')
@@ -290,6 +290,10 @@ def test_rules_between_keys():
         refuses('{"source": "synthetic", "%s": %s}' % (key, value),
                 f"{key}: this is for the source libcamera alone, not for synthetic")
     accepts('{"source": "synthetic", "buffers": "auto", "buffer_count": 0}')
+    refuses('{"source": "libcamera", "unpaced": true}', "config.json: unpaced: this is for the sources replay, raw "
+            "and synthetic, not for libcamera")
+    refuses('{"source": "replay:-", "loop": true}', "config.json: loop: this is for the sources replay and raw, not "
+            "for libcamera", "--source", "libcamera")
     packed = '{"source": "raw:-", "size": "7x3", "pixel_format": "R10_CSI2P", "%s": %d}'
     accepts(packed % ("row_bytes", 10))
     refuses(packed % ("row_bytes", 9), "row-bytes 9 is too small: a row of 7 pixels of R10_CSI2P takes 10 bytes")

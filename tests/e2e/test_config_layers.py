@@ -37,7 +37,7 @@ def test_every_fault():
     write("etc/cam0.json", '{"slots": 3,\n\t"io": "kqueue", "slot": 1,\n "streams": [{"name": "a", "bin": 3}, {}]}')
     write("etc/cam0.json.d/a.json", '{"clients_max": 01}')
     write("etc/cam0.json.d/b.json", '{"clients_max": 2, "wait_clients": 3,\n"framerate": 30, "loop": true, "loop": true}')
-    options = ("--config-dir", "etc", "--unpaced", "--control-depth", "65", "--bogus")
+    options = ("--config-dir", "etc", "--source", "synthetic", "--unpaced", "--control-depth", "65", "--bogus")
     expected = [
         "--bogus is not an option of lumaringd, or has a value it does not take: see lumaringd --help",
         'etc/cam0.json:1:11: slots: "3" is not a whole number, 4 to 65535',

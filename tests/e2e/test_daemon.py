@@ -86,7 +86,7 @@ def test_wrong_options():
             (["--framerate", "30/0"], '--framerate: "30/0" is not frames per second'),
             (["--framerate", "nan"], '--framerate: "nan" is not frames per second'),
             (["--framerate", "1e3"], '--framerate: "1e3" is not frames per second'),
-            (["--framerate", "30", "--unpaced"], "framerate and unpaced exclude each other"),
+            (["--source", "synthetic", "--framerate", "30", "--unpaced"], "framerate and unpaced exclude each other"),
             (["--stream", ""], "--stream: a stream needs a name"),
             (["--stream", "a b"], "--stream: a stream needs a name"),
             (["--stream", "=0,0,1,1"], "--stream: a stream needs a name"),

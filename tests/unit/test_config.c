@@ -228,6 +228,12 @@ static void test_raw(void **state)
 	expect_bad("--source replay:- --row-bytes 8", "this is for the source raw alone");
 	expect_bad("--source synthetic --frame-bytes 8", "--frame-bytes: this is for the source raw alone, not for synthetic");
 	expect_bad("--source synthetic --luma-range full", "this is for the source raw alone");
+	expect_bad("--unpaced", "--unpaced: this is for the sources replay, raw and synthetic, not for libcamera");
+	expect_bad("--loop", "--loop: this is for the sources replay and raw, not for libcamera");
+	expect_bad("--source synthetic --loop", "--loop: this is for the sources replay and raw, not for synthetic");
+	expect_good("--runtime-dir . --source synthetic --unpaced");
+	expect_good("--runtime-dir . --source replay:- --unpaced --loop");
+	expect_good("--runtime-dir . --source raw:- --size 8x8 --pixel-format R8 --unpaced --loop");
 }
 
 static void test_streams_of_the_file(void **state)
@@ -235,7 +241,7 @@ static void test_streams_of_the_file(void **state)
 	char text[128];
 
 	(void)state;
-	write_file("{\"slots\": 9, \"runtime_dir\": \".\", \"unpaced\": true, \"streams\": ["
+	write_file("{\"slots\": 9, \"runtime_dir\": \".\", \"source\": \"synthetic\", \"unpaced\": true, \"streams\": ["
 		   "{\"name\": \"a\", \"max_size\": \"640x480\", \"slots\": 20, \"always\": true},"
 		   "{\"name\": \"b\", \"always\": false}, {\"name\": 7}]}");
 	snprintf(text, sizeof(text), "--config %s", path);

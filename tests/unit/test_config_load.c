@@ -214,7 +214,7 @@ static void test_taken_back(void **state)
 {
 	(void)state;
 	write_file("vendor.json",
-		   "{\"source\": \"synthetic\", \"size\": \"64x48\", \"framerate\": \"15-56\", \"unpaced\": false, "
+		   "{\"source\": \"replay:-\", \"size\": \"64x48\", \"framerate\": \"15-56\", \"unpaced\": false, "
 		   "\"loop\": true, \"slots\": 9, \"private_bytes\": 1, \"exposure_us\": 5, \"contrast_milli\": 6, "
 		   "\"auto_exposure\": true, \"copy_affinity\": \"0\", \"copy_scheduling\": \"rr:5\", "
 		   "\"copy_threads\": 3, "
@@ -229,12 +229,12 @@ static void test_taken_back(void **state)
 		"{\"source\": null, \"size\": null, \"framerate\": null, \"loop\": false, \"slots\": null, "
 		"\"private_bytes\": null, \"exposure_us\": null, \"copy_affinity\": null, \"copy_scheduling\": null, "
 		"\"copy_threads\": null, \"pixel_format\": null, \"streams\": null}");
-	expect_good("--unpaced");
+	expect_good("");
 	assert_string_equal(config.source, "libcamera");
 	assert_int_equal(config.width | config.height | config.slot_count | config.copy.threads, 0);
 	assert_int_equal(config.frame_duration_min_ns | config.frame_duration_max_ns, 0);
 	assert_string_equal(config.framerate, "");
-	assert_true(config.unpaced && !config.loop);
+	assert_true(!config.unpaced && !config.loop);
 	assert_int_equal(config.private_bytes_max, LIMIT_PRIVATE_BYTES);
 	assert_int_equal(config.controls.given, SOURCE_BIT(SOURCE_CONTRAST_MILLI) | SOURCE_BIT(SOURCE_AUTO_EXPOSURE));
 	assert_int_equal(CPU_COUNT(&config.copy.affinity), 0);
@@ -505,10 +505,10 @@ static void test_compare(void **state)
 		     "control_values control_rate control_message_ms copy_threads copy_budget copy_affinity "
 		     "copy_scheduling");
 	config_clear(&next);
-	assert_int_equal(load_into(&next, "--unpaced"), 0);
+	assert_int_equal(load_into(&next, "--source synthetic --unpaced"), 0);
 	assert_int_equal(config_compare(&config, &next, &changes), 0);
 	expect_names(changes.live, changes.live_count, "");
-	expect_names(changes.restart, changes.restart_count, "unpaced");
+	expect_names(changes.restart, changes.restart_count, "source unpaced");
 	config_clear(&next);
 	assert_int_equal(load_into(&next, "--contrast-milli 0"), 0); /* given, though nothing but that it is */
 	assert_int_equal(config_compare(&config, &next, &changes), 0);
