@@ -4,6 +4,11 @@
 
 #include <stdio.h>
 
+const char *amount_plural(double count)
+{
+	return count == 1 ? "" : "s";
+}
+
 struct amount amount_bytes(double bytes)
 {
 	static const char *const units[] = { "KiB", "MiB", "GiB", "TiB" };

@@ -7,6 +7,9 @@ struct amount {
 	char text[64];
 };
 
+/* What a noun ends with after a number: "" after 1, else "s". */
+const char *amount_plural(double count);
+
 /* "512 B", "1.5 MiB". */
 struct amount amount_bytes(double bytes);
 

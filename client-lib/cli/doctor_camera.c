@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "amount.h"
 #include "doctor.h"
 
 #define CONFIG_BYTES 16384u
@@ -183,7 +184,7 @@ static void say_there(struct doctor *doctor, const char *node, unsigned count, c
 		return;
 	}
 	doctor_add(doctor, "camera", DOCTOR_OK, "%s%s%s, %u device%s%s", sensors, sensors[0] ? " by " : "", drivers,
-		   count, count == 1 ? "" : "s", describe_access(doctor, node).text);
+		   count, amount_plural(count), describe_access(doctor, node).text);
 }
 
 void doctor_check_camera(struct doctor *doctor)

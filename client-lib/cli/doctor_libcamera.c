@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "amount.h"
 #include "doctor.h"
 
 #define OLD_MINOR 1u /* 0.0.x, as Debian 12 has it */
@@ -145,6 +146,7 @@ void doctor_check_ipa(struct doctor *doctor)
 		doctor_add(doctor, "ipa", DOCTOR_NOTE, "libcamera says: %s", complaint);
 		doctor_command(doctor, "sudo apt install --reinstall libcamera-ipa");
 	} else {
-		doctor_add(doctor, "ipa", DOCTOR_OK, "%u modules, signed: %s", modules.count, modules.directory);
+		doctor_add(doctor, "ipa", DOCTOR_OK, "%u module%s, signed: %s", modules.count,
+			   amount_plural(modules.count), modules.directory);
 	}
 }

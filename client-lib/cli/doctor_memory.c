@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "amount.h"
 #include "doctor.h"
 
 #define HEAPS "/dev/dma_heap"
@@ -174,8 +175,9 @@ void doctor_check_cma(struct doctor *doctor)
 			   all.text);
 		advise_cma(doctor);
 	} else if (buffers && is_needed) {
-		doctor_add(doctor, "cma", DOCTOR_OK, "%s of %s free; %.0f buffers of %s are used", left.text, all.text,
-			   buffers, host_bytes(buffer).text);
+		doctor_add(doctor, "cma", DOCTOR_OK, "%s of %s free; %.0f buffer%s of %s %s used", left.text,
+			   all.text, buffers, amount_plural(buffers), host_bytes(buffer).text,
+			   buffers == 1 ? "is" : "are");
 	} else {
 		doctor_add(doctor, "cma", DOCTOR_OK, "%s of %s free", left.text, all.text);
 	}

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "amount.h"
 #include "doctor.h"
 #include "table.h"
 
@@ -129,7 +130,7 @@ static void print_count(const struct doctor *doctor, enum doctor_level level, FI
 	const unsigned count = doctor_count(doctor, level);
 	const char *last = "";
 
-	fprintf(file, "%u %s%s", count, level_names[level], count == 1 ? "" : "s");
+	fprintf(file, "%u %s%s", count, level_names[level], amount_plural(count));
 	for (unsigned i = 0; i < doctor->finding_count; i++) {
 		const struct doctor_finding *finding = &doctor->findings[i];
 

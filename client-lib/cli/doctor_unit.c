@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "amount.h"
 #include "doctor.h"
 #include "program.h"
 
@@ -189,8 +190,8 @@ void doctor_check_unit(struct doctor *doctor)
 	} else if (strcmp(unit->active, "failed") == 0) {
 		say_failed(doctor);
 	} else if (strcmp(unit->sub, "auto-restart") == 0) {
-		doctor_add(doctor, "unit", DOCTOR_PROBLEM, "lumaringd@%s ends again and again (%u restarts)",
-			   doctor->camera, unit->restarts);
+		doctor_add(doctor, "unit", DOCTOR_PROBLEM, "lumaringd@%s ends again and again (%u restart%s)",
+			   doctor->camera, unit->restarts, amount_plural(unit->restarts));
 		doctor_command(doctor, "journalctl -xeu lumaringd@%s", doctor->camera);
 	} else if (strcmp(unit->active, "inactive") == 0) {
 		say_inactive(doctor);

@@ -11,6 +11,8 @@
 
 #include <lumaring/layout.h>
 
+#include "amount.h"
+
 /* Causes from here on, up to the library's own, never had a sequence: see enum lumaring_missed. */
 #define CAUSE_UNSEQUENCED LUMARING_MISSED_SENSOR
 #define CAUSE_LIBRARY LUMARING_MISSED_SKIPPED
@@ -132,8 +134,8 @@ void line_tally(struct line *line, const struct tally *tally)
 	for (unsigned cause = CAUSE_UNSEQUENCED; cause < CAUSE_LIBRARY; cause++)
 		lost += tally->missed_by[cause];
 	line->bytes = 0;
-	line_add(line, "%" PRIu64 " frame%s, %" PRIu64 " missed", tally->frames, tally->frames == 1 ? "" : "s",
-	    tally->missed);
+	line_add(line, "%" PRIu64 " frame%s, %" PRIu64 " missed", tally->frames,
+	    amount_plural((double)tally->frames), tally->missed);
 	if (tally->missed) {
 		uint64_t counts[LUMARING_MISSED_CAUSES] = { 0 };
 

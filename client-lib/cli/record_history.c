@@ -10,6 +10,7 @@
 
 #include <lumaring/layout.h>
 
+#include "amount.h"
 #include "output.h"
 
 #define NS_PER_US UINT64_C(1000)
@@ -124,17 +125,18 @@ int record_history_look(struct record_history *history, const struct options *op
 
 void record_history_tell(const struct record_history *history, const struct options *options)
 {
+	const unsigned long long held = history->frames_held, wanted = history->frames;
 	const double asked_s = options->last_ms / 1000.0;
 
 	if (history->frames_held == 0)
 		talk("the ring holds nothing of before now: a stream that nobody reads is copied only where it has "
 		     "always=true");
 	else if (options->last_ms >= 0 && history->held_us < (uint64_t)options->last_ms * 1000)
-		talk("the ring holds only %.2f s (%llu frames) of the %g s before now that were asked for: a stream of "
+		talk("the ring holds only %.2f s (%llu frame%s) of the %g s before now that were asked for: a stream of "
 		     "more slots holds more",
-		     (double)history->held_us / 1e6, (unsigned long long)history->frames_held, asked_s);
+		     (double)history->held_us / 1e6, held, amount_plural((double)held), asked_s);
 	else
-		talk("the ring holds %.2f s (%llu frames) of before now; of these %.2f s (%llu frames) come first",
-		     (double)history->held_us / 1e6, (unsigned long long)history->frames_held,
-		     (double)history->span_us / 1e6, (unsigned long long)history->frames);
+		talk("the ring holds %.2f s (%llu frame%s) of before now; of these %.2f s (%llu frame%s) come%s first",
+		     (double)history->held_us / 1e6, held, amount_plural((double)held), (double)history->span_us / 1e6,
+		     wanted, amount_plural((double)wanted), wanted == 1 ? "s" : "");
 }

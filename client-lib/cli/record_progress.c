@@ -48,7 +48,7 @@ void record_progress_show(struct record_progress *progress, const struct record_
 		return;
 	progress->next_ns = now_ns + PERIOD_NS;
 	record_progress_sum(&line, figures);
-	if (figures->waiting > 1)
+	if (figures->waiting > 1) /* one is always on its way */
 		line_add(&line, "; %u frames wait for the disk", figures->waiting);
 	n = line.bytes < wide ? line.bytes : wide;
 	n = (size_t)snprintf(text, sizeof(text), "%s%.*s%s", begin, (int)n, line.text, end);

@@ -96,9 +96,10 @@ static struct amount in_rates(const cJSON *source)
 static void print_buffers(const cJSON *source, const cJSON *device, FILE *file)
 {
 	const char *why = json_text(device, "memory_reason");
+	const double count = json_number(device, "buffer_count");
 	char line[TABLE_LINE_BYTES];
 
-	snprintf(line, sizeof(line), "%.0f buffers of %s, %s, %s%s%s", json_number(device, "buffer_count"),
+	snprintf(line, sizeof(line), "%.0f buffer%s of %s, %s, %s%s%s", count, amount_plural(count),
 		 amount_bytes(json_number(device, "buffer_bytes")).text, json_text(device, "memory"),
 		 json_text(source, "memory"), why[0] ? ": " : "", why);
 	print_sentence(line, file);
@@ -111,7 +112,8 @@ static void print_buffers(const cJSON *source, const cJSON *device, FILE *file)
 static void print_device(const cJSON *source, const cJSON *device, FILE *file)
 {
 	const char *reason = json_text(device, "state_reason"), *id = json_text(device, "camera");
-	double restarts = json_number(device, "restarts"), losses = json_number(device, "losses");
+	double completed = json_number(device, "completed"), restarts = json_number(device, "restarts");
+	double losses = json_number(device, "losses");
 	char line[TABLE_LINE_BYTES];
 	int n;
 
@@ -128,9 +130,9 @@ static void print_device(const cJSON *source, const cJSON *device, FILE *file)
 	print_sentence(line, file);
 	if (json_number(device, "buffer_count") > 0)
 		print_buffers(source, device, file);
-	snprintf(line, sizeof(line), "%s: %.0f requests, %.0f restart%s, lost %.0f time%s, longest call %s",
-		 json_text(device, "library"), json_number(device, "completed"), restarts, restarts == 1 ? "" : "s",
-		 losses, losses == 1 ? "" : "s", amount_time(json_number(device, "callback_longest_ns") / 1000).text);
+	snprintf(line, sizeof(line), "%s: %.0f request%s, %.0f restart%s, lost %.0f time%s, longest call %s",
+		 json_text(device, "library"), completed, amount_plural(completed), restarts, amount_plural(restarts),
+		 losses, amount_plural(losses), amount_time(json_number(device, "callback_longest_ns") / 1000).text);
 	table_line(line, file);
 }
 
@@ -155,7 +157,7 @@ static void print_source(const cJSON *source, FILE *file)
 /* "copy avx2, 1 of 2 threads (enough), 312 us for 2.8 MiB a frame, 9540 MB/s". */
 static void print_copy(const cJSON *copy, FILE *file)
 {
-	double workers = json_number(copy, "workers"), mb_per_second = 0;
+	double workers = json_number(copy, "workers"), threads = json_number(copy, "threads"), mb_per_second = 0;
 	char line[TABLE_LINE_BYTES];
 	int n = 1;
 
@@ -164,8 +166,8 @@ static void print_copy(const cJSON *copy, FILE *file)
 	for (const cJSON *rate = json_first(copy, "megabytes_per_second"); rate; rate = rate->next)
 		if (n++ == workers && cJSON_IsNumber(rate))
 			mb_per_second = rate->valuedouble;
-	snprintf(line, sizeof(line), "copy %s, %.0f of %.0f threads (%s)", json_text(copy, "cpu"), workers,
-		 json_number(copy, "threads"), json_text(copy, "reason"));
+	snprintf(line, sizeof(line), "copy %s, %.0f of %.0f thread%s (%s)", json_text(copy, "cpu"), workers,
+		 threads, amount_plural(threads), json_text(copy, "reason"));
 	if (mb_per_second > 0)
 		snprintf(line + strlen(line), sizeof(line) - strlen(line), ", %s for %s a frame, %.0f MB/s",
 			 amount_time(json_number(copy, "frame_us")).text,
@@ -203,12 +205,13 @@ static void print_memory(const cJSON *memory, FILE *file)
 static void print_control(const cJSON *status, FILE *file)
 {
 	const cJSON *control = json_get(status, "control");
+	const double requests = json_number(control, "requests"), errors = json_number(control, "errors");
 	char line[TABLE_LINE_BYTES];
 
 	if (control)
-		fprintf(file, "control connections %.0f of %.0f, %.0f requests, %.0f errors\n",
-			json_number(control, "connections"), json_number(control, "connections_max"),
-			json_number(control, "requests"), json_number(control, "errors"));
+		fprintf(file, "control connections %.0f of %.0f, %.0f request%s, %.0f error%s\n",
+			json_number(control, "connections"), json_number(control, "connections_max"), requests,
+			amount_plural(requests), errors, amount_plural(errors));
 	for (const cJSON *f = json_first(json_get(status, "configuration"), "files"); f; f = f->next) {
 		snprintf(line, sizeof(line), "configured by %s", cJSON_IsString(f) ? f->valuestring : "?");
 		table_line(line, file);
@@ -335,7 +338,7 @@ static int print_streams(const cJSON *status, bool all, FILE *file)
 		r = table_end(&table, file);
 	}
 	if (r == 0 && more > 0)
-		fprintf(file, "... and %.0f more private ones%s\n", more, all ? "" : " (--all)");
+		fprintf(file, "... and %.0f more private one%s%s\n", more, amount_plural(more), all ? "" : " (--all)");
 	return r;
 }
 

@@ -107,10 +107,11 @@ static void put_source(struct screen *screen, const cJSON *source)
 {
 	const cJSON *device = json_get(source, "device");
 	const char *reason = json_text(device, "state_reason"), *path = json_text(source, "path");
+	const double buffers = json_number(device, "buffer_count");
 
 	if (device)
-		put_format(screen, STYLE_PLAIN, "source %s: %.0f buffers of %s, %s, %s; %s of %s",
-			   json_text(source, "name"), json_number(device, "buffer_count"),
+		put_format(screen, STYLE_PLAIN, "source %s: %.0f buffer%s of %s, %s, %s; %s of %s",
+			   json_text(source, "name"), buffers, amount_plural(buffers),
 			   amount_bytes(json_number(device, "buffer_bytes")).text, json_text(device, "memory"),
 			   json_text(source, "memory"), json_text(device, "format"), json_text(device, "camera"));
 	else
@@ -136,7 +137,7 @@ static double copy_speed(const cJSON *copy)
 static void put_copy(struct screen *screen, const struct top_sample *sample)
 {
 	const cJSON *copy = json_get(sample->now, "copy");
-	const double speed = copy_speed(copy);
+	const double speed = copy_speed(copy), threads = json_number(copy, "threads");
 	char now[64] = "-", each[128] = "";
 
 	if (sample->copied_bytes_hz >= 0)
@@ -144,8 +145,8 @@ static void put_copy(struct screen *screen, const struct top_sample *sample)
 	if (speed > 0)
 		snprintf(each, sizeof(each), "; %s a frame, at %.2f GB/s",
 			 amount_time(json_number(copy, "frame_us")).text, speed / 1000);
-	put_format(screen, STYLE_PLAIN, "copy %s GB/s by %s, %.0f of %.0f threads (%s)%s", now, json_text(copy, "cpu"),
-		   json_number(copy, "workers"), json_number(copy, "threads"), json_text(copy, "reason"), each);
+	put_format(screen, STYLE_PLAIN, "copy %s GB/s by %s, %.0f of %.0f thread%s (%s)%s", now, json_text(copy, "cpu"),
+		   json_number(copy, "workers"), threads, amount_plural(threads), json_text(copy, "reason"), each);
 }
 
 /* "cpu 2.1 % of one core, 380 us a frame; loops io_uring; rings 45.0 MiB; 4 connections of 512". */
@@ -164,7 +165,7 @@ static void put_daemon(struct screen *screen, const struct top_sample *sample)
 		   or_dash(sample->cpu_per_frame_us, amount_time(sample->cpu_per_frame_us).text), main,
 		   alike ? "" : " and ", alike ? "" : capture,
 		   amount_bytes(json_number(json_get(now, "bytes"), "rings")).text, connections,
-		   connections == 1 ? "" : "s", json_number(limits, "clients_max"));
+		   amount_plural(connections), json_number(limits, "clients_max"));
 }
 
 /* --- streams ----------------------------------------------------------------------------------------------------- */
@@ -203,6 +204,7 @@ static int put_streams(struct screen *screen, const struct top_sample *sample, u
 	const double omitted = json_number(sample->now, "streams_omitted");
 	struct top_rows rows;
 	unsigned used = 1;
+	double left;
 	size_t i;
 	int r = top_rows_of_streams(sample, screen->columns, &rows);
 
@@ -219,9 +221,9 @@ static int put_streams(struct screen *screen, const struct top_sample *sample, u
 		put_losses(screen, sample, stream);
 		used += lines_of(stream);
 	}
-	if (i < sample->stream_count || omitted > 0)
-		put_format(screen, STYLE_PLAIN, "... and %.0f more streams",
-			   (double)(sample->stream_count - i) + omitted);
+	left = (double)(sample->stream_count - i) + omitted;
+	if (left > 0)
+		put_format(screen, STYLE_PLAIN, "... and %.0f more stream%s", left, amount_plural(left));
 	top_rows_free(&rows);
 	return 0;
 }
@@ -269,7 +271,7 @@ static int put_some_clients(struct screen *screen, const struct top_sample *samp
 static int put_clients(struct screen *screen, const struct top_sample *sample, size_t first, unsigned lines,
 		       size_t *ret_count)
 {
-	const double omitted = json_number(sample->now, "clients_omitted");
+	const double omitted = json_number(sample->now, "clients_omitted"), all = (double)sample->client_count + omitted;
 	size_t room = lines > 0 ? lines - 1 : 0, count = sample->client_count;
 	int r;
 
@@ -279,7 +281,7 @@ static int put_clients(struct screen *screen, const struct top_sample *sample, s
 		return 0;
 	}
 	if (lines < 3 && (count > room || omitted > 0)) {
-		put_format(screen, STYLE_PLAIN, "%.0f clients, for whom there is no line", (double)count + omitted);
+		put_format(screen, STYLE_PLAIN, "%.0f client%s, for whom there is no line", all, amount_plural(all));
 		return 0;
 	}
 	if (count > room || omitted > 0) {

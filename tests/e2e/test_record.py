@@ -108,7 +108,11 @@ def published(daemon):
 def test_history_first():
     """All frames in the ring and all after, each once, in order; --last 0: none of before; --seconds 0: only those."""
     with Fed(*ALWAYS) as fed:
-        fed.send(30)
+        fed.send(1)
+        wait_until(lambda: published(fed.daemon) == 1, "a frame in the ring")
+        _, talk = record(fed.daemon, "one.y4m", "--seconds", 0)
+        assert " s (1 frame) of before now; " in talk and " s (1 frame) comes first\n" in talk, talk
+        fed.send(29)
         wait_until(lambda: published(fed.daemon) == 30, "30 frames in the ring")
         _, talk = record(fed.daemon, "only.y4m", "--seconds", 0)
         check_in_order(frames_of(read("only.y4m")), 1)

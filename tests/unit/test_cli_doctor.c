@@ -272,6 +272,8 @@ static void test_unit_has_failed(void **state)
 	expect(doctor_check_unit, DOCTOR_PROBLEM, "has failed: watchdog", "journalctl");
 	show(0, SHOWN("activating", "auto-restart", "enabled", "exit-code", "6", "9", "no", "active"));
 	expect(doctor_check_unit, DOCTOR_PROBLEM, "again and again (9 restarts)", "journalctl");
+	show(0, SHOWN("activating", "auto-restart", "enabled", "exit-code", "6", "1", "no", "active"));
+	expect(doctor_check_unit, DOCTOR_PROBLEM, "again and again (1 restart)", "journalctl");
 }
 
 static void test_unit_does_not_run(void **state)
@@ -500,7 +502,10 @@ static void test_heap_in_use(void **state)
 static void test_cma_is_small(void **state)
 {
 	(void)state;
-	expect(doctor_check_cma, DOCTOR_OK, "6 buffers of 4.3 MiB", NULL);
+	expect(doctor_check_cma, DOCTOR_OK, "6 buffers of 4.3 MiB are used", NULL);
+	status("{'source':{'device':{'buffer_count':1,'buffer_bytes':1048576}}}");
+	expect(doctor_check_cma, DOCTOR_OK, "1 buffer of 1.0 MiB is used", NULL);
+	status(STATUS);
 	put("/proc/meminfo", "CmaTotal: 65536 kB\nCmaFree: 1000 kB\n");
 	expect(doctor_check_cma, DOCTOR_NOTE, "less than one buffer more", "cma-256");
 	no_daemon();
@@ -685,6 +690,7 @@ static void test_modules_are_not_signed(void **state)
 	put("/usr/lib/libcamera/ipa_rpi.so", "");
 	expect(doctor_check_ipa, DOCTOR_NOTE, "ipa_rpi.so has no signature (1 of 2", "--reinstall libcamera-ipa");
 	put("/usr/lib/libcamera/ipa_rpi.so.sign", "");
+	expect(doctor_check_ipa, DOCTOR_OK, "2 modules, signed: ", NULL);
 	says("journalctl", 0, "IPAManager ipa_manager.cpp:1 IPA module signature is not valid\n");
 	expect(doctor_check_ipa, DOCTOR_NOTE, "libcamera says: IPAManager", "--reinstall libcamera-ipa");
 }

@@ -10,6 +10,7 @@
 
 #include <lumaring/layout.h>
 
+#include "../../client-lib/cli/amount.c"
 #include "../../client-lib/cli/line.c"
 
 static struct lumaring_frame sample(void)

@@ -11,6 +11,7 @@
 
 #include <stdlib.h>
 
+#include "../../client-lib/cli/amount.c"
 #include "../../client-lib/cli/line.c"
 #include "../../client-lib/cli/output.c"
 #include "../../client-lib/cli/record_file.c"

@@ -5,6 +5,7 @@
  */
 #include "fake_daemon.h"
 
+#include "../../client-lib/cli/amount.c"
 #include "../../client-lib/cli/line.c"
 #include "../../client-lib/cli/session.c"
 

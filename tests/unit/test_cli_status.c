@@ -153,6 +153,25 @@ static void test_device(void **state)
 	      false);
 }
 
+/* A noun after 1 is none after 2. */
+static void test_one_of_each(void **state)
+{
+	(void)state;
+	print("{'source':{'device':{'library':'libcamera','memory':'driver','buffer_count':1,'buffer_bytes':1024,"
+	      "'completed':1,'restarts':2,'losses':1}},'copy':{'cpu':'c','workers':1,'threads':1,'reason':'fixed'},"
+	      "'control':{'connections':1,'connections_max':1,'requests':1,'errors':1},'streams_omitted':1}",
+	      false);
+	expect("\n1 buffer of 1.0 KiB, ");
+	expect("1 request, 2 restarts, lost 1 time, ");
+	expect("1 of 1 thread (fixed)\n");
+	expect("1 request, 1 error\n");
+	expect("... and 1 more private one (--all)\n");
+	print("{'copy':{'threads':2},'control':{'requests':2,'errors':0},'streams_omitted':2}", false);
+	expect("0 of 2 threads (");
+	expect("2 requests, 0 errors\n");
+	expect("... and 2 more private ones (--all)\n");
+}
+
 static void test_whole(void **state)
 {
 	(void)state;
@@ -469,6 +488,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_table),
 		TEST(test_device),
+		TEST(test_one_of_each),
 		TEST(test_whole),
 		TEST(test_control),
 		TEST(test_memory),

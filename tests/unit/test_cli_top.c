@@ -315,6 +315,10 @@ static void test_many_clients(void **state)
 	has(shown(80, 60), "\n... and 7 more\n");
 	make(NULL, clients_of(0, "0"));
 	has(shown(80, 60), "\nno clients\n");
+	make(NULL, clients_of(1, "0"));
+	has(shown(80, 9), "\n1 client, for whom there is no line");
+	make(NULL, clients_of(2, "0"));
+	has(shown(80, 9), "\n2 clients, for whom there is no line");
 }
 
 /* Streams leave half of the lines to clients. */
@@ -334,6 +338,10 @@ static void test_many_streams(void **state)
 	has(shown(80, 24), "\n*p7              -    899.0");
 	has(shown(80, 24), "\n... and 37 more streams\n\n=");
 	has(shown(80, 24), "     -7  ?");
+	make(NULL, "{'copy':{'threads':1},'source':{'device':{'buffer_count':1}},'streams_omitted':1}");
+	has(shown(80, 24), ": 1 buffer of ");
+	has(shown(80, 24), " of 1 thread (");
+	has(shown(80, 24), "\n... and 1 more stream\n");
 }
 
 static void expect_order(enum top_order order, const char *pids)
