@@ -23,11 +23,12 @@
 #include <unistd.h>
 
 #include "stop.h"
+#include "terminal_keys.h"
 
-#define KEY_BYTES 64u
-#define ESCAPE_MS 30   /* how long the rest of a key's sequence may take */
 #define RESTORE_MS 100 /* how long to wait for a terminal that takes nothing before it is left as it is */
 #define NS_PER_MS 1000000
+
+static int escape_ms = 100; /* how long the rest of a key's sequence may take, over a slow line */
 
 static const char enter_text[] = "\033[?1049h\033[?25l\033[?7l\033[2J";
 static const char leave_text[] = "\033[0m\033[?7h\033[?25h\033[?1049l";
@@ -39,8 +40,7 @@ static struct {
 	bool own_keys;
 	volatile sig_atomic_t inside;
 	volatile sig_atomic_t changed, stopped, continued; /* signals, noted */
-	char bytes[KEY_BYTES];                             /* of keys, read and not yet told */
-	size_t count;
+	struct terminal_keys pressed;                      /* and not yet told */
 } terminal = { .keys = -1 };
 
 /* What ends the program without asking it. */
@@ -155,7 +155,7 @@ static int take(void)
 	while (terminal.keys >= 0 && tcsetattr(terminal.keys, TCSANOW, &modes) < 0)
 		if (errno != EINTR || stop_signal())
 			return -errno;
-	terminal.count = 0;
+	terminal.pressed = (struct terminal_keys){ .count = 0 };
 	return terminal_draw(enter_text, sizeof(enter_text) - 1);
 }
 
@@ -307,75 +307,14 @@ static int act(void)
 	return TERMINAL_NONE;
 }
 
-/* Take so many bytes off. */
-static void drop(size_t count)
-{
-	terminal.count -= count;
-	memmove(terminal.bytes, terminal.bytes + count, terminal.count);
-}
-
-static int key_of_sequence(char first, char last)
-{
-	static const struct {
-		char text;
-		int key;
-	} keys[] = {
-		{ 'A', TERMINAL_UP },      { 'B', TERMINAL_DOWN },      { 'C', TERMINAL_RIGHT }, { 'D', TERMINAL_LEFT },
-		{ 'H', TERMINAL_HOME },    { 'F', TERMINAL_LAST },      { '1', TERMINAL_HOME },  { '4', TERMINAL_LAST },
-		{ '5', TERMINAL_PAGE_UP }, { '6', TERMINAL_PAGE_DOWN }, { '7', TERMINAL_HOME },  { '8', TERMINAL_LAST },
-	};
-
-	/* "5~", or a letter, which may have numbers before it. */
-	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
-		if (keys[i].text == (last == '~' ? first : last))
-			return keys[i].key;
-	return TERMINAL_NONE;
-}
-
-/* The sequence that begins the bytes, ESC [ ... letter or ESC O letter: its length, or 0 when it is not all there. */
-static size_t sequence_bytes(void)
-{
-	for (size_t i = 2; i < terminal.count; i++)
-		if (terminal.bytes[i] >= '@' && terminal.bytes[i] <= '~')
-			return i + 1;
-	return terminal.count == KEY_BYTES ? KEY_BYTES : 0;
-}
-
-/* The next key of the bytes. TERMINAL_NONE: there is none; with `more`, a sequence may be only begun. */
-static int next_key(bool more)
-{
-	while (terminal.count > 0) {
-		const char first = terminal.bytes[0];
-		size_t bytes;
-		int key;
-
-		if (first != '\033' || (terminal.count > 1 && !strchr("[O", terminal.bytes[1])) ||
-		    (terminal.count == 1 && !more)) {
-			drop(1);
-			if (first > 0) /* no part of a letter beyond ASCII */
-				return first;
-			continue;
-		}
-		bytes = terminal.count > 1 ? sequence_bytes() : 0;
-		if (bytes == 0 && more)
-			return TERMINAL_NONE;
-		if (bytes == 0)
-			bytes = terminal.count; /* the rest does not come */
-		key = key_of_sequence(terminal.bytes[2 % bytes], terminal.bytes[bytes - 1]);
-		drop(bytes);
-		if (key != TERMINAL_NONE)
-			return key;
-	}
-	return TERMINAL_NONE;
-}
-
 /* Bytes that came: how many, 0 where there were none after all, negative when there will never be any. */
 static int read_keys(short events)
 {
-	ssize_t n = read(terminal.keys, terminal.bytes + terminal.count, KEY_BYTES - terminal.count);
+	struct terminal_keys *pressed = &terminal.pressed;
+	ssize_t n = read(terminal.keys, pressed->bytes + pressed->count, sizeof(pressed->bytes) - pressed->count);
 
 	if (n > 0) {
-		terminal.count += (size_t)n;
+		pressed->count += (size_t)n;
 		return (int)n;
 	}
 	if (n < 0 && errno == EINTR)
@@ -383,7 +322,14 @@ static int read_keys(short events)
 	return n < 0 || events & (POLLHUP | POLLERR | POLLNVAL) ? -1 : 0;
 }
 
-/* Wait for bytes or a signal; signals arrive in here only, so that none is overlooked before it waits. */
+/* A signal waits for act(). */
+static bool is_noted(void)
+{
+	return stop_signal() || terminal.changed || terminal.stopped || terminal.continued;
+}
+
+/* Wait for bytes or a signal; signals arrive in here only, so that none is overlooked before it waits. How many bytes
+ * came, or negative when there will never be any. */
 static int wait_for_bytes(int timeout_ms)
 {
 	const struct timespec timeout = { timeout_ms / 1000, (long)(timeout_ms % 1000) * NS_PER_MS };
@@ -396,11 +342,11 @@ static int wait_for_bytes(int timeout_ms)
 	for (size_t i = 0; i < sizeof(noted) / sizeof(noted[0]); i++)
 		sigaddset(&set, noted[i]);
 	pthread_sigmask(SIG_BLOCK, &set, &before);
-	r = stop_signal() || terminal.changed || terminal.stopped || terminal.continued ? 0 : 1;
+	r = is_noted() ? 0 : 1;
 	if (r > 0)
 		r = ppoll(&keys, 1, timeout_ms < 0 ? NULL : &timeout, &before);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	return r > 0 && read_keys(keys.revents) < 0 ? -1 : 0;
+	return r > 0 ? read_keys(keys.revents) : 0;
 }
 
 static int64_t now_ms(void)
@@ -414,11 +360,13 @@ static int64_t now_ms(void)
 /* A sequence is begun: the rest of it comes soon, or it was the key Escape. */
 static int finish_sequence(void)
 {
-	const size_t before = terminal.count;
+	const int bytes = wait_for_bytes(escape_ms);
 
-	if (wait_for_bytes(ESCAPE_MS) < 0)
+	if (bytes < 0)
 		return TERMINAL_END;
-	return next_key(terminal.count > before);
+	if (bytes == 0 && is_noted())
+		return TERMINAL_NONE; /* no time has gone by that says anything */
+	return terminal_keys_next(&terminal.pressed, bytes > 0);
 }
 
 int terminal_key(int timeout_ms)
@@ -430,8 +378,8 @@ int terminal_key(int timeout_ms)
 		int key = act(), left_ms = timeout_ms;
 
 		if (key == TERMINAL_NONE)
-			key = next_key(true);
-		if (key == TERMINAL_NONE && terminal.count > 0)
+			key = terminal_keys_next(&terminal.pressed, true);
+		if (key == TERMINAL_NONE && terminal_keys_wait(&terminal.pressed))
 			key = finish_sequence();
 		if (key != TERMINAL_NONE)
 			return key;
@@ -439,7 +387,7 @@ int terminal_key(int timeout_ms)
 			left_ms = until_ms > now_ms() ? (int)(until_ms - now_ms()) : 0;
 		if (looked && left_ms == 0)
 			return TERMINAL_NONE;
-		if (terminal.count == 0 && wait_for_bytes(left_ms) < 0)
+		if (!terminal_keys_wait(&terminal.pressed) && wait_for_bytes(left_ms) < 0)
 			return TERMINAL_END;
 		looked = true;
 	}

@@ -32,9 +32,10 @@ enum terminal_colours {
 	TERMINAL_COLOURS_TRUE, /* 24 bits */
 };
 
-/* Keys that are no character, and what else terminal_key() may say. A character is its ASCII code, Escape is 27. */
+/* Keys that are no character, and what else terminal_key() may say. A character is its ASCII code. */
 enum terminal_key {
 	TERMINAL_NONE = 0,      /* the time is over */
+	TERMINAL_ESCAPE = 27,
 	TERMINAL_CHANGED = 256, /* another size, or continued after a stop: draw anew */
 	TERMINAL_END,           /* a signal asks to end, or the terminal is gone */
 	TERMINAL_UP,

@@ -234,6 +234,7 @@ static enum top_wish obey(struct top *top, int key)
 	switch (key) {
 	case 'q':
 	case 'Q':
+	case TERMINAL_ESCAPE:
 	case TERMINAL_END:
 		return WISH_QUIT;
 	case ' ':

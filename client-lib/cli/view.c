@@ -231,6 +231,7 @@ static int act_on_key(struct view *view, int key)
 {
 	switch (key) {
 	case TERMINAL_END:
+	case TERMINAL_ESCAPE:
 	case 'q':
 	case 'Q':
 		return CODE_OK;

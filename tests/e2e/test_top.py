@@ -70,7 +70,7 @@ def test_ends():
     """Each way out leaves the terminal as it was."""
     with synthetic() as daemon:
         daemon.wait_ready()
-        for way, code in ((lambda s: s.press("\x03"), 0), (lambda s: s.process.send_signal(signal.SIGTERM), 0),
+        for way, code in ((lambda s: s.press("\x03"), 0), (lambda s: s.press("\x1b"), 0), (lambda s: s.process.send_signal(signal.SIGTERM), 0),
                           (lambda s: s.process.send_signal(signal.SIGHUP), 129),
                           (lambda s: s.process.send_signal(signal.SIGALRM), 128 + signal.SIGALRM),
                           (lambda s: s.process.send_signal(signal.SIGUSR1), -signal.SIGUSR1)):

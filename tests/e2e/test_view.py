@@ -128,6 +128,20 @@ def test_colours():
         screen.end()
 
 
+def test_keys_that_do_not_end_it():
+    """A report of a mouse and F1 have an Escape, a q or an A in them; Escape alone ends it."""
+    with checkers() as daemon:
+        screen = Screen(daemon, columns=100, **LETTERS)
+        screen.wait_for("mean 128")
+        for key in (b"\x1b[M q!", b"\x1b[<0;5;5M", b"\x1b[[A", b"\x1b]11;rgb:q/q/q\x1b\\", b"\x1bq"):
+            screen.key(key)
+        screen.key(b" ")
+        screen.wait_for("PAUSED")
+        assert "STRETCHED" in screen.lines()[16], screen.lines()   # as letters are from the first
+        screen.key(b"\x1b")
+        screen.end()
+
+
 def test_the_terminal_hangs_up():
     with checkers() as daemon:
         screen = Screen(daemon, columns=100, **LETTERS)

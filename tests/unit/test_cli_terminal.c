@@ -19,6 +19,7 @@
 
 #include "../../client-lib/cli/stop.c"
 #include "../../client-lib/cli/terminal.c"
+#include "../../client-lib/cli/terminal_keys.c"
 
 #define DEADLINE_MS 60000
 #define SCREEN_BYTES 65536u
@@ -63,6 +64,8 @@ static void run_program(void)
 			exit(4); /* without leaving */
 		if (key == 'a')
 			abort();
+		if (key == 'e')
+			escape_ms = DEADLINE_MS;
 		while (key == 'b' || key == 'w') /* busy, and deaf to the first signal */
 			if (key == 'b')
 				pause();
@@ -472,6 +475,43 @@ static void test_keys(void **state)
 	expect_exit(0);
 }
 
+/* Until the program has taken what was pressed. */
+static void wait_until_read(void)
+{
+	const struct timespec pause = { .tv_nsec = NS_PER_MS };
+	const int terminal_end = open(ptsname(world.master), O_RDONLY | O_NOCTTY | O_CLOEXEC);
+	int left = 1;
+
+	assert_true(terminal_end >= 0);
+	for (unsigned ms = 0; left > 0 && ms < DEADLINE_MS; ms++) {
+		assert_int_equal(ioctl(terminal_end, FIONREAD, &left), 0);
+		nanosleep(&pause, NULL);
+	}
+	assert_int_equal(left, 0);
+	close(terminal_end);
+}
+
+/* A window that is pulled at in the middle of a key makes no Escape of it. */
+static void test_size_within_a_key(void **state)
+{
+	const struct winsize size = { .ws_col = 71, .ws_row = 20 };
+	char text[64];
+
+	(void)state;
+	expect_inside();
+	press("e");
+	expect("<101 70x20>");
+	press("\033");
+	wait_until_read();
+	assert_int_equal(ioctl(world.master, TIOCSWINSZ, &size), 0);
+	expect("<256 71x20>");
+	press("[A");
+	snprintf(text, sizeof(text), "<%d 71x20>", TERMINAL_UP);
+	expect(text);
+	press("q");
+	expect_exit(0);
+}
+
 /* The window is closed: no program may go on without one, nor spin. */
 static void test_terminal_gone(void **state)
 {
@@ -484,91 +524,6 @@ static void test_terminal_gone(void **state)
 	status = told();
 	assert_true(WIFEXITED(status));
 	assert_true(WEXITSTATUS(status) == 128 + SIGHUP || WEXITSTATUS(status) == 0);
-}
-
-/* --- what the environment says ----------------------------------------------------------------------------------- */
-
-static void set(const char *name, const char *value)
-{
-	if (value)
-		setenv(name, value, 1);
-	else
-		unsetenv(name);
-}
-
-static void test_colours(void **state)
-{
-	static const struct {
-		const char *no_color, *colorterm, *term;
-		enum terminal_colours colours;
-	} cases[] = {
-		{ NULL, "truecolor", "xterm", TERMINAL_COLOURS_TRUE },
-		{ NULL, "24bit", NULL, TERMINAL_COLOURS_TRUE },
-		{ "", NULL, "screen-256color", TERMINAL_COLOURS_256 },
-		{ NULL, NULL, "linux", TERMINAL_COLOURS_NONE },
-		{ NULL, "yes", NULL, TERMINAL_COLOURS_NONE },
-		{ "1", "truecolor", "xterm-256color", TERMINAL_COLOURS_NONE },
-	};
-
-	(void)state;
-	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		set("NO_COLOR", cases[i].no_color);
-		set("COLORTERM", cases[i].colorterm);
-		set("TERM", cases[i].term);
-		assert_int_equal(terminal_colours(), cases[i].colours);
-	}
-}
-
-static void test_letters(void **state)
-{
-	static const struct {
-		const char *all, *ctype, *lang;
-		bool utf8;
-	} cases[] = {
-		{ NULL, NULL, "de_DE.UTF-8", true },       { NULL, NULL, "C.utf8", true },
-		{ NULL, "C", "en_GB.UTF-8", false },       { "POSIX", "C.UTF-8", "C.UTF-8", false },
-		{ "", "en_GB.UTF-8", "C", true },          { NULL, NULL, NULL, false },
-		{ NULL, NULL, "en_GB.ISO-8859-1", false },
-	};
-
-	(void)state;
-	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		set("LC_ALL", cases[i].all);
-		set("LC_CTYPE", cases[i].ctype);
-		set("LANG", cases[i].lang);
-		assert_int_equal(terminal_is_utf8(), cases[i].utf8);
-	}
-}
-
-static void test_no_screen(void **state)
-{
-	int out = dup(STDOUT_FILENO), null = open("/dev/null", O_WRONLY), master = -1, terminal_end = -1;
-
-	(void)state;
-	set("TERM", "xterm");
-	assert_true(out >= 0 && null >= 0 && openpty(&master, &terminal_end, NULL, NULL, NULL) == 0);
-	fflush(stdout);
-	dup2(null, STDOUT_FILENO);
-	const bool file = terminal_is_screen();
-
-	dup2(terminal_end, STDOUT_FILENO);
-	const bool screen = terminal_is_screen();
-
-	set("TERM", "dumb");
-	const bool dumb = terminal_is_screen();
-
-	set("TERM", NULL);
-	const bool unknown = terminal_is_screen();
-
-	dup2(out, STDOUT_FILENO);
-	assert_false(file);
-	assert_true(screen);
-	assert_false(dumb);
-	assert_false(unknown);
-	close(out);
-	close(null);
-	close(master);
-	close(terminal_end);
 }
 
 #define TEST(function) cmocka_unit_test_setup_teardown(function, begin, end)
@@ -592,10 +547,8 @@ int main(void)
 		TEST(test_end_in_background),
 		TEST(test_size),
 		TEST(test_keys),
+		TEST(test_size_within_a_key),
 		TEST(test_terminal_gone),
-		cmocka_unit_test(test_colours),
-		cmocka_unit_test(test_letters),
-		cmocka_unit_test(test_no_screen),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
