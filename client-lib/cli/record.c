@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "output.h"
@@ -25,6 +26,7 @@
 
 #define NS_PER_MS UINT64_C(1000000)
 #define LOOK_NS (250 * NS_PER_MS) /* how often the writer is looked after while no frame comes */
+#define READER_MS 50              /* how often a FIFO is tried that nobody reads */
 #define BUFFER_MAX (UINT64_C(1024) << 20)
 #define BUFFER_MIN (UINT64_C(16) << 20)
 #define TIMES_BYTES 256u
@@ -119,29 +121,38 @@ static int write_frame(void *user, const struct lumaring_frame *frame)
 	return r;
 }
 
+/* SESSION_GO_ON, or an exit code after a sentence. */
 static int open_file(struct record_file *file, const char *path)
 {
+	const struct timespec pause = { .tv_nsec = READER_MS * (long)NS_PER_MS };
 	int r = record_file_open(file, path);
 
+	if (r == -EAGAIN)
+		talk("nobody reads the FIFO %s yet, waiting for a program that does", path);
+	while (r == -EAGAIN && !stop_signal()) {
+		nanosleep(&pause, NULL);
+		r = record_file_open(file, path);
+	}
+	if (r == -EAGAIN) {
+		talk("stopped while it waited for a reader of the FIFO %s; nothing was written", path);
+		return CODE_OK;
+	}
 	if (r < 0) {
 		talk("cannot write to %s: %s", path, strerror(-r));
 		return CODE_FAILED;
 	}
-	return CODE_OK;
+	return SESSION_GO_ON;
 }
 
-/* CODE_OK, or another exit code after a sentence, and then nothing is left open. */
+/* SESSION_GO_ON, or an exit code after a sentence. */
 static int open_files(struct writer *writer, const struct options *options)
 {
 	int code = open_file(&writer->video, options->operands[1]);
 
-	if (code != CODE_OK || !options->times)
+	if (code != SESSION_GO_ON || !options->times)
 		return code;
 	writer->with_times = true;
-	code = open_file(&writer->times, options->times);
-	if (code != CODE_OK)
-		record_file_close(&writer->video);
-	return code;
+	return open_file(&writer->times, options->times);
 }
 
 /* Both end with the same frame. */
@@ -437,10 +448,12 @@ static int check_usage(const struct options *options)
 
 static int record_all(struct record *record)
 {
-	int code = begin(record), r;
+	/* First, since a FIFO may keep us waiting: the history is that of the moment when there is somebody to read it. */
+	int code = open_files(&record->writer, record->options), r;
 
-	if (code == CODE_OK)
-		code = open_files(&record->writer, record->options);
+	if (code != SESSION_GO_ON)
+		return code;
+	code = begin(record);
 	if (code != CODE_OK)
 		return code;
 	if (record->writer.video.regular)
@@ -448,8 +461,6 @@ static int record_all(struct record *record)
 	r = record_queue_start(&record->queue, write_frame, &record->writer);
 	if (r < 0) {
 		talk("cannot begin to record: %s", strerror(-r));
-		record_file_close(&record->writer.video);
-		record_file_close(&record->writer.times);
 		return CODE_FAILED;
 	}
 	return finish(record, run(record));
@@ -473,6 +484,8 @@ int record_run(const struct options *options)
 	record->writer.chroma = options->format == CAT_Y4M_420;
 	record_progress_init(&record->progress);
 	code = record_all(record);
+	record_file_close(&record->writer.video); /* where it came to nothing */
+	record_file_close(&record->writer.times);
 	session_close(&record->session);
 	free(record);
 	return code;

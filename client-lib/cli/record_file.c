@@ -97,6 +97,20 @@ static void forget_names(struct record_file *file)
 	file->temporary = file->target = NULL;
 }
 
+/* It never waits for the reader of a FIFO: a signal that comes just before open(2) would not end that. */
+static int open_in_place(const char *path)
+{
+	struct stat entry;
+	const bool is_fifo = stat(path, &entry) == 0 && S_ISFIFO(entry.st_mode);
+	const int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | (is_fifo ? O_NONBLOCK : 0), 0666);
+
+	if (fd < 0)
+		return is_fifo && errno == ENXIO ? -EAGAIN : -errno;
+	if (is_fifo)
+		fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) & ~O_NONBLOCK);
+	return fd;
+}
+
 int record_file_open(struct record_file *file, const char *path)
 {
 	struct stat entry;
@@ -107,7 +121,7 @@ int record_file_open(struct record_file *file, const char *path)
 	if (!file->path)
 		fd = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 0);
 	else if (in_place(path))
-		fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
+		r = fd = open_in_place(path);
 	else
 		r = fd = make_temporary(file);
 	if (fd < 0) {

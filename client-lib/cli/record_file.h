@@ -24,7 +24,10 @@ struct record_file {
 	struct output output;
 };
 
-/* A negative errno; nothing is there then, and there is nothing to close. path "-": standard output. */
+/*
+ * A negative errno, -EAGAIN for a FIFO that nobody reads yet; nothing is there then, and there is nothing to close. path
+ * "-": standard output.
+ */
 int record_file_open(struct record_file *file, const char *path);
 
 /* Whether both names are of one regular file, there or not, or both are standard output. */

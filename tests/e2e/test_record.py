@@ -5,6 +5,7 @@ tool is killed.
 import csv
 import os
 import resource
+import select
 import signal
 import subprocess
 
@@ -225,6 +226,41 @@ def test_names():
     with footage(3, "--wait-clients", 1) as daemon:
         out, talk = record(daemon, "-")
         assert len(frames_of(out)) == 3 and "standard output: 3 frames, 0 missed" in talk, talk
+
+
+def said(tool, text):
+    """Read what the tool says until this is in it."""
+    talk = b""
+    while text not in talk:
+        assert select.select([tool.stderr], [], [], DEADLINE_S)[0], talk
+        data = os.read(tool.stderr.fileno(), 4096)
+        assert data, talk
+        talk += data
+
+
+def test_a_fifo_that_nobody_reads():
+    """It is told, and waited for; the history is that of the moment when a reader comes; a signal ends the wait."""
+    os.mkfifo("pipe")
+    os.mkfifo("times")
+    with Fed(*ALWAYS, slots=8) as fed:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            tool = fed.daemon.tool("record", "pipe")
+            said(tool, b"nobody reads the FIFO pipe yet, waiting")
+            tool.send_signal(number)
+            _, talk = tool.communicate(timeout=DEADLINE_S)
+            assert talk == b"lumaring: stopped while it waited for a reader of the FIFO pipe; nothing was written\n", talk
+            assert tool.returncode == 0, tool.returncode
+        tool = fed.daemon.tool("record", "pipe", "--times", "times", "--seconds", 0)
+        said(tool, b"nobody reads the FIFO pipe yet")
+        fed.send(20)
+        wait_until(lambda: published(fed.daemon) == 20, "20 frames, of which the ring keeps 8")
+        with open("pipe", "rb") as pipe:
+            said(tool, b"nobody reads the FIFO times yet")
+            with open("times", "rb") as times:
+                check_in_order(frames_of(pipe.read()), 13)
+                assert times.read().count(b"\n") == 9
+        assert b" 8 frames, 0 missed; " in tool.communicate(timeout=DEADLINE_S)[1]
+        assert tool.returncode == 0
 
 
 def test_times_in_a_file_of_their_own():
