@@ -35,6 +35,8 @@ static const struct section {
 	{ "descriptors", bench_outage }, { "copy", bench_follow },
 };
 
+static const char elsewhere[] = " python follow"; /* sections of programs that tests/bench runs beside this one */
+
 #define SECTIONS (sizeof(sections) / sizeof(sections[0]))
 
 /* --- settings ----------------------------------------------------------------------------------------------------- */
@@ -99,7 +101,7 @@ static int read_sections(bool wanted[SECTIONS])
 				at);
 			for (i = 0; i < SECTIONS; i++)
 				fprintf(stderr, " %s", sections[i].name);
-			return fprintf(stderr, "\n"), -1;
+			return fprintf(stderr, "%s\n", elsewhere), -1;
 		}
 		wanted[i] = true;
 		at += length;
