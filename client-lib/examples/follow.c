@@ -96,7 +96,7 @@ static int take(struct session *s, const struct lumaring_frame *f)
 	const enum state before = t->state;
 	const enum kind kind = before != FOLLOWING ? LOOKING : wishes.whole ? WHOLE : REGION;
 	const int found = track_look(t, f);
-	const uint64_t now_ns = clock_ns(CLOCK_MONOTONIC), cpu_ns = clock_ns(CLOCK_PROCESS_CPUTIME_ID);
+	const uint64_t now_ns = clock_ns(CLOCK_MONOTONIC);
 	const bool has_sensor = f->sensor_ns && lumaring_info(s->ring)->sensor_clock == LUMARING_CLOCK_MONOTONIC;
 	const uint64_t latency_us = (now_ns - (has_sensor ? f->sensor_ns : f->ready_ns)) / 1000;
 	const struct lumaring_region region = track_next(t, f, now_ns);
@@ -108,17 +108,17 @@ static int take(struct session *s, const struct lumaring_frame *f)
 	a->frames++;
 	a->found += (uint64_t)found;
 	a->bytes += (uint64_t)f->width * f->height;
-	a->cpu_ns += cpu_ns - s->cpu_ns;
 	if (found && a->latency_count < LATENCIES_MAX)
 		a->latencies_us[a->latency_count++] = (uint32_t)latency_us;
-	s->cpu_ns = cpu_ns;
 	s->frames++;
 	s->found += (uint64_t)found;
 	s->first = found && !s->first ? s->frames : s->first;
 	s->lost += before == FOLLOWING && t->state != FOLLOWING;
 	s->missed += f->missed;
+	a->cpu_ns += clock_ns(CLOCK_PROCESS_CPUTIME_ID) - s->cpu_ns;
 	if (!wishes.quiet)
 		print_frame(s, f, found, before, latency_us);
+	s->cpu_ns = clock_ns(CLOCK_PROCESS_CPUTIME_ID); /* the line is not what following costs */
 	if (s->kind != kind)
 		change_kind(s, kind);
 	return 0;

@@ -393,26 +393,26 @@ class Session:
         tracker, before = self.tracker, self.tracker.state
         kind = "looking for it" if before != "following" else "whole frames" if self.wishes.whole else "moving region"
         found = tracker.look(frame)
-        now_ns, cpu_ns = time.monotonic_ns(), time.process_time_ns()
+        now_ns = time.monotonic_ns()
         self.stream.region = tracker.next_region(frame)
         latency_us = (now_ns - (self.has_sensor and frame.sensor_ns or frame.ready_ns)) // 1000
         account = self.accounts[kind]
         account.frames += 1
         account.found += found
         account.bytes += frame.width * frame.height
-        account.cpu_ns += cpu_ns - self.cpu_ns
         if found:
             account.latencies_us.append(latency_us)
-        self.cpu_ns = cpu_ns
         self.frames += 1
         self.found += found
         self.first = self.first or (self.frames if found else 0)
         missing = before == "following" and not found
         self.lost += missing and tracker.state == "searching"
+        account.cpu_ns += time.process_time_ns() - self.cpu_ns
         if not self.wishes.quiet:
             state = tracker.state if not missing else "missing" if tracker.state == "following" else "lost"
             place = f"{tracker.object.x:.2f} {tracker.object.y:.2f}" if found else "- -"
             print(f"{frame.sequence} {state} {place} {frame.width}x{frame.height} {latency_us}")
+        self.cpu_ns = time.process_time_ns()    # the line is not what following costs
         if self.kind != kind:
             self.change_kind(kind)
 
