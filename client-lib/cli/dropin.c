@@ -18,8 +18,8 @@
 
 #include "output.h"
 
-#define LOCK_TRIES 50u
-#define LOCK_PAUSE_NS 100000000L
+#define LOCK_TRIES 1500u
+#define LOCK_PAUSE_NS 20000000L /* 30 s in all: whoever has it may be waiting for a camera */
 #define HEAD "// Written by `lumaring set --save`, which keeps what else stands here, but no comments.\n"
 
 static int failed(const char *what, const char *path, int error)
@@ -52,7 +52,8 @@ static int make_directory(const char *path)
 	return r < 0 ? failed("bring to the disk what holds", path, -r) : 0;
 }
 
-/* One program at a time reads and replaces; anybody who may read the directory could hold it for ever. */
+/* One program at a time changes and saves; anybody who may read the directory could hold it for ever. The lock ends
+ * with the process, however that ends. */
 static int lock_directory(int fd, const char *path)
 {
 	const struct timespec pause = { .tv_nsec = LOCK_PAUSE_NS };
@@ -110,18 +111,18 @@ static int read_file(struct dropin *d, int fd)
 	return parse(d, text);
 }
 
-static int read_old(struct dropin *d)
+int dropin_read(struct dropin *dropin)
 {
-	const int fd = openat(d->fd, DROPIN_NAME, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	const int fd = openat(dropin->fd, DROPIN_NAME, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	int r;
 
 	if (fd < 0 && errno != ENOENT)
-		return failed("read", d->path, errno);
+		return failed("read", dropin->path, errno);
 	if (fd < 0) {
-		d->values = cJSON_CreateObject();
-		return d->values ? 0 : failed("write", d->path, ENOMEM);
+		dropin->values = cJSON_CreateObject();
+		return dropin->values ? 0 : failed("write", dropin->path, ENOMEM);
 	}
-	r = read_file(d, fd);
+	r = read_file(dropin, fd);
 	close(fd);
 	return r;
 }
@@ -133,7 +134,7 @@ void dropin_end(struct dropin *dropin)
 		close(dropin->fd);
 }
 
-int dropin_begin(struct dropin *dropin, const char *directory, const char *camera)
+int dropin_lock(struct dropin *dropin, const char *directory, const char *camera)
 {
 	const int n = snprintf(dropin->directory, sizeof(dropin->directory), "%s/%s.json.d", directory, camera);
 	int r;
@@ -150,8 +151,6 @@ int dropin_begin(struct dropin *dropin, const char *directory, const char *camer
 		r = make_directory(dropin->directory);
 	if (r == 0)
 		r = open_directory(dropin);
-	if (r == 0)
-		r = read_old(dropin);
 	if (r < 0)
 		dropin_end(dropin);
 	return r;

@@ -28,10 +28,14 @@ struct dropin {
 };
 
 /*
- * Lock the directory, which is made when it is missing, and read what is there. 0: dropin_end() is due; else a negative
- * errno after a sentence.
+ * Lock the directory, which is made when it is missing, so that one program at a time changes what is in force and what
+ * is kept of it: else one could do the first before another, and the second after it. Waits for 30 s at most. 0:
+ * dropin_end() is due; else a negative errno after a sentence.
  */
-int dropin_begin(struct dropin *dropin, const char *directory, const char *camera);
+int dropin_lock(struct dropin *dropin, const char *directory, const char *camera);
+
+/* Read what is there. 0, or a negative errno after a sentence: then nothing may be set or written. */
+int dropin_read(struct dropin *dropin);
 
 /* Set a key, of static storage; to its default: whatever files that are read before say. Each failure shows when it is
  * written. */

@@ -11,7 +11,6 @@
 #include <unistd.h>
 
 #include "control.h"
-#include "dropin.h"
 #include "json.h"
 #include "output.h"
 #include "overruled.h"
@@ -24,7 +23,7 @@ static int begin_at(struct dropin *dropin, const cJSON *directory, const char *c
 	else if (!cJSON_IsString(directory) || directory->valuestring[0] != '/' || !camera[0] || strchr(camera, '/'))
 		talk("the daemon does not say where its configuration is: it may be older");
 	else
-		return dropin_begin(dropin, directory->valuestring, camera);
+		return dropin_lock(dropin, directory->valuestring, camera);
 	return -EBADMSG;
 }
 
@@ -43,22 +42,31 @@ static int check_owner(const cJSON *status)
 	return -EACCES;
 }
 
-/* The daemon's status, to be freed, and the drop-in that it names, begun; NULL after a sentence. */
-static cJSON *begin(const struct options *options, struct lumaring_control *control, struct dropin *dropin)
+void save_begin(struct save *save, const struct options *options, struct lumaring_control *control)
 {
 	const cJSON *status;
 	const char *json;
 	cJSON *root;
 
-	if (control_call(options, control, "GetStatus", NULL, &json) != CODE_OK)
-		return NULL;
+	if (!options->set.save || control_call(options, control, "GetStatus", NULL, &json) != CODE_OK)
+		return;
 	root = cJSON_ParseWithOpts(json, NULL, true);
 	status = json_get(root, "status");
-	if (check_owner(status) == 0 && begin_at(dropin, json_get(json_get(status, "configuration"), "directory"),
-						 json_text(status, "camera")) == 0)
-		return root;
-	cJSON_Delete(root);
-	return NULL;
+	if (check_owner(status) == 0 &&
+	    begin_at(&save->dropin, json_get(json_get(status, "configuration"), "directory"),
+		     json_text(status, "camera")) == 0)
+		save->status = root;
+	else
+		cJSON_Delete(root);
+}
+
+void save_end(struct save *save)
+{
+	if (!save->status)
+		return;
+	dropin_end(&save->dropin);
+	cJSON_Delete(save->status);
+	save->status = NULL;
 }
 
 /* A rate whose period is whole microseconds, exactly. */
@@ -184,35 +192,32 @@ static int put_all(const struct options *options, struct lumaring_control *contr
 	return with_streams ? put_streams(options, control, dropin) : 0;
 }
 
-static int save(const struct options *options, struct lumaring_control *control, const struct lumaring_applied *applied,
-		bool with_streams)
+static int keep(struct save *save, const struct options *options, struct lumaring_control *control,
+		const struct lumaring_applied *applied, bool with_streams)
 {
-	struct dropin dropin;
-	cJSON *root = begin(options, control, &dropin);
 	bool overruled = false;
-	int r = root ? 0 : -EIO;
+	int r = save->status ? dropin_read(&save->dropin) : -EIO;
 
-	if (root) {
-		r = put_all(options, control, applied, with_streams, &dropin);
-		if (r == 0)
-			r = dropin_write(&dropin);
-		if (r == 0)
-			overruled = overruled_tell(
-				&dropin, json_get(json_get(json_get(root, "status"), "configuration"), "command_line"));
-		dropin_end(&dropin);
-		cJSON_Delete(root);
-	}
+	if (r == 0)
+		r = put_all(options, control, applied, with_streams, &save->dropin);
+	if (r == 0)
+		r = dropin_write(&save->dropin);
+	if (r == 0)
+		overruled = overruled_tell(
+			&save->dropin,
+			json_get(json_get(json_get(save->status, "status"), "configuration"), "command_line"));
 	if (r < 0)
 		talk("not saved: the change is in force, but will not survive a restart of the daemon");
 	return r < 0 || overruled ? CODE_FAILED : CODE_OK;
 }
 
-int save_set(const struct options *options, struct lumaring_control *control, const struct lumaring_applied *applied)
+int save_set(struct save *save, const struct options *options, struct lumaring_control *control,
+	     const struct lumaring_applied *applied)
 {
-	return save(options, control, applied, options->set.has_roi);
+	return keep(save, options, control, applied, options->set.has_roi);
 }
 
-int save_streams(const struct options *options, struct lumaring_control *control)
+int save_streams(struct save *save, const struct options *options, struct lumaring_control *control)
 {
-	return save(options, control, NULL, true);
+	return keep(save, options, control, NULL, true);
 }

@@ -8,15 +8,31 @@
 
 #include <lumaring/control.h>
 
+#include "dropin.h"
+#include "json.h"
 #include "options.h"
+
+/* Zero-initialise. */
+struct save {
+	struct dropin dropin;
+	cJSON *status; /* of the daemon, NULL: not begun */
+};
+
+/*
+ * Before the change, if it is to be saved: wait until nobody else saves, so that the last change in force is the last
+ * one saved. A failure is told, and again as what it means by the functions below; the change can be made all the same.
+ */
+void save_begin(struct save *save, const struct options *options, struct lumaring_control *control);
+void save_end(struct save *save);
 
 /*
  * What `set` was given, or where the source took something else (`applied`, NULL: that was not called for), what it
  * took: a daemon may not start with what it could not have. With a region, also all streams.
  */
-int save_set(const struct options *options, struct lumaring_control *control, const struct lumaring_applied *applied);
+int save_set(struct save *save, const struct options *options, struct lumaring_control *control,
+	     const struct lumaring_applied *applied);
 
 /* All streams as they are. */
-int save_streams(const struct options *options, struct lumaring_control *control);
+int save_streams(struct save *save, const struct options *options, struct lumaring_control *control);
 
 #endif

@@ -103,7 +103,7 @@ static int set_region(const struct options *options, struct lumaring_control *co
 }
 
 /* Each step that was asked for, until one fails. */
-static int set_all(const struct options *options, struct lumaring_control *control)
+static int set_all(const struct options *options, struct lumaring_control *control, struct save *save)
 {
 	const struct set_options *set = &options->set;
 	const bool controls = options_set_controls(set), configuration = has_configuration(set);
@@ -124,13 +124,14 @@ static int set_all(const struct options *options, struct lumaring_control *contr
 	if (code != CODE_OK && changed)
 		talk("what was set before that stays");
 	if (code == CODE_OK && set->save)
-		code = save_set(options, control, configuration ? &applied : NULL);
+		code = save_set(save, options, control, configuration ? &applied : NULL);
 	return code;
 }
 
 int set_run(const struct options *options)
 {
 	struct lumaring_control *control;
+	struct save save = { 0 };
 	int code;
 
 	if (options_set_check(&options->set) < 0)
@@ -138,7 +139,9 @@ int set_run(const struct options *options)
 	code = control_open(options, &control);
 	if (code != CODE_OK)
 		return code;
-	code = set_all(options, control);
+	save_begin(&save, options, control);
+	code = set_all(options, control, &save);
+	save_end(&save);
 	lumaring_control_close(control);
 	return code;
 }

@@ -89,6 +89,7 @@ int region_run(const struct options *options)
 	const char *stream = options->operands[1], *text = options->operands[2];
 	struct lumaring_control *control;
 	struct value_region region;
+	struct save save = { 0 };
 	int code;
 
 	if (!stream || !text) {
@@ -104,9 +105,11 @@ int region_run(const struct options *options)
 	code = control_open(options, &control);
 	if (code != CODE_OK)
 		return code;
+	save_begin(&save, options, control);
 	code = streams_set_region(options, control, stream, &region);
 	if (code == CODE_OK && options->set.save)
-		code = save_streams(options, control);
+		code = save_streams(&save, options, control);
+	save_end(&save);
 	lumaring_control_close(control);
 	return code;
 }
@@ -238,9 +241,7 @@ int streams_parse(const char *text, struct streams_spec *ret_spec)
 
 static int done(const struct options *options, struct lumaring_control *control)
 {
-	int code = options->json ? control_show_json(lumaring_control_reply(control)) : CODE_OK;
-
-	return code == CODE_OK && options->set.save ? save_streams(options, control) : code;
+	return options->json ? control_show_json(lumaring_control_reply(control)) : CODE_OK;
 }
 
 static int add(const struct options *options, struct lumaring_control *control, struct streams_spec *spec)
@@ -277,6 +278,7 @@ int streams_run(const struct options *options)
 {
 	const char *what = options->operands[1], *text = options->operands[2];
 	struct lumaring_control *control;
+	struct save save = { 0 };
 	struct streams_spec spec;
 	bool adds;
 	int code;
@@ -293,7 +295,11 @@ int streams_run(const struct options *options)
 	code = control_open(options, &control);
 	if (code != CODE_OK)
 		return code;
+	save_begin(&save, options, control);
 	code = adds ? add(options, control, &spec) : remove_one(options, control, text);
+	if (code == CODE_OK && options->set.save)
+		code = save_streams(&save, options, control);
+	save_end(&save);
 	lumaring_control_close(control);
 	return code;
 }

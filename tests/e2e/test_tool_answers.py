@@ -292,7 +292,7 @@ def test_set_checks_before_it_changes():
         assert [m for m, _ in control.asked[-3:]] == ["GetCapabilities", "Configure", "SetControls"], control.asked
         control.answers["SetControls"] = Error("NotSupported", field="controls.analogue_gain_milli", reason="not now")
         check(control.tool("set", *size, "--gain", 16, "--save"), REFUSED, talk="lumaring: what was set before that stays\n")
-        assert not os.path.exists(control.directory)
+        assert not os.listdir(f"{control.directory}/{control.camera}.json.d")
 
 
 def test_regions():
@@ -521,7 +521,8 @@ def test_save_fails():
         save = ("set", "--framerate", 30, "--save")
         control.answers["Configure"] = Error("Busy", reason="x", retry_after_us=0)
         check(control.tool(*save), REFUSED)
-        assert not os.path.exists(control.directory)  # nothing that was refused is saved
+        assert not os.listdir(f"{control.directory}/{control.camera}.json.d")  # nothing that was refused is saved
+        shutil.rmtree(control.directory)
         control.answers["Configure"] = applied()
         for status, why in (({}, "does not say where"), ({"status": 7}, "does not say where"),
                             ({"status": {"camera": "../x", "configuration": {"directory": control.directory}}},

@@ -325,6 +325,24 @@ def test_save_survives_a_restart():
         assert value(daemon, "streams") == []
 
 
+def test_many_save_at_once():
+    """Of different keys all are kept, and of one key what is in force; no lock is left over, also of one that was killed."""
+    with configured("many") as daemon:
+        daemon.wait_ready()
+        tools = [daemon.tool(*words, "--save") for n in range(6) for words in (
+            ("set", "--gain", 2 + n), ("set", "--framerate", 20 + n), ("streams", "add", f"s{n}"))]
+        tools[4].kill()
+        answers = [tool.communicate(timeout=DEADLINE_S) for tool in tools]
+        assert all(tool.returncode in ((0, -signal.SIGKILL) if tool is tools[4] else (0,)) for tool in tools), answers
+        file, streams = saved(daemon), {stream["name"] for stream in value(daemon, "streams")}
+        assert streams == {"main", *(f"s{n}" for n in range(6))} == {stream["name"] for stream in file["streams"]}, file
+        # Who was killed may have changed the rate last, and not come to save it.
+        good(daemon, "set", "--framerate", 50, "--save")
+        controls = json.loads(good(daemon, "get", "--json"))["controls"]
+        assert saved(daemon) == {**file, "framerate": "50"} and file["analogue_gain_milli"] == controls["analogue_gain_milli"]
+        assert os.listdir("etc/many.json.d") == ["50-set.json"]
+
+
 def test_every_rate_is_saved_so_that_the_daemon_takes_it():
     with configured("rates") as daemon:
         daemon.wait_ready()

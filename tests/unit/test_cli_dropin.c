@@ -92,10 +92,22 @@ static unsigned count_files(void)
 	return n - 2;
 }
 
+static int begin(struct dropin *dropin, const char *where, const char *camera)
+{
+	int r = dropin_lock(dropin, where, camera);
+
+	if (r == 0) {
+		r = dropin_read(dropin);
+		if (r < 0)
+			dropin_end(dropin);
+	}
+	return r;
+}
+
 static int save(const char *key, const char *text)
 {
 	struct dropin dropin;
-	int r = dropin_begin(&dropin, directory, "cam0");
+	int r = begin(&dropin, directory, "cam0");
 
 	if (r < 0)
 		return r;
@@ -126,7 +138,7 @@ static void test_merged(void **state)
 	put("// mine\n{ \"slots\": 9, /* \" */ \"size\": \"1x1\", \"auto_exposure\": true, \"exposure_us\": 4, "
 	    "\"later\": [1.5, {}] }");
 	assert_int_equal(chmod(file, 0640), 0);
-	assert_int_equal(dropin_begin(&dropin, directory, "cam0"), 0);
+	assert_int_equal(begin(&dropin, directory, "cam0"), 0);
 	dropin_set_text(&dropin, "size", "640x480");
 	dropin_set_text(&dropin, "framerate", "15-56");
 	dropin_set_number(&dropin, "exposure_us", INT64_C(3600000000));
@@ -159,7 +171,7 @@ static void test_streams(void **state)
 		"\"name\":\"c\"}]");
 
 	(void)state;
-	assert_int_equal(dropin_begin(&dropin, directory, "cam0"), 0);
+	assert_int_equal(begin(&dropin, directory, "cam0"), 0);
 	dropin_set_streams(&dropin, streams);
 	assert_int_equal(dropin_write(&dropin), 0);
 	dropin_end(&dropin);
@@ -178,7 +190,7 @@ static void test_given_up(void **state)
 
 	(void)state;
 	put("{\"a\":1}");
-	assert_int_equal(dropin_begin(&dropin, directory, "cam0"), 0);
+	assert_int_equal(begin(&dropin, directory, "cam0"), 0);
 	dropin_set_bool(&dropin, "a", false);
 	dropin_end(&dropin);
 	assert_int_equal(unlink(file), 0);
@@ -304,9 +316,9 @@ static void test_no_directory(void **state)
 	(void)state;
 	/* One level is made, not two. */
 	snprintf(name, sizeof(name), "%s/a/b", base);
-	assert_int_equal(dropin_begin(&dropin, name, "cam0"), -ENOENT);
+	assert_int_equal(begin(&dropin, name, "cam0"), -ENOENT);
 	put("{}");
-	assert_int_equal(dropin_begin(&dropin, file, "cam0"), -ENOTDIR);
+	assert_int_equal(begin(&dropin, file, "cam0"), -ENOTDIR);
 }
 
 /* Two programs at once: both values are there afterwards. */
@@ -317,7 +329,7 @@ static void test_two_at_once(void **state)
 	pid_t child;
 
 	(void)state;
-	assert_int_equal(dropin_begin(&dropin, directory, "cam0"), 0);
+	assert_int_equal(begin(&dropin, directory, "cam0"), 0);
 	child = fork();
 	if (child == 0) {
 		close(dropin.fd); /* the lock is whoever's who has it */
@@ -331,15 +343,65 @@ static void test_two_at_once(void **state)
 	assert_string_equal(get(), "{\"size\":\"640x480\",\"framerate\":\"30\"}");
 }
 
+/* Who holds the lock and dies leaves nothing behind. */
+static void test_killed_while_locked(void **state)
+{
+	int status, ready[2];
+	char byte;
+	pid_t child;
+
+	(void)state;
+	assert_int_equal(pipe(ready), 0);
+	child = fork();
+	if (child == 0) {
+		struct dropin dropin;
+
+		if (dropin_lock(&dropin, directory, "cam0") == 0 && write(ready[1], "", 1) == 1)
+			pause();
+		_exit(1);
+	}
+	close(ready[1]);
+	assert_int_equal(read(ready[0], &byte, 1), 1);
+	close(ready[0]);
+	assert_int_equal(kill(child, SIGKILL), 0);
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(save("size", "1x1"), 0);
+	assert_string_equal(get(), "{\"size\":\"1x1\"}");
+	assert_int_equal(count_files(), 1);
+}
+
+/* What somebody wrote after the lock was taken, an editor say, counts too. */
+static void test_read_late(void **state)
+{
+	struct dropin dropin;
+
+	(void)state;
+	assert_int_equal(dropin_lock(&dropin, directory, "cam0"), 0);
+	put("{\"slots\":9}");
+	assert_int_equal(dropin_read(&dropin), 0);
+	dropin_set_text(&dropin, "size", "1x1");
+	assert_int_equal(dropin_write(&dropin), 0);
+	dropin_end(&dropin);
+	assert_string_equal(get(), "{\"slots\":9,\"size\":\"1x1\"}");
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_new),         TEST(test_merged),         TEST(test_streams),
-		TEST(test_given_up),    TEST(test_not_to_be_read), TEST(test_limit),
-		TEST(test_no_room),     TEST(test_no_permission),  TEST(test_no_directory),
+		TEST(test_new),
+		TEST(test_merged),
+		TEST(test_streams),
+		TEST(test_given_up),
+		TEST(test_not_to_be_read),
+		TEST(test_limit),
+		TEST(test_no_room),
+		TEST(test_no_permission),
+		TEST(test_no_directory),
 		TEST(test_two_at_once),
+		TEST(test_killed_while_locked),
+		TEST(test_read_late),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

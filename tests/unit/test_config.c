@@ -226,7 +226,8 @@ static void test_raw(void **state)
 	expect_bad("--source raw:", "is not libcamera, libcamera:CAMERA, synthetic, replay:FILE or raw:FILE");
 	expect_bad("--source raws:-", "is not libcamera, libcamera:CAMERA, synthetic, replay:FILE or raw:FILE");
 	expect_bad("--source replay:- --row-bytes 8", "this is for the source raw alone");
-	expect_bad("--source synthetic --frame-bytes 8", "--frame-bytes: this is for the source raw alone, not for synthetic");
+	expect_bad("--source synthetic --frame-bytes 8",
+		   "--frame-bytes: this is for the source raw alone, not for synthetic");
 	expect_bad("--source synthetic --luma-range full", "this is for the source raw alone");
 	expect_bad("--unpaced", "--unpaced: this is for the sources replay, raw and synthetic, not for libcamera");
 	expect_bad("--loop", "--loop: this is for the sources replay and raw, not for libcamera");
