@@ -155,6 +155,7 @@ static void on_view(void *owner, struct status_view *ret_view)
 	source_get_report(camera->source, &camera->device);
 	*ret_view = (struct status_view){
 		.config = camera->config,
+		.settings = &camera->configure.current,
 		.started_ns = camera->created_ns,
 		.loop_main = loop_backend_name(loop),
 		.loop_capture = loop_backend_name(capture),

@@ -158,6 +158,7 @@ void commands_default_slots(const struct settings *settings, uint32_t slot_count
 		return;
 	wish->slots = true;
 	wish->config.slot_count = slot_count;
+	wish->config.slots_default = true;
 }
 
 static int read_streams(struct control_call *call, const char *where, const struct json_node *array,

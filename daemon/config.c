@@ -264,8 +264,10 @@ void config_finish(struct config *config, struct config_faults *faults)
 	if (!config->clients_per_uid)
 		config->clients_per_uid = config->clients_max > 1 ? config->clients_max / 2 : 1;
 	for (unsigned i = 0; i < config->stream_count; i++)
-		if (!config->streams[i].slot_count)
+		if (!config->streams[i].slot_count) {
 			config->streams[i].slot_count = config->slot_count;
+			config->streams[i].slots_default = true;
+		}
 	check_streams(config, faults);
 	finish_runtime_dir(config, faults);
 }

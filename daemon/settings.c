@@ -79,8 +79,10 @@ static struct stream_config apply(const struct stream_config *before, const stru
 		config.width_max = wish->config.width_max;
 		config.height_max = wish->config.height_max;
 	}
-	if (wish->slots)
+	if (wish->slots) {
 		config.slot_count = wish->config.slot_count;
+		config.slots_default = wish->config.slots_default;
+	}
 	if (wish->format)
 		config.fourcc = wish->config.fourcc;
 	if (wish->bin)

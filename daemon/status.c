@@ -189,6 +189,11 @@ static void write_configuration(struct json *json, const struct status_view *vie
 		json_string(json, NULL, key);
 	}
 	json_close(json);
+	json_array(json, "default_slots");
+	for (unsigned i = 0; i < view->settings->stream_count; i++)
+		if (view->settings->streams[i].slots_default)
+			json_string(json, NULL, view->settings->streams[i].name);
+	json_close(json);
 	json_close(json);
 }
 

@@ -15,11 +15,13 @@
 #include "config.h"
 #include "control/control.h"
 #include "publish/publish.h"
+#include "settings.h"
 #include "stream.h"
 
 /* Where it looks. */
 struct status_view {
 	const struct config *config;
+	const struct settings *settings;      /* in force */
 	uint64_t started_ns;                  /* CLOCK_MONOTONIC */
 	const char *loop_main, *loop_capture; /* back-ends */
 	const char *loop_fallback;            /* why not the best one, "": it is */

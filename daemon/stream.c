@@ -14,8 +14,10 @@
 
 void stream_config_complete(struct stream_config *config)
 {
-	if (!config->slot_count)
+	if (!config->slot_count) {
 		config->slot_count = STREAM_SLOTS_DEFAULT;
+		config->slots_default = true;
+	}
 	if (!config->fourcc)
 		config->fourcc = LUMARING_FORMAT_R8;
 	if (!config->bin)

@@ -27,9 +27,10 @@ struct stream_config {
 	struct region region;           /* width or height 0: up to the edge */
 	uint32_t width_max, height_max; /* largest region it has room for, 0: the first one's size */
 	uint32_t slot_count;            /* 0: the default */
-	uint32_t fourcc;                /* of its frames: LUMARING_FORMAT_R8 or _R16, 0: R8 */
-	uint32_t bin;                   /* 1, or 2: 2x2 pixels averaged to one; 0: 1 */
-	bool always;                    /* copy also when nobody reads, for history */
+	bool slots_default; /* slot_count is the default of the daemon or its configuration: nobody gave it */
+	uint32_t fourcc;    /* of its frames: LUMARING_FORMAT_R8 or _R16, 0: R8 */
+	uint32_t bin;       /* 1, or 2: 2x2 pixels averaged to one; 0: 1 */
+	bool always;        /* copy also when nobody reads, for history */
 };
 
 struct stream {

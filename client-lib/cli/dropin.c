@@ -199,8 +199,16 @@ void dropin_set_default(struct dropin *dropin, const char *key)
 	set(dropin, key, cJSON_CreateNull());
 }
 
+static bool has_string(const cJSON *array, const char *text)
+{
+	for (const cJSON *item = cJSON_IsArray(array) ? array->child : NULL; item; item = item->next)
+		if (cJSON_IsString(item) && strcmp(item->valuestring, text) == 0)
+			return true;
+	return false;
+}
+
 /* One stream as the configuration has it: what is all zeros follows the image, and is left out. */
-static cJSON *stream_of(const cJSON *stream)
+static cJSON *stream_of(const cJSON *stream, bool default_slots)
 {
 	const cJSON *region = json_get(stream, "region"), *max_size = json_get(stream, "max_size");
 	const double numbers[] = { json_number(region, "x"), json_number(region, "y"), json_number(region, "width"),
@@ -215,11 +223,11 @@ static cJSON *stream_of(const cJSON *stream)
 	snprintf(text, sizeof(text), "%.0fx%.0f", json_number(max_size, "width"), json_number(max_size, "height"));
 	if (json_number(max_size, "width") > 0)
 		good = good && cJSON_AddStringToObject(object, "max_size", text);
-	if (json_number(stream, "slots") > 0)
+	if (json_number(stream, "slots") > 0 && !default_slots)
 		good = good && cJSON_AddNumberToObject(object, "slots", json_number(stream, "slots"));
-	if (json_text(stream, "format")[0])
+	if (json_text(stream, "format")[0] && strcmp(json_text(stream, "format"), "R8") != 0)
 		good = good && cJSON_AddStringToObject(object, "format", json_text(stream, "format"));
-	if (json_number(stream, "bin") > 0)
+	if (json_number(stream, "bin") > 1)
 		good = good && cJSON_AddNumberToObject(object, "bin", json_number(stream, "bin"));
 	if (json_is_true(stream, "always"))
 		good = good && cJSON_AddTrueToObject(object, "always");
@@ -230,12 +238,12 @@ static cJSON *stream_of(const cJSON *stream)
 	return object;
 }
 
-void dropin_set_streams(struct dropin *dropin, const cJSON *streams)
+void dropin_set_streams(struct dropin *dropin, const cJSON *streams, const cJSON *default_slots)
 {
 	cJSON *array = cJSON_CreateArray();
 
 	for (const cJSON *s = streams ? streams->child : NULL; array && s; s = s->next) {
-		cJSON *stream = stream_of(s);
+		cJSON *stream = stream_of(s, has_string(default_slots, json_text(s, "name")));
 
 		if (stream && cJSON_AddItemToArray(array, stream))
 			continue;

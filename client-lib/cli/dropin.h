@@ -44,8 +44,11 @@ void dropin_set_number(struct dropin *dropin, const char *key, int64_t number);
 void dropin_set_bool(struct dropin *dropin, const char *key, bool value);
 void dropin_set_default(struct dropin *dropin, const char *key);
 
-/* All shared streams, as GetConfiguration tells them. */
-void dropin_set_streams(struct dropin *dropin, const cJSON *streams);
+/*
+ * All shared streams, as GetConfiguration tells them, without what is a default. `default_slots`: names of those whose
+ * number of slots nobody gave, as GetStatus tells them, NULL: it does not.
+ */
+void dropin_set_streams(struct dropin *dropin, const cJSON *streams, const cJSON *default_slots);
 
 /* Write it. 0, or a negative errno after a sentence. */
 int dropin_write(struct dropin *dropin);

@@ -42,15 +42,22 @@ static int check_owner(const cJSON *status)
 	return -EACCES;
 }
 
+/* An answer of a method without parameters, to be freed; NULL after a sentence. */
+static cJSON *ask(const struct options *options, struct lumaring_control *control, const char *method)
+{
+	const char *json;
+
+	return control_call(options, control, method, NULL, &json) == CODE_OK ? cJSON_ParseWithOpts(json, NULL, true)
+									      : NULL;
+}
+
 void save_begin(struct save *save, const struct options *options, struct lumaring_control *control)
 {
 	const cJSON *status;
-	const char *json;
-	cJSON *root;
+	cJSON *root = options->set.save ? ask(options, control, "GetStatus") : NULL;
 
-	if (!options->set.save || control_call(options, control, "GetStatus", NULL, &json) != CODE_OK)
+	if (!root)
 		return;
-	root = cJSON_ParseWithOpts(json, NULL, true);
 	status = json_get(root, "status");
 	if (check_owner(status) == 0 &&
 	    begin_at(&save->dropin, json_get(json_get(status, "configuration"), "directory"),
@@ -165,22 +172,19 @@ static void put_controls(struct dropin *dropin, const struct lumaring_controls *
 
 static int put_streams(const struct options *options, struct lumaring_control *control, struct dropin *dropin)
 {
-	const char *json;
-	const cJSON *streams;
-	cJSON *root;
-	int r = 0;
+	cJSON *configured = ask(options, control, "GetConfiguration"), *status = ask(options, control, "GetStatus");
+	const cJSON *streams = json_get(json_get(configured, "configuration"), "streams");
+	const cJSON *configuration = json_get(json_get(status, "status"), "configuration");
+	int r = configured && status ? 0 : -EIO;
 
-	if (control_call(options, control, "GetConfiguration", NULL, &json) != CODE_OK)
-		return -EIO;
-	root = cJSON_ParseWithOpts(json, NULL, true);
-	streams = json_get(json_get(root, "configuration"), "streams");
-	if (cJSON_IsArray(streams))
-		dropin_set_streams(dropin, streams);
-	else
-		r = -EBADMSG;
-	if (r < 0)
+	if (r == 0 && !cJSON_IsArray(streams)) {
 		talk("the daemon does not say which streams it has");
-	cJSON_Delete(root);
+		r = -EBADMSG;
+	}
+	if (r == 0)
+		dropin_set_streams(dropin, streams, json_get(configuration, "default_slots"));
+	cJSON_Delete(configured);
+	cJSON_Delete(status);
 	return r;
 }
 

@@ -501,7 +501,7 @@ def test_save():
         saved.update(auto_exposure=False, brightness_milli=-500, contrast_milli=2000, sharpness_milli=0,
                      scaler_crop_x=8, scaler_crop_y=6, scaler_crop_width=1640, scaler_crop_height=1232)
         assert control.saved() == saved, control.saved()
-        streams = [{"name": "main", "slots": 8, "format": "R8", "bin": 1},
+        streams = [{"name": "main", "slots": 8},
                    {"name": "ball", "region": "1,2,64,0", "max_size": "128x96", "slots": 5, "format": "R16", "bin": 2,
                     "always": True}]
         for verb in (("region", "ball", "1,2,64,0"), ("streams", "add", "ball"), ("streams", "remove", "a"),

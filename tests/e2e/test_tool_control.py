@@ -343,6 +343,26 @@ def test_many_save_at_once():
         assert os.listdir("etc/many.json.d") == ["50-set.json"]
 
 
+def test_of_streams_what_was_asked_for_is_saved():
+    """A default that changes later is to change them, too; who gave the same number as the default has it for good."""
+    with configured("asked", slots=6, streams=[{"name": "main"}, {"name": "fixed", "slots": 6}]) as daemon:
+        daemon.wait_ready()
+        good(daemon, "streams", "add", "new", "--save")
+        good(daemon, "streams", "add", "six,slots=6,format=r8,bin=1", "--save")
+        wanted = [{"name": "main"}, {"name": "fixed", "slots": 6}, {"name": "new"}, {"name": "six", "slots": 6}]
+        assert saved(daemon) == {"streams": wanted}, saved(daemon)
+        with open("etc/asked.json.d/10-slots.json", "w", encoding="ascii") as file:
+            file.write('{"slots": 9}')
+        good(daemon, "reload")
+        good(daemon, "region", "new", "0,0,8,8", "--save")
+        assert saved(daemon) == {"streams": [*wanted[:2], {"name": "new", "region": "0,0,8,8"}, wanted[3]]}, saved(daemon)
+        again(daemon)
+        assert [stream["slots"] for stream in value(daemon, "streams")] == [9, 6, 9, 6]
+        good(daemon, "call", "Configure", '{"configuration": {"streams": [{"name": "main", "slots": 9}, {"name": "new"}]}}')
+        good(daemon, "region", "new", "0,0,9,9", "--save")
+        assert saved(daemon) == {"streams": [{"name": "main", "slots": 9}, {"name": "new", "region": "0,0,9,9"}]}
+
+
 def test_every_rate_is_saved_so_that_the_daemon_takes_it():
     with configured("rates") as daemon:
         daemon.wait_ready()

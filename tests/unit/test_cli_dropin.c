@@ -168,18 +168,26 @@ static void test_streams(void **state)
 		"\"slots\":8,"
 		"\"always\":false},{\"name\":\"ball\",\"region\":{\"x\":1,\"y\":2,\"width\":64,\"height\":0},"
 		"\"max_size\":{\"width\":128,\"height\":96},\"slots\":5,\"format\":\"R16\",\"bin\":2,\"always\":true},{"
-		"\"name\":\"c\"}]");
+		"\"name\":\"c\"},{\"name\":\"d\",\"slots\":8,\"format\":\"R8\",\"bin\":1}]");
+	cJSON *own = cJSON_Parse("[7,\"d\",\"nobody\"]");
 
 	(void)state;
 	assert_int_equal(begin(&dropin, directory, "cam0"), 0);
-	dropin_set_streams(&dropin, streams);
+	dropin_set_streams(&dropin, streams, own);
 	assert_int_equal(dropin_write(&dropin), 0);
 	dropin_end(&dropin);
 	assert_string_equal(
 		get(),
-		"{\"streams\":[{\"name\":\"main\",\"slots\":8,\"format\":\"R8\",\"bin\":1},"
+		"{\"streams\":[{\"name\":\"main\",\"slots\":8},"
 		"{\"name\":\"ball\",\"region\":\"1,2,64,0\",\"max_size\":\"128x96\",\"slots\":5,\"format\":\"R16\","
-		"\"bin\":2,\"always\":true},{\"name\":\"c\"}]}");
+		"\"bin\":2,\"always\":true},{\"name\":\"c\"},{\"name\":\"d\"}]}");
+	/* A daemon that does not say. */
+	assert_int_equal(begin(&dropin, directory, "cam0"), 0);
+	dropin_set_streams(&dropin, streams, NULL);
+	assert_int_equal(dropin_write(&dropin), 0);
+	dropin_end(&dropin);
+	assert_non_null(strstr(get(), "{\"name\":\"d\",\"slots\":8}"));
+	cJSON_Delete(own);
 	cJSON_Delete(streams);
 }
 

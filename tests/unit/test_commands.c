@@ -118,6 +118,7 @@ static void on_status(void *owner, struct status_view *ret_view)
 	(void)owner;
 	*ret_view = (struct status_view){
 		.config = &world.config,
+		.settings = &world.configure.current,
 		.started_ns = 1,
 		.state = world.state,
 		.stats = &world.stats,

@@ -25,6 +25,7 @@
 
 static struct {
 	struct config config;
+	struct settings settings;
 	struct source_format format;
 	struct tuner tuner;
 	struct camera_stats stats;
@@ -54,6 +55,7 @@ static int set_up(void **state)
 	world.stats = (struct camera_stats){ .captured = (UINT64_C(1) << 53) + 1, .frame_duration_ns = 17900500 };
 	tuner_init(&world.tuner, 2, 3, 25);
 	world.view = (struct status_view){ .config = &world.config,
+					   .settings = &world.settings,
 					   .started_ns = clock_monotonic_ns() - 5 * NS_PER_MS,
 					   .loop_main = "epoll",
 					   .loop_capture = "io_uring",
