@@ -10,7 +10,8 @@ import signal
 import subprocess
 
 import clips
-from lib import DEADLINE_S, Daemon, wait_until
+from lib import BUILD, DEADLINE_S, Daemon, wait_until
+from terminal import Terminal
 
 WIDTH, HEIGHT = 64, 48
 FRAME = len(b"FRAME\n") + WIDTH * HEIGHT
@@ -261,6 +262,36 @@ def test_a_fifo_that_nobody_reads():
                 assert times.read().count(b"\n") == 9
         assert b" 8 frames, 0 missed; " in tool.communicate(timeout=DEADLINE_S)[1]
         assert tool.returncode == 0
+
+
+def on_terminal(daemon, columns):
+    return Terminal([BUILD / "lumaring", "record", "now.y4m", "--camera", daemon.camera, "--runtime-dir",
+                     daemon.runtime_dir], columns)
+
+
+def test_progress():
+    """One line on a terminal, written over and over, never wider than it is, and gone when there is something to say."""
+    with Fed(*ALWAYS) as fed:
+        with on_terminal(fed.daemon, 120) as screen:
+            screen.wait_text("lumaring: the ring holds nothing of before now")
+            fed.send(1)
+            screen.wait_text("\n1 frame, 0 missed; 0.00 s, 0.0 MB")
+            fed.send(39)
+            screen.wait_text("\n40 frames, 0 missed; ")
+            screen.wait_text(", 0.1 MB")
+            assert screen.lines()[0].startswith("lumaring: the ring holds ") and not any(screen.lines()[2:]), screen.text()
+            screen.size(20, 5)
+            screen.wait(lambda s: "40 frames, 0 missed" in s.lines(), "a line that is cut")
+            screen.size(120, 24)
+            fed.daemon.stop(signal.SIGKILL)
+            screen.wait_text("lumaring: the daemon vanished, waiting for one to come back")
+            screen.wait(lambda s: any(line.startswith("40 frames, ") for line in s.lines()), "the line is back")
+            screen.press("\x03")
+            assert screen.wait_end() == 0
+            lines = [line for line in screen.lines() if line]
+            assert lines[0] == "lumaring: the daemon vanished, waiting for one to come back", lines
+            assert lines[1].startswith("lumaring: now.y4m: 40 frames, 0 missed; ") and len(lines) == 2, lines
+            screen.assert_restored()
 
 
 def test_times_in_a_file_of_their_own():
