@@ -38,6 +38,10 @@ static int replace(const char *path, const struct page *page)
 {
 	int r = replace_file(path, write_page, page);
 
+	if (r == -EPIPE) /* of a FIFO: who read has had enough */
+		return CODE_OK;
+	if (r == -EINTR) /* before it had a reader */
+		return 128 + stop_signal();
 	if (r < 0)
 		talk("cannot write %s: %s", path, strerror(-r));
 	return r < 0 ? CODE_FAILED : CODE_OK;

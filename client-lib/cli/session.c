@@ -265,6 +265,8 @@ int session_write_failure(struct session *session, int error, const char *where)
 		session->reader_gone = true;
 		return CODE_OK;
 	}
+	if (error == -EINTR) /* a FIFO had no reader until a signal asked to stop */
+		return session_exit_code(error);
 	talk("cannot write to %s: %s", where, strerror(-error));
 	return CODE_FAILED;
 }

@@ -128,6 +128,39 @@ def test_file():
     assert not [name for name in os.listdir(".") if ".prom." in name], os.listdir(".")
 
 
+def test_what_is_no_file():
+    """Devices, FIFOs and links stay what they are, whoever runs it; /dev/stdout is standard output."""
+    with Daemon("--source", "synthetic", "--framerate", 100, "--size", "64x48") as daemon:
+        daemon.wait_ready()
+        os.mkdir("other")
+        links = {"null.prom": "/dev/null", "full.prom": "/dev/full", "out.prom": "/proc/self/fd/1",
+                 "file.prom": "other/file.prom", "new.prom": "other/new.prom"}
+        for name, target in links.items():
+            os.symlink(target, name)
+        with open("other/file.prom", "w", encoding="ascii") as file:
+            file.write("old\n")
+        assert run(daemon, "--output", "null.prom") == (0, "", "")
+        assert run(daemon, "--output", "full.prom") == (1, "", "lumaring: cannot write full.prom: No space left on device\n")
+        code, out, err = run(daemon, "--output", "out.prom")
+        assert code == 0 and values(parse(out), "lumaring_up") == 1, err
+        with open("log", "w+", encoding="ascii") as log:
+            log.write("before\n")
+            log.flush()
+            assert daemon.tool("metrics", "--output", "out.prom", stdout=log).wait(DEADLINE_S) == 0
+            log.seek(0)
+            assert log.readline() == "before\n" and values(parse(log.read()), "lumaring_up") == 1
+        for name in ("file.prom", "new.prom"):
+            assert run(daemon, "--output", name) == (0, "", "")
+            assert values(parse(read(f"other/{name}")), "lumaring_up") == 1
+        assert {name: os.readlink(name) for name in links} == links
+        os.mkfifo("fifo.prom")
+        tool = daemon.tool("metrics", "--output", "fifo.prom")
+        with open("fifo.prom", encoding="ascii") as fifo:
+            assert values(parse(fifo.read()), "lumaring_up") == 1
+        assert tool.wait(DEADLINE_S) == 0 and stat.S_ISFIFO(os.stat("fifo.prom").st_mode)
+        assert sorted(os.listdir("other")) == ["file.prom", "new.prom"]
+
+
 def test_no_daemon():
     """Down is a figure as well; and so that no old one is taken for it, the file says so, too."""
     with Daemon("--source", "synthetic", "--framerate", 100, "--size", "64x48") as daemon:
