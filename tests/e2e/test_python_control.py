@@ -286,14 +286,14 @@ def interrupted(daemon, connection, ask):
     heard, thread = [], threading.get_ident()
 
     def hear(*_):
-        if connection._owner == thread:
+        if connection.turns.owner == thread:
             refused(lumaring.InUseError, lambda: connection.call("GetStatus"))
-        heard.append(connection._owner)
+        heard.append(connection.turns.owner)
         if len(heard) == 5:
             daemon.process.send_signal(signal.SIGCONT)
 
     def knock():
-        wait_until(lambda: connection._owner == thread, "it asks")
+        wait_until(lambda: connection.turns.owner == thread, "it asks")
         for count in range(5):
             os.kill(os.getpid(), signal.SIGUSR1)
             wait_until(lambda n=count: len(heard) > n, "the handler ran")

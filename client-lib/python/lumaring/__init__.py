@@ -63,7 +63,9 @@ by `python3 -m pydoc lumaring.errors` and `lumaring.refused`; `lumaring.settings
 Threads and processes
 
 Calls let other threads run while they wait, and may be made from any thread; a stream for each thread is better. In a
-child made by fork() open streams anew; what changes the camera can be used there as before.
+child made by fork() open streams and watches anew: the parent's raise ForkedError there, and arrays made before are not
+protected. What changes the camera can be used there as before. A signal handler that uses what it interrupted is told so
+by InUseError; it may close it.
 
 Times are seconds in timeouts, else the unit stands in the name. Sizes are (width, height) and regions (x, y, width,
 height), in pixels of the captured image; arrays are (height, width), as numpy has it.

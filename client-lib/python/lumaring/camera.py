@@ -33,7 +33,7 @@ class Camera(CaptureMixin):
     def __init__(self, name: Optional[str] = None, *, runtime_dir: Union[None, str, os.PathLike[str]] = None,
                  wait: Optional[float] = 0.0) -> None:
         self.name = name if name is not None else os.environ.get("LUMARING_CAMERA") or "cam0"
-        self.runtime_dir = None if runtime_dir is None else os.fspath(runtime_dir)
+        self.runtime_dir = None if runtime_dir is None else _path(runtime_dir)
         self._streams: weakref.WeakSet[Stream] = weakref.WeakSet()
         self._is_closed = False
         if not isinstance(self.name, str):
@@ -64,7 +64,7 @@ class Camera(CaptureMixin):
         if self.runtime_dir is not None:
             options.runtime_dir = os.fsencode(self.runtime_dir)
         control = ctypes.c_void_p()
-        r = library.lumaring_control_open(self.name.encode(), ctypes.byref(options), ctypes.byref(control))
+        r = library.lumaring_control_open(self.name.encode(errors="replace"), ctypes.byref(options), ctypes.byref(control))
         if r == 0:
             library.lumaring_control_close(control)
         elif r in (-errno.ECONNREFUSED, -errno.EACCES, -errno.EINVAL, -errno.EINTR, -errno.ENOMEM):
@@ -137,6 +137,17 @@ class Camera(CaptureMixin):
 
     def __repr__(self) -> str:
         return f"<lumaring.Camera {self.name}{', closed' if self.closed else ''}>"
+
+
+def _path(runtime_dir: Union[str, os.PathLike[str]]) -> str:
+    try:
+        path = os.fsdecode(runtime_dir)
+        os.fsencode(path)
+        return path
+    except TypeError:
+        raise TypeError(f"runtime_dir is {runtime_dir!r}; it must be a path") from None
+    except UnicodeEncodeError as why:
+        raise errors.InvalidError(errno.EINVAL, f"runtime_dir is {runtime_dir!r}, which can be no path: {why}") from None
 
 
 def open(name: Optional[str] = None, *, runtime_dir: Union[None, str, os.PathLike[str]] = None,

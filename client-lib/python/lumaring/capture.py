@@ -20,14 +20,17 @@ from __future__ import annotations
 
 import errno
 import math
-import threading
+import operator
+import os
 from typing import TYPE_CHECKING, Any, Callable, Dict, Mapping, NamedTuple, Optional, Tuple, Union
 
 from . import errors
+from ._library import to_ms
 from .connection import Deadline
 from .control import ControlledCamera
 from .frame import Frame, numpy_module
-from .settings import Region
+from .settings import Region, rate_of_limits
+from .turns import Turns
 
 if TYPE_CHECKING:
     import numpy.typing
@@ -56,16 +59,23 @@ def metadata_of(frame: Frame, scaler_crop: Optional[Region] = None) -> Dict[str,
 class CaptureMixin(ControlledCamera):
     """What lumaring.Camera inherits of picamera2's habits."""
     _captures: Dict[str, "Stream"]
-    _captures_lock: threading.Lock
+    _captures_turns: Turns
 
     def _stream_to_capture(self, name: str) -> "Stream":
         """The one stream of that name that all captures read."""
-        lock = self.__dict__.setdefault("_captures_lock", threading.Lock())
-        with lock:
-            captures: Dict[str, Stream] = self.__dict__.setdefault("_captures", {})
-            if name not in captures or captures[name].closed:
-                captures[name] = self.stream(name, newest=True)  # type: ignore[attr-defined]
-            return captures[name]
+        if not isinstance(name, str):
+            raise TypeError(f"the stream's name is {name!r}; it must be a string, as \"main\"")
+        turns: Turns = self.__dict__.setdefault("_captures_turns", Turns(
+            "capturing is in the midst of opening a stream, which a signal interrupted: open a stream before the handler "
+            "can run, or the camera once more in it"))
+        stream: "Stream" = turns.take(self._open_to_capture, name)
+        return stream
+
+    def _open_to_capture(self, name: str) -> "Stream":
+        captures: Dict[str, Stream] = self.__dict__.setdefault("_captures", {})
+        if name not in captures or captures[name].closed:
+            captures[name] = self.stream(name, newest=True)  # type: ignore[attr-defined]
+        return captures[name]
 
     def _close_capture(self) -> None:
         captures = self.__dict__.pop("_captures", {})
@@ -93,7 +103,8 @@ class CaptureMixin(ControlledCamera):
 
         It is a copy of your own. copy=False: in place and read-only; such a frame is held until you drop the array. Waits
         at most `timeout` seconds (None: for ever), then raises lumaring.TimeoutError; EndedError when the source has ended;
-        otherwise what Camera.stream() and Stream.latest() raise.
+        InUseError in a signal handler that interrupted a capture of this stream; otherwise what Camera.stream() and
+        Stream.latest() raise.
         """
         with self._stream_to_capture(name).latest(timeout) as frame:
             array: Array = frame.copy() if copy else frame.array
@@ -120,13 +131,14 @@ class CaptureMixin(ControlledCamera):
         Sharpness, ScalerCrop, FrameRate and FrameDurationLimits; for all who read this camera. As set(), which says what
         was taken. Raises NotSupportedError for a name that lumaring does not have, such as AwbEnable.
         """
+        if not isinstance(controls, Mapping):
+            raise TypeError(f"controls is {controls!r}; it must be a dictionary, as {{\"ExposureTime\": 5000}}")
         wanted: Dict[str, Any] = {}
         for name, value in controls.items():
             if name not in _PICAMERA2:
                 raise errors.NotSupportedError(errno.EOPNOTSUPP, f"there is no control {name}, only {', '.join(_PICAMERA2)}")
             if name == "FrameDurationLimits":
-                shortest_us, longest_us = value
-                value = (1e6 / longest_us, 1e6 / shortest_us)
+                value = rate_of_limits(name, value)
             wanted[_PICAMERA2[name]] = value
         self.set(**wanted)
 
@@ -176,6 +188,21 @@ class _Known(NamedTuple):
     format: str
 
 
+def _camera_name(source: Any) -> str:
+    """0 and what numpy has for it is "cam0"; True is no number."""
+    if isinstance(source, str):
+        return source
+    try:
+        number = operator.index(source) if not isinstance(source, bool) else None
+    except TypeError:
+        number = None
+    if number is None:
+        raise TypeError(f"the camera is {source!r}; it must be a whole number, 0 for \"cam0\", a name, or a lumaring.Camera")
+    if number < 0:
+        raise errors.InvalidError(errno.EINVAL, f"the camera is {number}; it must be a whole number from 0 on")
+    return f"cam{number}"
+
+
 class VideoCapture:
     """
     A camera as cv2.VideoCapture has it; cv2 is not needed for it.
@@ -210,8 +237,8 @@ class VideoCapture:
     """Why the last call that failed did."""
 
     def __init__(self, source: Union[None, int, str, "Camera"] = None, apiPreference: int = 0, *,
-                 stream: Optional[str] = None, timeout: Optional[float] = TIMEOUT_S, runtime_dir: Optional[str] = None,
-                 **options: Any) -> None:
+                 stream: Optional[str] = None, timeout: Optional[float] = TIMEOUT_S,
+                 runtime_dir: Union[None, str, "os.PathLike[str]"] = None, **options: Any) -> None:
         """`stream`: "main" unless given; `options`: more of Camera.stream(), such as region=(x, y, width, height) for a
         private one. `apiPreference` is there for programs that give one."""
         self._stream: Optional["Stream"] = None
@@ -222,6 +249,7 @@ class VideoCapture:
         self._own_camera = self._raises = self._three_channels = False
         self._wanted = {CAP_PROP_FRAME_WIDTH: 0, CAP_PROP_FRAME_HEIGHT: 0}
         self._size: Optional[Tuple[int, int]] = None  # of the images to come, when it was changed
+        to_ms(timeout)
         if source is not None:
             self.open(source)
 
@@ -243,11 +271,14 @@ class VideoCapture:
             if isinstance(source, Camera):
                 self.camera = source
             else:
-                self.camera = Camera(f"cam{source}" if isinstance(source, int) else source, runtime_dir=self._runtime_dir)
+                self.camera = Camera(_camera_name(source), runtime_dir=self._runtime_dir)
             self._stream = self.camera.stream(self._stream_name, newest=True, **self._options)
         except errors.Error as why:
             self.release()
             return self._failed(why)
+        except BaseException:
+            self.release()
+            raise
         return True
 
     def isOpened(self) -> bool:
@@ -379,8 +410,14 @@ class VideoCapture:
 
     def set(self, propId: int, value: float) -> bool:
         """Change a property. False, and nothing is changed: it is not known, cannot be changed, or was refused."""
+        if isinstance(value, (str, bytes)) or not hasattr(value, "__float__"):
+            raise TypeError(f"property {propId} is to be {value!r}; it must be a number")
         try:
-            return self.isOpened() and math.isfinite(value) and self._set(propId, value)
+            number = float(value)
+        except OverflowError:
+            number = math.inf
+        try:
+            return self.isOpened() and math.isfinite(number) and self._set(propId, number)
         except errors.Error as why:
             return self._failed(why)
 

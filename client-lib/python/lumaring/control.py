@@ -24,7 +24,7 @@ from typing import Any, Dict, Iterable, Iterator, List, Mapping, Optional, Tuple
 
 from . import settings as s
 from .connection import Connection
-from .errors import BadMessageError
+from .errors import BadMessageError, ClosedError
 from .refused import INTERFACE, Refused, refused
 from .settings import (Applied, Capabilities, Client, Controls, Framerate, Metric, Region, Reloaded, Settings,
                        StreamSettings, WatchEvent)
@@ -67,10 +67,11 @@ class Streams:
         return any(stream.name == name for stream in self)
 
     def __getitem__(self, name: str) -> StreamSettings:
-        for stream in self:
+        there = self.list()
+        for stream in there:
             if stream.name == name:
                 return stream
-        raise KeyError(name)
+        raise _no_such_stream(name, [stream.name for stream in there])
 
     def add(self, name: str, *, region: Optional[Iterable[int]] = None, max_size: Optional[Iterable[int]] = None,
             slots: Optional[int] = None, format: Optional[str] = None, bin: Optional[int] = None,
@@ -122,9 +123,10 @@ class Watch(Iterator[WatchEvent]):
     """
     What changes at a camera, as it happens: camera.watch(). First of all its state as it is.
 
-    An iterator, which ends by close() or at the end of a `with` block, and raises when the daemon goes away. It has a
-    connection of its own, so that the camera can be changed meanwhile. fileno() is readable when next(0) may return
-    something.
+    An iterator, which ends by close() or at the end of a `with` block, and raises when the daemon goes away. close() by
+    another thread, or by a signal handler, ends a wait within 0.25 s. It has a connection of its own, so that the camera
+    can be changed meanwhile. fileno() is readable when next(0) may return something. In a child made by fork() all but
+    close() raises ForkedError: watch anew there.
     """
 
     def __init__(self, connection: Connection, parameters: Mapping[str, Any], timeout: Optional[float]):
@@ -140,7 +142,12 @@ class Watch(Iterator[WatchEvent]):
         StopIteration after the last."""
         if self._is_over:
             raise StopIteration
-        told, self._is_over = self._connection.next(timeout)
+        try:
+            told, is_last = self._connection.next(timeout)
+        except ClosedError:
+            raise StopIteration from None
+        if is_last:
+            self._is_over = True
         with _sense("Watch"):
             return s.event_told(told)
 
@@ -261,7 +268,7 @@ class ControlledCamera:
         timeout    seconds that iteration waits for an event, then it raises lumaring.TimeoutError; None: for ever
         """
         self._check_open()
-        parameters = {} if interval is None else {"interval_us": round(interval * 1e6)}
+        parameters = {} if interval is None else {"interval_us": s.interval_us(interval)}
         return Watch(Connection(self.name, self.runtime_dir), parameters, timeout)
 
     # --- changing
@@ -407,6 +414,11 @@ def _one_of(**names: Optional[float]) -> Optional[float]:
 
 
 # As the daemon would say it.
+def _no_such_stream(name: str, there: List[str]) -> Refused:
+    return refused(errno.ENOENT, f'there is no stream "{name}", only {", ".join(there) or "none"}',
+                   INTERFACE + "NoSuchStream", {"stream": name, "streams": there})
+
+
 def _not_there(name: str, there: Iterable[str]) -> Refused:
     reason = f"this source has no {name}, only {', '.join(there) or 'none'}"
     return refused(errno.EOPNOTSUPP, f"{name}: {reason}", INTERFACE + "NotSupported",

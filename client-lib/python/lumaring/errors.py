@@ -128,11 +128,12 @@ class ClosedError(Error, ValueError):
 
 
 class InUseError(Error, RuntimeError):
-    """A stream was used from within a call of its own, by a signal handler, or is awaited by two tasks (EDEADLK)."""
+    """A stream or a camera was used from within a call of its own, by a signal handler, or a stream is awaited by two tasks
+    (EDEADLK)."""
 
 
 class ForkedError(Error):
-    """A stream or frame of the parent was used in a child made by fork(): open another one there (ECHILD)."""
+    """A stream, frame or watch of the parent was used in a child made by fork(): open another one there (ECHILD)."""
 
 
 class LibraryError(Error):

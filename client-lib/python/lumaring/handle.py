@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """One struct lumaring of the library, for any number of threads.
 
-The library wants one thread at a time for a handle. Here calls take turns; a wait gives way every SLICE_MS, which is also
-how soon a signal that came just before it is seen. Frames are given back by whoever drops them, in any thread and also in
-the midst of a call (the garbage collector runs anywhere): what cannot be given back at once is queued for the call that
-is under way. close() leaves the library's handle open as long as there are arrays: their memory is its.
+The library wants one thread at a time for a handle. Here calls take turns, as those of turns.py, whose steps are in line
+here, since there are so many; a wait gives way every SLICE_MS, which is also how soon a signal that came just before it is
+seen. Frames are given back by whoever drops them, in any thread and also in the midst of a call (the garbage collector runs
+anywhere): what cannot be given back at once is queued for the call that is under way. close() leaves the library's handle
+open as long as there are arrays: their memory is its.
 """
 from __future__ import annotations
 
@@ -22,13 +23,14 @@ from typing import Any, Callable, Deque, Dict, List, Optional, Set, Union
 from . import errors
 from ._library import load, lumaring_options
 from .frame import Hold, hold_frame
+from .turns import YIELD_S
 
 _ADDRESS_BYTES = ctypes.sizeof(ctypes.c_void_p)
 
 SLICE_MS = 250
-YIELD_S = 0.0005  # for another thread to take its turn
 
 _get_ident = threading.get_ident
+_getpid = os.getpid
 _is_finalizing = sys.is_finalizing
 
 _SENTENCES = {-errno.EAGAIN: "no new frame", -errno.EINTR: ""}  # for which the library has none
@@ -38,7 +40,9 @@ class Handle:
     """Opens, or raises what the library says.
 
     The states: open; closing (close() was called, arrays are alive); gone. A fork() makes it gone in the child, where
-    nothing is closed: what the child inherited is its parent's.
+    nothing is given back or closed: what the child inherited is its parent's. That is found by the number of the process,
+    since a fork() of somebody's C calls nobody in Python; Python's own finds all handles at once, so that none is left as
+    it is until it is used.
     """
 
     def __init__(self, camera: str, stream: Optional[str], options: lumaring_options, name: str) -> None:
@@ -49,7 +53,8 @@ class Handle:
         self._forked = False
         self.returns: Deque[Optional[int]] = collections.deque()  # addresses of frames, for settle() or the next call
         self._later: Optional[BaseException] = None
-        self._lock = threading.Lock()
+        self._pid = _getpid()
+        self._lock: Any = threading.RLock()
         self._owner = 0                    # the thread that has the lock
         self._queue: Dict[int, None] = {}  # threads that want it or have it
         self._out = ctypes.c_void_p()      # a frame that the library handed out and nobody took yet
@@ -63,8 +68,8 @@ class Handle:
         sentence = ctypes.create_string_buffer(512)
         options.error_text, options.error_bytes = ctypes.addressof(sentence), len(sentence)
         native = ctypes.c_void_p()
-        r = library.lumaring_open(camera.encode(), stream.encode() if stream else None, ctypes.byref(options),
-                                  ctypes.byref(native))
+        r = library.lumaring_open(camera.encode(errors="replace"), stream.encode(errors="replace") if stream else None,
+                                  ctypes.byref(options), ctypes.byref(native))
         if r < 0:
             raise errors.error(r, sentence.value.decode(errors="replace") or library.lumaring_strerror(r).decode())
         self._native = native
@@ -75,12 +80,14 @@ class Handle:
     def call(self, body: Callable[..., Any], *arguments: Any) -> Any:
         """body(native handle, *arguments) when it is this thread's turn. Raises ClosedError, ForkedError, StaleError;
         InUseError in a signal handler that interrupted a call of the same thread."""
-        me = _get_ident()
-        if self._owner == me:
+        if self._pid != _getpid():
+            self._disown()
+        if self._lock._is_owned():
             raise errors.InUseError(errno.EDEADLK, f"{self.name} is in the midst of a call that a signal interrupted: its "
                                     "handler may close the stream, and use others")
         if self._queue:
             time.sleep(YIELD_S)
+        me = _get_ident()
         try:
             self._queue[me] = None
             with self._lock:
@@ -180,10 +187,11 @@ class Handle:
 
     def settle(self) -> None:
         """Give back and close what is due, unless a call is under way: that does it when it ends. Never waits for one."""
-        me = _get_ident()
-        while (self.returns or self._close_is_due()) and not self._lock.locked():
+        if self._pid != _getpid():
+            self._disown()
+        while (self.returns or self._close_is_due()) and not self._owner:
             with self._lock:
-                self._owner = me
+                self._owner = _get_ident()
                 try:
                     self._give_all_back()
                     if self._close_is_due():
@@ -220,11 +228,11 @@ class Handle:
 
     @property
     def is_open(self) -> bool:
-        return self._native is not None and not self._closing
+        return self._native is not None and not self._closing and self._pid == _getpid()
 
     def check_open(self) -> None:
         """Raises ClosedError or ForkedError."""
-        if self._forked:
+        if self._forked or self._pid != _getpid():
             raise errors.ForkedError(errno.ECHILD, f"{self.name} belongs to the process that this one was forked from: "
                                      "open it anew here")
         if self._closing:
@@ -238,16 +246,18 @@ class Handle:
     def close(self) -> None:
         """Close. A wait of another thread ends, with ClosedError, before this returns."""
         self._closing = True
+        if self._pid != _getpid():
+            self._disown()
         # At the interpreter's end a thread that has the lock may never come back with it.
-        if self._owner != _get_ident() and not _is_finalizing():
+        if not _is_finalizing():
             with self._lock:
                 pass
         self.settle()
 
     def _disown(self) -> None:
         """In a child of the process that opened it."""
-        self._forked, self._native = True, None
-        self._lock, self._owner, self._queue = threading.Lock(), 0, {}
+        self._forked, self._native, self._pid = True, None, _getpid()
+        self._lock, self._owner, self._queue = threading.RLock(), 0, {}
         self.returns.clear()
 
 

@@ -99,8 +99,8 @@ class NotSupported(Refused, errors.NotSupportedError):
         return self._text("reason")
 
 
-class NoSuchStream(Refused, errors.NotFoundError):
-    """There is no shared stream of that name."""
+class NoSuchStream(Refused, errors.NotFoundError, KeyError):
+    """There is no shared stream of that name; also of camera.streams["name"]."""
 
     @property
     def stream(self) -> str:

@@ -24,6 +24,8 @@ Framerate = Union[float, Tuple[float, float]]
 # Of set() and of Controls, and as the daemon has them; what are thousandths there are numbers here.
 FACTORS = {"analogue_gain": "analogue_gain_milli", "exposure_value": "exposure_value_milli",
            "brightness": "brightness_milli", "contrast": "contrast_milli", "sharpness": "sharpness_milli"}
+HOUR_US = 3_600_000_000  # the longest time from frame to frame
+NUMBER_MAX = 1e15  # what a thousandth of still fits the daemon's 64 bits
 CROP = ("scaler_crop_x", "scaler_crop_y", "scaler_crop_width", "scaler_crop_height")
 
 
@@ -275,29 +277,43 @@ def _invalid(sentence: str) -> InvalidError:
 
 
 def whole(name: str, value: Any) -> int:
-    """Also numpy's integers; a number with a fraction is no number of pixels."""
+    """Also numpy's integers; a number with a fraction is no number of pixels. The daemon says which are out of range, of
+    those that it can be told."""
     if isinstance(value, bool):
         raise TypeError(f"{name} is {value!r}; it must be a whole number")
     try:
-        return operator.index(value)
+        number = operator.index(value)
     except TypeError:
-        if isinstance(value, float) and value.is_integer():
-            return int(value)
-        raise TypeError(f"{name} is {value!r}; it must be a whole number") from None
+        if not isinstance(value, float) or not value.is_integer():
+            raise TypeError(f"{name} is {value!r}; it must be a whole number") from None
+        number = int(value)
+    if abs(number) >= 1 << 63:
+        raise _invalid(f"{name} is {number}; it must be a whole number from 0 on that is no larger than 65535")
+    return number
+
+
+def _several(name: str, values: Any, parts: Tuple[str, ...]) -> Tuple[Any, ...]:
+    """So many values, whatever they are."""
+    wanted = f"it must be ({', '.join(parts)})"
+    try:
+        several = tuple(values) if not isinstance(values, (str, bytes)) else None
+    except TypeError:
+        several = None
+    if several is None:
+        raise TypeError(f"{name} is {values!r}; {wanted}")
+    if len(several) != len(parts):
+        raise _invalid(f"{name} is {values!r}; {wanted}")
+    return several
 
 
 def region_json(name: str, region: Iterable[Any]) -> Dict[str, int]:
-    numbers = tuple(region)
-    if len(numbers) != 4:
-        raise _invalid(f"{name} is {region!r}; it must be (x, y, width, height)")
+    numbers = _several(name, region, Region._fields)
     return {key: whole(f"{key} of {name}", n) for key, n in zip(Region._fields, numbers)}
 
 
 def size_json(name: str, size: Iterable[Any]) -> Dict[str, int]:
-    numbers = tuple(size)
-    if len(numbers) != 2:
-        raise _invalid(f"{name} is {size!r}; it must be (width, height)")
-    return {key: whole(f"{key} of {name}", n) for key, n in zip(("width", "height"), numbers)}
+    parts = ("width", "height")
+    return {key: whole(f"{key} of {name}", n) for key, n in zip(parts, _several(name, size, parts))}
 
 
 def rate_json(framerate: Any) -> Dict[str, int]:
@@ -310,24 +326,59 @@ def rate_json(framerate: Any) -> Dict[str, int]:
 
 
 def _duration(framerate: Any) -> int:
-    rate = _number("framerate", framerate)
+    rate = _float("framerate", framerate)
     if not 1 / 3600 <= rate <= 1e6:
         raise _invalid(f"framerate is {framerate!r}; it must be frames a second, from one an hour to 1000000")
     return round(1e6 / rate)
 
 
-def _number(name: str, value: Any) -> float:
-    if isinstance(value, (bool, str)):
+def rate_of_limits(name: str, limits: Any) -> Tuple[float, float]:
+    """Of the shortest and the longest time from frame to frame, microseconds, as picamera2 has it."""
+    shortest, longest = _several(name, limits, ("shortest", "longest"))
+    rates = []
+    for limit in (longest, shortest):
+        us = _float(name, limit)
+        if not 1 <= us <= HOUR_US:
+            raise _invalid(f"{name} is {limits!r}; it must be the shortest and the longest time, from 1 to {HOUR_US} "
+                           "microseconds")
+        rates.append(1e6 / us)
+    return rates[0], rates[1]
+
+
+def interval_us(interval: Any) -> int:
+    """Of seconds."""
+    seconds = _float("interval", interval)
+    if not 0.1 <= seconds <= 3600:
+        raise _invalid(f"interval is {interval!r}; it must be seconds from 0.1 to 3600")
+    return round(seconds * 1e6)
+
+
+def _float(name: str, value: Any) -> float:
+    """What is one number, or none such as nan; and not an array with one in it."""
+    if isinstance(value, (bool, str, bytes)) or not hasattr(value, "__float__") or getattr(value, "shape", ()) != ():
         raise TypeError(f"{name} is {value!r}; it must be a number")
-    number = float(value)
-    if not math.isfinite(number):
-        raise _invalid(f"{name} is {value!r}; it must be a number")
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf
+    except (TypeError, ValueError):
+        raise TypeError(f"{name} is {value!r}; it must be a number") from None
+
+
+def _number(name: str, value: Any) -> float:
+    number = _float(name, value)
+    if not abs(number) < NUMBER_MAX:  # nor is what is not a number
+        raise _invalid(f"{name} is {value!r}; it must be a number between -{NUMBER_MAX:g} and {NUMBER_MAX:g}")
     return number
 
 
 def _truth(name: str, value: Any) -> bool:
     """True and False, and what numpy or C have for them; a word is neither."""
-    if isinstance(value, (str, bytes)) or value not in (False, True):
+    try:
+        is_truth = not isinstance(value, (str, bytes)) and value in (False, True)
+    except ValueError:  # as an array has it
+        is_truth = False
+    if not is_truth:
         raise TypeError(f"{name} is {value!r}; it must be True or False")
     return bool(value)
 
@@ -336,7 +387,7 @@ def stream_json(stream: Union[str, StreamSettings, Mapping[str, Any]]) -> Dict[s
     if isinstance(stream, str):
         stream = StreamSettings(stream)
     elif not isinstance(stream, StreamSettings):
-        stream = StreamSettings(**stream)
+        stream = _stream_of(stream)
     asked: Dict[str, Any] = {"name": stream.name}
     if stream.region is not None:
         asked["region"] = region_json("region", stream.region)
@@ -351,6 +402,14 @@ def stream_json(stream: Union[str, StreamSettings, Mapping[str, Any]]) -> Dict[s
     if stream.always is not None:
         asked["always"] = _truth("always", stream.always)
     return asked
+
+
+def _stream_of(fields: Any) -> StreamSettings:
+    names = [field.name for field in dataclasses.fields(StreamSettings)]
+    if not isinstance(fields, Mapping) or "name" not in fields or any(name not in names for name in fields):
+        raise TypeError(f"a stream is {fields!r}; it must be a name, a StreamSettings, or a dictionary with \"name\" and "
+                        f"any of {', '.join(names[1:])}")
+    return StreamSettings(**fields)
 
 
 def controls_json(wanted: Mapping[str, Any]) -> Dict[str, Any]:

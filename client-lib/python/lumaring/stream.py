@@ -290,13 +290,14 @@ class Stream:
         return AsyncFrames(self)
 
     async def _wait_async(self, take: Callable[[float], Frame], timeout: Optional[float]) -> Frame:
-        if self._awaited is not None:
+        self.handle.check_open()
+        if self._awaited is not None and self._awaited.is_there:
             raise errors.InUseError(errno.EDEADLK, f"{self.handle.name} is awaited by another task: give each a stream")
         deadline = None if timeout is None else _monotonic() + to_ms(timeout) / 1000
-        fd = self.fileno()
-        self._awaited = _Waiter(asyncio.get_running_loop(), fd)
-        self.handle.exports.add(id(self))  # the descriptor stays open until nobody waits for it
+        waiter = self._awaited = _Waiter(asyncio.get_running_loop())
+        self.handle.exports.add(id(waiter))  # the descriptor stays open until nobody waits for it
         try:
+            fd = self.fileno()
             while True:
                 try:
                     return take(0)  # and nothing that could be cancelled after it
@@ -304,10 +305,11 @@ class Stream:
                     left = None if deadline is None else deadline - _monotonic()
                     if left is not None and left <= 0:
                         raise _within(why, timeout)
-                await self._awaited.wait(left)
+                await waiter.wait(fd, left)
         finally:
-            self._awaited = None
-            self.handle.exported_no_more(id(self))
+            if self._awaited is waiter:
+                self._awaited = None
+            self.handle.exported_no_more(id(waiter))
 
     # --- region and state --------------------------------------------------------------------------------------------
 
@@ -319,7 +321,8 @@ class Stream:
         To set it moves it: of a private stream by one store to memory, effective with the next captured frame, and kept
         while the daemon is away; of a shared one by the daemon, for all who read it (camera.streams.move(), which says
         what it raises). Width or height 0: up to the edge, or to the capacity. Raises InvalidError beyond 0 to 65535; the
-        daemon clamps to the image and to the capacity, max_size.
+        daemon clamps to the image and to the capacity, max_size. Of a shared stream that was removed, to ask for it raises
+        NoSuchStream as well.
         """
         if self._asked is None:
             x, y, width, height = self.camera.streams[self.name].region or (0, 0, 0, 0)
@@ -426,33 +429,43 @@ class AsyncFrames(AsyncIterator[Frame]):
 
 
 class _Waiter:
-    """For a descriptor, in a task."""
+    """For a descriptor, in a task. The task's loop may be closed before it: what is left of the task then ends when nothing
+    refers to it any more, and waits for nothing."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, fd: int) -> None:
-        self._loop, self._fd = loop, fd
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
         self._ready: asyncio.Future[None] = loop.create_future()
+
+    @property
+    def is_there(self) -> bool:
+        """Whether it can still be woken."""
+        return not self._loop.is_closed()
 
     def _wake(self) -> None:
         if not self._ready.done():
             self._ready.set_result(None)
 
-    async def wait(self, timeout: Optional[float]) -> None:
+    async def wait(self, fd: int, timeout: Optional[float]) -> None:
         """Until it is readable, the time is over, or end() was called."""
         loop = self._loop
         self._ready = loop.create_future()
-        loop.add_reader(self._fd, self._wake)
+        loop.add_reader(fd, self._wake)
         timer = None if timeout is None else loop.call_later(timeout, self._wake)
         try:
             await self._ready
         finally:
-            loop.remove_reader(self._fd)
+            if self.is_there:
+                loop.remove_reader(fd)
             if timer is not None:
                 timer.cancel()
 
     def end(self) -> None:
         """From any thread."""
-        if not self._loop.is_closed():
+        try:
             self._loop.call_soon_threadsafe(self._wake)
+        except RuntimeError:  # the loop was closed, also at this moment
+            if self.is_there:
+                raise
 
 
 def _whole(name: str, value: int) -> int:
