@@ -13,6 +13,8 @@
 #include "base/clock.h"
 #include "base/log.h"
 
+#define NO_ANSWER_RETRY_US 500000u
+
 /* --- what may be --- */
 
 static int busy(struct fault *ret_fault, uint64_t retry_after_us, const char *reason)
@@ -77,6 +79,8 @@ static int check_source(const struct configure *c, struct change *change, bool s
 	if (!settings_differ_in_format(&asked, now) && !settings_differ_in_rate(&asked, now))
 		return 0;
 	r = source_check(c->source, &asked, got, &fault);
+	if (r == -EAGAIN)
+		return busy(ret_fault, NO_ANSWER_RETRY_US, fault.text);
 	if (r < 0) {
 		fault_from_source(ret_fault, r, &fault);
 		return r;
@@ -220,6 +224,8 @@ static int change_source(struct configure *c, const struct change *change, struc
 				    sizeof(text));
 	if (r == 0)
 		return 0;
+	if (r == -EAGAIN && step == SOURCE_STEP_STOP) /* so nothing has changed */
+		return busy(ret_fault, NO_ANSWER_RETRY_US, text);
 	r = refused(step, restored, r, text, ret_fault);
 	if (!restored)
 		c->handler.failed(c->handler.owner);

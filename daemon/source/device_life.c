@@ -26,6 +26,7 @@ struct device_times device_times = {
 	.stuck_ns = NS_PER_SECOND,
 	.first_frame_ns = 3 * NS_PER_SECOND,
 	.hang_ns = DEVICE_HANG_NS,
+	.answer_ns = 2 * NS_PER_SECOND,
 };
 
 /* --- state ---------------------------------------------------------------------------------------------------- */
@@ -231,7 +232,7 @@ static void look_after(struct device *device)
 		return;
 	if (is_gone(device))
 		device_lose(device, "it was unplugged");
-	else if (device->state == DEVICE_READY && device->wanted)
+	else if (device->state == DEVICE_READY && device_is_wanted(device))
 		start_wanted(device);
 	else if (device->state != DEVICE_READY)
 		watch(device);
@@ -259,7 +260,7 @@ static void try_camera(struct device *device)
 	char text[256] = "";
 	int rc = device_acquire(device, &trouble, text, sizeof(text));
 
-	if (rc == 0 && device->wanted)
+	if (rc == 0 && device_is_wanted(device))
 		start_wanted(device);
 	else if (rc && rc != -EAGAIN)
 		note_trouble(device, trouble, rc, text);

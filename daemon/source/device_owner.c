@@ -10,28 +10,47 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <time.h>
 
 static struct device *device_of(struct source *source)
 {
 	return (struct device *)source;
 }
 
-/* To look at a device that others change, its lock has to change as well. */
-static struct device *lock(const struct source *source)
-{
-	struct device *device = (struct device *)(uintptr_t)source;
-
-	pthread_mutex_lock(&device->lock);
-	return device;
-}
-
-/* The same for what waits for no camera. */
+/* To look at a device that others change, its lock has to change as well. For what waits for no camera. */
 static struct device *view(const struct source *source)
 {
 	struct device *device = (struct device *)(uintptr_t)source;
 
 	device_view(device);
 	return device;
+}
+
+/*
+ * Become the owner. -EAGAIN with a sentence: the keeper is in the library, and has not come back in time. Then nobody
+ * waits for the same turn of it again: many who ask would have the main thread stand still for too long, and a hang is
+ * found out by the main thread. Tried again and again, since a time limit of a mutex goes by a clock that may be set.
+ */
+static int lock(struct device *device, char *text, size_t text_bytes)
+{
+	static const struct timespec pause = { .tv_nsec = (long)NS_PER_MS };
+	const uint64_t ends_ns = clock_monotonic_ns() + device->times.answer_ns;
+	/* Relaxed: a word that stands alone. */
+	const uint64_t looks = __atomic_load_n(&device->looks, __ATOMIC_RELAXED);
+	const bool waits = !device->has_waited || device->waited_looks != looks;
+
+	while (pthread_mutex_trylock(&device->lock) != 0) {
+		if (!waits || clock_monotonic_ns() >= ends_ns) {
+			device->has_waited = true;
+			device->waited_looks = looks;
+			return snprintf(text, text_bytes,
+					"the camera does not answer just now: libcamera has not come back from a call"),
+			       -EAGAIN;
+		}
+		nanosleep(&pause, NULL);
+	}
+	device->has_waited = false;
+	return 0;
 }
 
 static int unlock(struct device *device, int rc)
@@ -187,8 +206,12 @@ static int check_settings(const struct device *device, const struct source_setti
 static int owner_check(const struct source *source, const struct source_settings *wanted,
 		       struct source_settings *ret_settings, struct source_fault *ret_fault)
 {
-	struct device *device = lock(source);
+	struct device *device = (struct device *)(uintptr_t)source;
+	char text[128];
+	int rc = lock(device, text, sizeof(text));
 
+	if (rc)
+		return source_refuse(ret_fault, rc, "", "%s", text);
 	return unlock(device, check_settings(device, wanted, ret_settings, ret_fault));
 }
 
@@ -228,17 +251,19 @@ static int owner_set_controls(struct source *source, const struct source_control
 static int owner_stop(struct source *source, char *text, size_t text_bytes)
 {
 	struct device *device = device_of(source);
-	int rc = 0;
+	int rc;
 
 	/* Y2 (release) pairs with Y1 in is_hurried(). */
 	__atomic_store_n(&device->hurried, true, __ATOMIC_RELEASE);
 	bell_ring(device->trial_fd);
-	lock(source);
+	rc = lock(device, text, text_bytes);
 	__atomic_store_n(&device->hurried, false, __ATOMIC_RELEASE);
+	if (rc)
+		return rc;
 	if (device->state == DEVICE_RUNNING || device->state == DEVICE_STUCK)
 		rc = device_stop(device, text, text_bytes);
 	if (rc == 0)
-		device->wanted = false;
+		device_set_wanted(device, false);
 	return unlock(device, rc);
 }
 
@@ -266,11 +291,14 @@ static void restore(struct device *device, const struct source_settings *before)
 
 static int owner_configure(struct source *source, const struct source_settings *wanted, char *text, size_t text_bytes)
 {
-	struct device *device = lock(source);
-	const struct source_settings before = put_settings(device, wanted);
+	struct device *device = device_of(source);
+	struct source_settings before;
 	enum device_trouble trouble;
-	int rc = 0;
+	int rc = lock(device, text, text_bytes);
 
+	if (rc)
+		return rc;
+	before = put_settings(device, wanted);
 	if (device->state == DEVICE_READY)
 		rc = device_configure(device, &trouble, text, text_bytes);
 	if (rc == -ENODEV || (rc && libcamera_find_gone(device->camera))) {
@@ -288,11 +316,16 @@ static int owner_configure(struct source *source, const struct source_settings *
 
 static int owner_start(struct source *source)
 {
-	struct device *device = lock(source);
+	struct device *device = device_of(source);
 	char text[256] = "";
 	int rc = 0;
 
-	device->wanted = true;
+	rc = lock(device, text, sizeof(text));
+	device_set_wanted(device, true); /* not before: else the keeper could start it, and be told that it cannot be */
+	if (rc) {                        /* then the keeper does it when it is back */
+		bell_ring(device->bell_fd);
+		return 0;
+	}
 	if (device->state == DEVICE_READY)
 		rc = device_start(device, text, sizeof(text));
 	if (rc == -EAGAIN || rc == -ENODEV || (rc && libcamera_find_gone(device->camera)))
@@ -302,7 +335,7 @@ static int owner_start(struct source *source)
 		rc = 0;
 	}
 	if (rc) {
-		device->wanted = false;
+		device_set_wanted(device, false);
 		log_event(LOG_LEVEL_ERROR, &(struct log_fields){ .event = LOG_EVENT_CAMERA_FAILED, .error = -rc },
 			  "camera %s: it cannot be started: %s", device_name(device), text);
 	}

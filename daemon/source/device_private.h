@@ -8,7 +8,8 @@
  *   libcamera's thread  pushes completions; nothing else
  *   *reader*            the daemon's capture thread: fetches, reads, gives buffers back to the camera; takes no lock
  *   *keeper*            our own thread: opens the camera, finds out that it stands still or is gone, opens it anew
- *   *owner*             main thread or keeper, whichever has `lock`: all that is done to the camera
+ *   *owner*             main thread or keeper, whichever has `lock`: all that is done to the camera; the main thread
+ *                       does not wait for long, since the library may hang in the keeper
  *   the main thread     for whatever does not touch the camera takes `view` alone, and so never waits for one
  *
  * A buffer (by its number, see buffers.h) is *held* from its completion until the reader has given it back, also while
@@ -56,6 +57,7 @@ struct device_times {
 	uint64_t stuck_ns;       /* without a frame, but at least DEVICE_STUCK_FRAMES times as long as one takes */
 	uint64_t first_frame_ns; /* the same before the first one */
 	uint64_t hang_ns;        /* in one call of the library */
+	uint64_t answer_ns;      /* that the main thread waits for the owner: its sign of life must not be missed */
 };
 #define DEVICE_STUCK_FRAMES 5u
 
@@ -132,6 +134,7 @@ struct device {
 	bool launched;
 	bool finishing; /* atomic */
 	bool hurried;   /* atomic: the main thread waits for the lock to stop it */
+	bool wanted;    /* atomic: start() was called, and no stop() since */
 
 	/* Keeper to whoever supervises it. */
 	uint64_t looks;      /* atomic */
@@ -176,7 +179,6 @@ struct device {
 	pthread_mutex_t lock;
 	enum device_trouble trouble;
 	bool is_told;              /* libcamera is, of cameras that come and go */
-	bool wanted;               /* start() was called, and no stop() since */
 	bool announced, lost_told; /* a format; LOST, when so many frames had come: */
 	uint64_t lost_frames;
 	struct source_format format, announced_format;
@@ -207,6 +209,10 @@ struct device {
 	struct source_controls asked;    /* controls that were ever set */
 	bool rate_changed;               /* since the start, so the camera no longer has its own */
 
+	/* Main thread's own: it has waited for the keeper in vain, which was in this turn then. */
+	bool has_waited;
+	uint64_t waited_looks;
+
 	/* Keeper's own. */
 	struct libcamera_library *library;
 	unsigned busy_looks; /* since one with a new library */
@@ -222,6 +228,19 @@ static inline int device_unview(struct device *device, int rc)
 {
 	pthread_mutex_unlock(&device->view);
 	return rc;
+}
+
+static inline bool device_is_wanted(const struct device *device)
+{
+	/* W1 (acquire) pairs with W2 in device_set_wanted(). */
+	return __atomic_load_n(&device->wanted, __ATOMIC_ACQUIRE);
+}
+
+/* By the main thread, also without the lock: then the keeper is to be rung. */
+static inline void device_set_wanted(struct device *device, bool wanted)
+{
+	/* W2 (release) pairs with W1 in device_is_wanted(): the bell comes after it. */
+	__atomic_store_n(&device->wanted, wanted, __ATOMIC_RELEASE);
 }
 
 static inline uint64_t device_bit(unsigned number)

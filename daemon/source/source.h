@@ -220,7 +220,8 @@ struct source_operations {
 	void (*capabilities)(const struct source *source, struct source_capabilities *ret_capabilities);
 	/* What would become of these settings, with nothing changed: *ret_settings is complete but for what the source
 	 * does not know itself yet (a pipe that nobody has written to: width and height as at open()) and for durations
-	 * of a source without a pace (0). What differs from what was asked for has been adjusted. */
+	 * of a source without a pace (0). What differs from what was asked for has been adjusted. -EAGAIN, as of stop()
+	 * and configure(): a device that does not answer just now. */
 	int (*check)(const struct source *source, const struct source_settings *wanted,
 		     struct source_settings *ret_settings, struct source_fault *ret_fault);
 	/* Another pace, which check() has passed, without stopping: one of the next frames is the first that has it. No

@@ -21,7 +21,8 @@
 static inline void set_times(uint64_t retry_ns, uint64_t stuck_ns)
 {
 	device_times = (struct device_times){
-		.retry_ns = retry_ns, .stuck_ns = stuck_ns, .first_frame_ns = stuck_ns, .hang_ns = NEVER_NS
+		.retry_ns = retry_ns, .stuck_ns = stuck_ns, .first_frame_ns = stuck_ns, .hang_ns = NEVER_NS,
+		.answer_ns = NEVER_NS,
 	};
 }
 

@@ -29,6 +29,8 @@
 static struct {
 	struct source source;
 	int refuse, refuse_restore; /* enum source_step, or NOTHING */
+	int error;                  /* of what it refuses, 0: -EIO */
+	bool silent;                /* it does not answer */
 	unsigned stops, configures, starts, rates;
 	struct source_settings settings;
 } fake;
@@ -38,6 +40,8 @@ static int fake_check(const struct source *source, const struct source_settings 
 {
 	(void)source;
 	*ret_settings = *wanted;
+	if (fake.silent)
+		return source_refuse(ret_fault, -EAGAIN, "", "no answer");
 	if (wanted->width > 2000)
 		return source_out_of_range(ret_fault, "size.width", 1, 2000, wanted->width, "width");
 	ret_settings->width &= ~1u; /* even ones only */
@@ -54,7 +58,7 @@ static int fake_step(enum source_step step, unsigned *count, char *text, size_t 
 	if ((restoring ? fake.refuse_restore : fake.refuse) != (int)step)
 		return 0;
 	snprintf(text, text_bytes, "the fake refuses step %d", (int)step);
-	return -EIO;
+	return fake.error ? fake.error : -EIO;
 }
 
 static int fake_stop(struct source *source, char *text, size_t text_bytes)
@@ -593,6 +597,32 @@ static void test_busy(void **state)
 	assert_int_equal(ask(&region, false, false, false), 0);
 }
 
+/* A device that does not answer just now: come again. */
+static void test_no_answer(void **state)
+{
+	struct settings wanted = of_size(128, 96), before = world.configure.current;
+	struct settings region = before;
+
+	(void)state;
+	fake.silent = true;
+	assert_int_equal(ask(&wanted, false, false, false), -EBUSY);
+	assert_int_equal(world.fault.kind, FAULT_BUSY);
+	assert_string_equal(world.fault.reason, "no answer");
+	assert_int_equal(world.fault.retry_after_us, 500000);
+	expect_unchanged(&before);
+	fake.silent = false; /* for what is asked, but not when it is to stop */
+	fake.refuse = SOURCE_STEP_STOP;
+	fake.error = -EAGAIN;
+	assert_int_equal(ask(&wanted, false, false, false), -EBUSY);
+	assert_int_equal(world.fault.kind, FAULT_BUSY);
+	assert_int_equal(fake.configures, 0);
+	assert_int_equal(world.failures, 0);
+	expect_unchanged(&before);
+	fake.silent = true; /* it is not asked for what is none of its business */
+	region.streams[1].region.x = 9;
+	assert_int_equal(ask(&region, false, false, false), 0);
+}
+
 static void test_not_started(void **state)
 {
 	struct settings wanted = of_size(128, 96);
@@ -764,6 +794,7 @@ int main(void)
 		TEST(test_no_room),
 		TEST(test_no_room_for_all),
 		TEST(test_busy),
+		TEST(test_no_answer),
 		TEST(test_not_started),
 		TEST(test_no_format_yet),
 		TEST(test_rate),

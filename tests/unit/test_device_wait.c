@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * test_device_wait.c - a driver that takes its time: who only looks, or wants another rate or exposure, never waits for
- * it; who stops or ends waits no longer than for the call that is under way.
+ * it; who stops or ends waits no longer than for the call that is under way, and who changes something not even so
+ * long.
  */
 #include "device_probe.h"
 
@@ -121,6 +122,66 @@ static void test_looks_under_load(void **state)
 	destroy_device(source);
 }
 
+/* --- who changes something, and the camera does not answer ------------------------------------------------------- */
+
+static int check_rc(struct source *source, struct source_fault *ret_fault)
+{
+	const struct source_settings wanted = { .width = 320, .height = 240 };
+	struct source_settings settings;
+
+	return source_check(source, &wanted, &settings, ret_fault);
+}
+
+/* What changes nothing is refused in time, once the time is over at once, and is as ever when the keeper is back. */
+static void test_changes_while_it_hangs(void **state)
+{
+	const struct source_settings wanted = { .width = 320, .height = 240 };
+	struct source_fault fault = { 0 };
+	struct source *source;
+	char text[320] = "";
+
+	(void)state;
+	set_times(20 * MS, 20 * MS);
+	device_times.answer_ns = 20 * MS;
+	source = open_plugged();
+	start_device(source);
+	fake_hold(FAKE_STOP, true);
+	fake_await_held(FAKE_STOP);
+	assert_int_equal(check_rc(source, &fault), -EAGAIN);
+	assert_string_equal(fault.text, "the camera does not answer just now: libcamera has not come back from a call");
+	/* Whoever comes now does not have the main thread wait as well, which would be for an hour. */
+	((struct device *)source)->times.answer_ns = NEVER_NS;
+	assert_int_equal(check_rc(source, &fault), -EAGAIN);
+	assert_int_equal(stop_rc(source), -EAGAIN);
+	assert_int_equal(device_operations.configure(source, &wanted, text, sizeof(text)), -EAGAIN);
+	assert_string_equal(text, fault.text);
+	start_device(source);
+	assert_string_equal(report_of(source).state, "stuck");
+	fake_hold(FAKE_STOP, false);
+	while (check_rc(source, &fault) == -EAGAIN)
+		usleep(200);
+	assert_int_equal(check_rc(source, &fault), 0);
+	destroy_device(source);
+}
+
+/* A start has not to be asked for again: the keeper does it. */
+static void test_start_while_opening(void **state)
+{
+	struct source_config config = device_config();
+	struct source *source;
+
+	(void)state;
+	device_times.answer_ns = 20 * MS;
+	source = open_device(&config);
+	fake_hold(FAKE_ACQUIRE, true);
+	plug(true);
+	fake_await_held(FAKE_ACQUIRE);
+	start_device(source);
+	fake_hold(FAKE_ACQUIRE, false);
+	await_state(source, "running");
+	destroy_device(source);
+}
+
 /* --- a trial of memory that nobody waits for any more ----------------------------------------------------------- */
 
 struct trial {
@@ -183,6 +244,8 @@ int main(void)
 		cmocka_unit_test_setup(test_looks_while_opening, set_up_fake),
 		cmocka_unit_test_setup(test_wish_while_starting, set_up_fake),
 		cmocka_unit_test_setup(test_looks_while_stuck, set_up_fake),
+		cmocka_unit_test_setup(test_changes_while_it_hangs, set_up_fake),
+		cmocka_unit_test_setup(test_start_while_opening, set_up_fake),
 		cmocka_unit_test_setup(test_looks_under_load, set_up_fake),
 		cmocka_unit_test_setup(test_stop_ends_trial, set_up_fake),
 		cmocka_unit_test_setup(test_end_ends_trial, set_up_fake),
