@@ -132,7 +132,8 @@ static void restore(void)
 	sigaddset(&set, SIGTTOU);
 	pthread_sigmask(SIG_BLOCK, &set, &before);
 	if (in_front()) {
-		tcflow(terminal.keys, TCOON); /* Ctrl-S may have stopped it */
+		tcflow(terminal.keys, TCOOFF); /* Ctrl-S may have stopped it; only what is stopped so can be started */
+		tcflow(terminal.keys, TCOON);
 		tcsetattr(terminal.keys, TCSANOW, &terminal.before);
 	}
 	if (poll(&room, 1, RESTORE_MS) == 1 && write(STDOUT_FILENO, leave_text, sizeof(leave_text) - 1) < 0)

@@ -192,6 +192,22 @@ static void press(const char *keys)
 	assert_int_equal(write(world.master, keys, strlen(keys)), strlen(keys));
 }
 
+/* Until the program has taken what was pressed. */
+static void wait_until_read(void)
+{
+	const struct timespec pause = { .tv_nsec = NS_PER_MS };
+	const int terminal_end = open(ptsname(world.master), O_RDONLY | O_NOCTTY | O_CLOEXEC);
+	int left = 1;
+
+	assert_true(terminal_end >= 0);
+	for (unsigned ms = 0; left > 0 && ms < DEADLINE_MS; ms++) {
+		assert_int_equal(ioctl(terminal_end, FIONREAD, &left), 0);
+		nanosleep(&pause, NULL);
+	}
+	assert_int_equal(left, 0);
+	close(terminal_end);
+}
+
 static tcflag_t modes(void)
 {
 	struct termios now;
@@ -340,6 +356,22 @@ static void test_nobody_reads(void **state)
 	assert_int_equal(modes(), ICANON | ECHO | IEXTEN | ISIG);
 }
 
+/* Ctrl-S: nothing that is drawn is shown, and the end starts it again. */
+static void test_stopped_output(void **state)
+{
+	int status;
+
+	(void)state;
+	expect_inside();
+	press("\x13x"); /* x cannot be drawn, until a signal ends the wait */
+	wait_until_read();
+	kill(world.job, SIGTERM);
+	status = told();
+	assert_true(WIFEXITED(status));
+	assert_true(WEXITSTATUS(status) == 4 || WEXITSTATUS(status) == 128 + SIGTERM);
+	expect_outside();
+}
+
 /* Ctrl-Z and fg. */
 static void test_stop(void **state)
 {
@@ -475,22 +507,6 @@ static void test_keys(void **state)
 	expect_exit(0);
 }
 
-/* Until the program has taken what was pressed. */
-static void wait_until_read(void)
-{
-	const struct timespec pause = { .tv_nsec = NS_PER_MS };
-	const int terminal_end = open(ptsname(world.master), O_RDONLY | O_NOCTTY | O_CLOEXEC);
-	int left = 1;
-
-	assert_true(terminal_end >= 0);
-	for (unsigned ms = 0; left > 0 && ms < DEADLINE_MS; ms++) {
-		assert_int_equal(ioctl(terminal_end, FIONREAD, &left), 0);
-		nanosleep(&pause, NULL);
-	}
-	assert_int_equal(left, 0);
-	close(terminal_end);
-}
-
 /* A window that is pulled at in the middle of a key makes no Escape of it. */
 static void test_size_within_a_key(void **state)
 {
@@ -541,6 +557,7 @@ int main(void)
 		TEST(test_interrupt_key),
 		TEST(test_second_signal),
 		TEST(test_nobody_reads),
+		TEST(test_stopped_output),
 		TEST(test_stop),
 		TEST(test_end_while_stopped),
 		TEST(test_stop_unheard),
