@@ -252,8 +252,11 @@ static void refuse_unknown(struct attach *attach, struct client *client, const c
 		if (!s->owner && !s->removed)
 			used += (size_t)snprintf(known + used, sizeof(known) - used, "%s%s", used ? ", " : "",
 						 s->config.name);
-	publish_refuse(client, -ENOENT, "there is no stream \"%s\"; streams of %s are: %s", name,
-		       attach->config->camera, known);
+	if (used > 0)
+		publish_refuse(client, -ENOENT, "there is no stream \"%s\"; streams of %s are: %s", name,
+			       attach->config->camera, known);
+	else
+		publish_refuse(client, -ENOENT, "there is no stream \"%s\": %s has none", name, attach->config->camera);
 }
 
 /* A stream for the client alone, or NULL when it was refused. */

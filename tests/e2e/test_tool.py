@@ -101,3 +101,11 @@ def test_a_daemon_without_wake_words():
     with Answerer("old", layout.pack(*welcome(**fields))[:104]) as answerer:
         code, talk = end_of(answerer.tool("watch", "--futex"))
         assert code == REFUSED and "this daemon offers no word to wait on" in talk, talk
+
+
+def test_no_stream_at_all():
+    with Daemon("--source", "synthetic", "--framerate", 100, "--size", "64x48") as daemon:
+        daemon.wait_ready()
+        assert end_of(daemon.tool("streams", "remove", "main"))[0] == 0
+        code, talk = end_of(daemon.tool("watch"))
+        assert (code, talk) == (REFUSED, f'lumaring: there is no stream "main": {daemon.camera} has none\n'), talk
