@@ -232,7 +232,10 @@ static int run_bench(int argc, char **argv)
 	bool help = false;
 	int code = bench_run(argc, argv, &help);
 
-	return help ? print_verb_help(verb_find(argv[0])) : code;
+	if (!help)
+		return code;
+	stop_install(); /* not before, since the daemon's program would inherit what is ignored */
+	return print_verb_help(verb_find(argv[0]));
 }
 
 int main(int argc, char **argv)

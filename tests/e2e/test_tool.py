@@ -109,3 +109,12 @@ def test_no_stream_at_all():
         assert end_of(daemon.tool("streams", "remove", "main"))[0] == 0
         code, talk = end_of(daemon.tool("watch"))
         assert (code, talk) == (REFUSED, f'lumaring: there is no stream "main": {daemon.camera} has none\n'), talk
+
+
+def test_nobody_reads_the_help():
+    for words in (("help",), ("watch", "--help"), ("bench", "--help")):
+        ends = os.pipe()
+        os.close(ends[0])
+        with open(ends[1], "wb") as pipe:
+            tool = subprocess.Popen([str(BUILD / "lumaring"), *words], stdout=pipe, stderr=subprocess.PIPE)
+        assert end_of(tool) == (0, ""), words
