@@ -61,9 +61,9 @@ int call_run(const struct options *options)
 	}
 	as_json.json = true;
 	code = control_open(&as_json, &control);
-	if (code != CODE_OK)
-		return code;
-	code = call(&as_json, control);
-	lumaring_control_close(control);
-	return code;
+	if (code == CODE_OK) {
+		code = call(&as_json, control);
+		lumaring_control_close(control);
+	}
+	return options->more && stop_signal() ? CODE_OK : code;
 }

@@ -455,7 +455,7 @@ static int record_all(struct record *record)
 		return code;
 	code = begin(record);
 	if (code != CODE_OK)
-		return code;
+		return stop_signal() ? CODE_OK : code;
 	if (record->writer.video.regular)
 		stop_patiently();
 	r = record_queue_start(&record->queue, write_frame, &record->writer);

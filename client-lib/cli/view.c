@@ -400,7 +400,7 @@ int view_run(const struct options *options)
 	view.stretch = view.manner.colours == TERMINAL_COLOURS_NONE; /* ten letters cannot show less */
 	code = session_open(&view.session, &how);
 	if (code != CODE_OK)
-		return code;
+		return stop_signal() ? CODE_OK : code;
 	code = view.screen ? view_on_screen(&view) : view_as_text(&view);
 	if (view.screen && code == CODE_OK && stop_signal() == SIGHUP)
 		code = 128 + SIGHUP; /* whoever looked is gone */

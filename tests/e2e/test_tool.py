@@ -10,7 +10,7 @@ import subprocess
 import threading
 
 import raw
-from lib import BUILD, DEADLINE_S, Daemon
+from lib import BUILD, DEADLINE_S, Daemon, wait_until
 from test_replace import Feed
 from test_status import captured
 
@@ -101,6 +101,27 @@ def test_a_daemon_without_wake_words():
     with Answerer("old", layout.pack(*welcome(**fields))[:104]) as answerer:
         code, talk = end_of(answerer.tool("watch", "--futex"))
         assert code == REFUSED and "this daemon offers no word to wait on" in talk, talk
+
+
+def hears(tool, number):
+    """Does it note this signal by now?"""
+    with open(f"/proc/{tool.pid}/status", encoding="ascii") as file:
+        caught = next(line for line in file if line.startswith("SigCgt:")).split()[1]
+    return int(caught, 16) >> (number - 1) & 1
+
+
+def test_a_signal_while_no_daemon_is_there():
+    """The wait ends, with the exit code that the verb has for a signal later on."""
+    verbs = {("watch",): 0, ("record", "now.y4m"): 0, ("view",): 0, ("top",): 0, ("call", "Watch", "--more"): 0,
+             ("snap", "now.png"): 130, ("cat", "--raw"): 130, ("status",): 130, ("call", "GetMetrics"): 130}
+    tools = {verb: subprocess.Popen([str(BUILD / "lumaring"), "--runtime-dir", ".", *verb, "--wait", "600"],
+                                    stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+             for verb in verbs}
+    for verb, tool in tools.items():
+        wait_until(lambda: hears(tool, signal.SIGINT), "it hears SIGINT")
+        tool.send_signal(signal.SIGINT)
+        assert end_of(tool) == (verbs[verb], ""), verb
+    assert not [name for name in os.listdir(".") if name.startswith("now.")], os.listdir(".")
 
 
 def test_no_stream_at_all():
