@@ -292,8 +292,9 @@ $(BUILD)/tests/test_client_denied: TEST_LIBS := $(patsubst %,-Wl$(comma)--wrap=%
 	getpwuid_r getgrgid_r getgrnam_r getgrouplist getgroups getegid geteuid stat)
 
 # A machine that is the test's, for checks of the tool's as they are.
-$(BUILD)/tests/test_cli_doctor: $(filter-out %/cli/main.o,$(call obj,$(CLI_SRC)))
-$(BUILD)/tests/test_cli_doctor: TEST_LIBS := $(CLI_LIBS) $(patsubst %,-Wl$(comma)--wrap=%,host_may host_stat \
+DOCTOR_TESTS := $(BUILD)/tests/test_cli_doctor $(BUILD)/tests/test_cli_doctor_machine
+$(DOCTOR_TESTS): $(filter-out %/cli/main.o,$(call obj,$(CLI_SRC)))
+$(DOCTOR_TESTS): TEST_LIBS := $(CLI_LIBS) $(patsubst %,-Wl$(comma)--wrap=%,host_may host_stat \
 	host_membership host_group_name host_user_name session_now_ns nanosleep lumaring_status lumaring_control_open \
 	lumaring_control_call lumaring_control_error_json lumaring_control_close)
 

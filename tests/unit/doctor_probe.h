@@ -397,4 +397,6 @@ static int tear_down(void **state)
 	return nftw(world.root, remove_one, 8, FTW_DEPTH | FTW_PHYS);
 }
 
+#define MACHINE_TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
+
 #endif
