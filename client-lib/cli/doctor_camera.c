@@ -212,7 +212,9 @@ struct holders {
 	char text[160];    /* "motion (pid 900), ...", without the daemon */
 	unsigned long pid; /* of the first of them */
 	unsigned count;
-	bool has_daemon, is_part; /* some processes may not be looked at */
+	bool has_daemon;
+	bool is_part; /* some processes may not be looked at */
+	bool is_cut;  /* there are more of them, or of their descriptors, than are looked at */
 };
 
 /* /dev/media0, /dev/video12; not /dev/video-codec. */
@@ -236,13 +238,20 @@ static bool has_device(const struct doctor *doctor, const char *pid, struct hold
 	DIR *directory = opendir(path.text);
 	struct dirent *entry;
 	bool found = false;
+	unsigned count = 0;
 
 	if (!directory && errno == EACCES)
 		holders->is_part = true;
-	for (unsigned i = 0; directory && !found && i < DESCRIPTORS_MAX && (entry = readdir(directory)); i++) {
+	while (directory && !found && (entry = readdir(directory))) {
 		char target[64];
 		const ssize_t n = readlinkat(dirfd(directory), entry->d_name, target, sizeof(target) - 1);
 
+		if (entry->d_name[0] == '.')
+			continue;
+		if (count++ == DESCRIPTORS_MAX) {
+			holders->is_cut = true;
+			break;
+		}
 		target[n > 0 ? n : 0] = '\0';
 		found = is_device(target);
 	}
@@ -272,17 +281,34 @@ static void find_holders(const struct doctor *doctor, struct holders *ret_holder
 	const struct host_path proc = host_path(&doctor->host, "/proc");
 	DIR *directory = opendir(proc.text);
 	struct dirent *entry;
+	unsigned count = 0;
 
 	*ret_holders = (struct holders){ .is_part = !directory };
-	for (unsigned i = 0; directory && i < PROCESSES_MAX && (entry = readdir(directory));) {
+	while (directory && (entry = readdir(directory))) {
 		if (entry->d_name[strspn(entry->d_name, "0123456789")])
 			continue;
-		i++;
+		if (count++ == PROCESSES_MAX) {
+			ret_holders->is_cut = true;
+			break;
+		}
 		if (has_device(doctor, entry->d_name, ret_holders))
 			add_holder(doctor, entry->d_name, ret_holders);
 	}
 	if (directory)
 		closedir(directory);
+}
+
+/* How much of all this is true of. */
+static struct host_name how_far(const struct holders *holders)
+{
+	struct host_name text = { "" };
+
+	if (holders->is_cut)
+		snprintf(text.text, sizeof(text.text), ", of the first %u processes and %u descriptors of each",
+			 PROCESSES_MAX, DESCRIPTORS_MAX);
+	else if (holders->is_part)
+		snprintf(text.text, sizeof(text.text), ", as far as you may see; root sees all");
+	return text;
 }
 
 void doctor_check_holders(struct doctor *doctor)
@@ -303,10 +329,8 @@ void doctor_check_holders(struct doctor *doctor)
 		doctor_add(doctor, "holders", is_wanted ? DOCTOR_NOTE : DOCTOR_OK, "%s has a camera's device open, too",
 			   holders.text);
 	} else if (holders.has_daemon || is_running) {
-		doctor_add(doctor, "holders", DOCTOR_OK, "only the daemon has a camera open%s",
-			   holders.is_part ? ", as far as you may see" : "");
+		doctor_add(doctor, "holders", DOCTOR_OK, "only the daemon has a camera open%s", how_far(&holders).text);
 	} else {
-		doctor_add(doctor, "holders", DOCTOR_OK, "nobody has a camera open%s",
-			   holders.is_part ? ", as far as you may see; root sees all" : "");
+		doctor_add(doctor, "holders", DOCTOR_OK, "nobody has a camera open%s", how_far(&holders).text);
 	}
 }

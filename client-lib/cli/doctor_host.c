@@ -176,13 +176,16 @@ void host_list(const struct host *host, const char *directory, const char *prefi
 	struct dirent *entry;
 
 	ret_names->count = 0;
-	while (dir && ret_names->count < HOST_NAMES_MAX && (entry = readdir(dir))) {
+	ret_names->is_cut = false;
+	while (dir && !ret_names->is_cut && (entry = readdir(dir))) {
 		const size_t length = strlen(entry->d_name);
 
 		if (entry->d_name[0] == '.' || strncmp(entry->d_name, prefix, strlen(prefix)) != 0 ||
 		    length >= HOST_NAME_BYTES)
 			continue;
-		memcpy(ret_names->names[ret_names->count++], entry->d_name, length + 1);
+		ret_names->is_cut = ret_names->count == HOST_NAMES_MAX;
+		if (!ret_names->is_cut)
+			memcpy(ret_names->names[ret_names->count++], entry->d_name, length + 1);
 	}
 	if (dir)
 		closedir(dir);

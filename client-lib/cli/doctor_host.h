@@ -59,6 +59,7 @@ struct host_name host_link(const struct host *host, const char *path);
 /* Names in a directory that begin so, in the order of their numbers. How many. */
 struct host_names {
 	unsigned count;
+	bool is_cut; /* there are more */
 	char names[HOST_NAMES_MAX][HOST_NAME_BYTES];
 };
 void host_list(const struct host *host, const char *directory, const char *prefix, struct host_names *ret_names);

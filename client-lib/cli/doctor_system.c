@@ -190,33 +190,35 @@ static void say_throttled(struct doctor *doctor, unsigned long word)
 		doctor_advise(doctor, "cool it: a heat sink, a fan, room around it");
 }
 
-static void say_governor(struct doctor *doctor, const char *governor, const char *driver, unsigned cpus)
+static void say_governor(struct doctor *doctor, const char *governor, const char *driver, const char *cpus)
 {
 	/* These two have a "powersave" that is none. */
 	const bool is_own = strncmp(driver, "intel_pstate", 12) == 0 || strncmp(driver, "amd-pstate", 10) == 0;
 	const bool is_low = strcmp(governor, "powersave") == 0 && !is_own;
 
 	if (is_low || (doctor->host.is_pi && strcmp(governor, "ondemand") == 0)) {
-		doctor_add(doctor, "cpu", DOCTOR_NOTE, "%u, governor %s: %s", cpus, governor,
+		doctor_add(doctor, "cpu", DOCTOR_NOTE, "%s, governor %s: %s", cpus, governor,
 			   is_low ? "always at the lowest frequency" : "frames after a pause take longer");
 		doctor_command(doctor,
 			       "echo performance | sudo tee /sys/devices/system/cpu/cpu*/cpufreq/scaling_governor");
 	} else {
-		doctor_add(doctor, "cpu", DOCTOR_OK, "%u%s%s%s%s", cpus, governor[0] ? ", governor " : "", governor,
+		doctor_add(doctor, "cpu", DOCTOR_OK, "%s%s%s%s%s", cpus, governor[0] ? ", governor " : "", governor,
 			   doctor->status ? ", kernels for " : "", json_text(json_get(doctor->status, "copy"), "cpu"));
 	}
 }
 
 /* cpu0, cpu1; not cpufreq and cpuidle. */
-static unsigned count_cpus(const struct doctor *doctor)
+static struct host_name count_cpus(const struct doctor *doctor)
 {
 	static struct host_names names;
+	struct host_name text;
 	unsigned count = 0;
 
 	host_list(&doctor->host, "/sys/devices/system/cpu", "cpu", &names);
 	for (unsigned i = 0; i < names.count; i++)
 		count += names.names[i][3] >= '0' && names.names[i][3] <= '9';
-	return count;
+	snprintf(text.text, sizeof(text.text), "%u%s", count, names.is_cut ? " or more" : "");
+	return text;
 }
 
 void doctor_check_cpu(struct doctor *doctor)
@@ -226,7 +228,7 @@ void doctor_check_cpu(struct doctor *doctor)
 
 	host_read(&doctor->host, "/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor", governor, sizeof(governor));
 	host_read(&doctor->host, "/sys/devices/system/cpu/cpu0/cpufreq/scaling_driver", driver, sizeof(driver));
-	say_governor(doctor, governor, driver, count_cpus(doctor));
+	say_governor(doctor, governor, driver, count_cpus(doctor).text);
 	if (word & (THROTTLED_NOW | THROTTLED_PAST))
 		say_throttled(doctor, word);
 }

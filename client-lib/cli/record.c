@@ -448,7 +448,8 @@ static int check_usage(const struct options *options)
 
 static int record_all(struct record *record)
 {
-	/* First, since a FIFO may keep us waiting: the history is that of the moment when there is somebody to read it. */
+	/* First, since a FIFO may keep us waiting: the history is that of the moment when there is somebody to read it.
+	 */
 	int code = open_files(&record->writer, record->options), r;
 
 	if (code != SESSION_GO_ON)

@@ -166,8 +166,8 @@ static void print_copy(const cJSON *copy, FILE *file)
 	for (const cJSON *rate = json_first(copy, "megabytes_per_second"); rate; rate = rate->next)
 		if (n++ == workers && cJSON_IsNumber(rate))
 			mb_per_second = rate->valuedouble;
-	snprintf(line, sizeof(line), "copy %s, %.0f of %.0f thread%s (%s)", json_text(copy, "cpu"), workers,
-		 threads, amount_plural(threads), json_text(copy, "reason"));
+	snprintf(line, sizeof(line), "copy %s, %.0f of %.0f thread%s (%s)", json_text(copy, "cpu"), workers, threads,
+		 amount_plural(threads), json_text(copy, "reason"));
 	if (mb_per_second > 0)
 		snprintf(line + strlen(line), sizeof(line) - strlen(line), ", %s for %s a frame, %.0f MB/s",
 			 amount_time(json_number(copy, "frame_us")).text,

@@ -271,7 +271,8 @@ static int put_some_clients(struct screen *screen, const struct top_sample *samp
 static int put_clients(struct screen *screen, const struct top_sample *sample, size_t first, unsigned lines,
 		       size_t *ret_count)
 {
-	const double omitted = json_number(sample->now, "clients_omitted"), all = (double)sample->client_count + omitted;
+	const double omitted = json_number(sample->now, "clients_omitted"),
+		     all = (double)sample->client_count + omitted;
 	size_t room = lines > 0 ? lines - 1 : 0, count = sample->client_count;
 	int r;
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * test_cli_doctor_machine.c - each failure of a machine that `lumaring doctor` knows is provoked once: cameras, heaps,
- * memory, kernel, processor, libcamera.
+ * memory, kernel, processor, libcamera; and there may be more processes, descriptors and names than it looks at.
  */
 #include "doctor_probe.h"
 
@@ -306,6 +306,70 @@ static void test_modules_are_not_signed(void **state)
 	expect(doctor_check_ipa, DOCTOR_NOTE, "libcamera says: IPAManager", "--reinstall libcamera-ipa");
 }
 
+/* --- limits ---------------------------------------------------------------------------------------------------------
+ */
+
+/* As many names of one file as wanted, "DIRECTORY/900001" and on. */
+static void put_many(const char *directory, unsigned count)
+{
+	const struct host_path whole = host_path(&world.doctor.host, "%s", directory);
+	const struct host_path one = host_path(&world.doctor.host, "%s/900001", directory);
+	char name[16];
+	int fd;
+
+	put(one.text + strlen(world.root), "");
+	fd = open(whole.text, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	assert_true(fd >= 0);
+	for (unsigned i = 2; i <= count; i++) {
+		snprintf(name, sizeof(name), "%u", 900000 + i);
+		assert_int_equal(linkat(fd, "900001", fd, name, 0), 0);
+	}
+	close(fd);
+}
+
+#define PROCESSES_MAX 32768u
+#define DESCRIPTORS_MAX 4096u
+
+/* What was not looked at is told. */
+static void test_too_many_processes(void **state)
+{
+	(void)state;
+	put_many("/proc", PROCESSES_MAX - 2); /* and 1 and 812 */
+	expect(doctor_check_holders, DOCTOR_OK, "only the daemon has a camera open", NULL);
+	assert_null(strstr(world.doctor.findings[0].text, "32768"));
+	put("/proc/7/comm", "one more\n");
+	expect(doctor_check_holders, DOCTOR_OK,
+	       " has a camera open, of the first 32768 processes and 4096 descriptors of each", NULL);
+}
+
+static void test_too_many_descriptors(void **state)
+{
+	(void)state;
+	put_many("/proc/1/fd", DESCRIPTORS_MAX - 1); /* and 0 */
+	expect(doctor_check_holders, DOCTOR_OK, "only the daemon has a camera open", NULL);
+	assert_null(strstr(world.doctor.findings[0].text, "4096"));
+	put_link("/proc/1/fd/7", "/dev/null");
+	expect(doctor_check_holders, DOCTOR_OK,
+	       "only the daemon has a camera open, of the first 32768 processes and 4096 descriptors of each", NULL);
+}
+
+/* As many names of a directory as are listed, and one more. */
+static void test_too_many_names(void **state)
+{
+	char path[64];
+
+	(void)state;
+	take("/sys/devices/system/cpu/cpufreq/x");
+	for (unsigned i = 2; i < HOST_NAMES_MAX - 1; i++) {
+		snprintf(path, sizeof(path), "/sys/devices/system/cpu/cpu%u/x", i);
+		put(path, "");
+	}
+	expect(doctor_check_cpu, DOCTOR_OK, "255, governor performance", NULL); /* cpufreq is there, too */
+	snprintf(path, sizeof(path), "/sys/devices/system/cpu/cpu%u/x", HOST_NAMES_MAX);
+	put(path, "");
+	expect(doctor_check_cpu, DOCTOR_OK, " or more, governor performance", NULL);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -328,6 +392,9 @@ int main(void)
 		MACHINE_TEST(test_libcamera_is_old),
 		MACHINE_TEST(test_modules_are_missing),
 		MACHINE_TEST(test_modules_are_not_signed),
+		MACHINE_TEST(test_too_many_processes),
+		MACHINE_TEST(test_too_many_descriptors),
+		MACHINE_TEST(test_too_many_names),
 	};
 
 	return cmocka_run_group_tests_name("doctor", tests, NULL, NULL);
