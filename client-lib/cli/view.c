@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * view.c - `lumaring view`: the newest picture, again and again, on the terminal. A frame is held only while it is made
- * small. Pictures that the terminal does not take in time are left out and never queued: the next one is due when a
- * period is over, when as much time has gone by as the last one took to be sent, and never more than a megabyte a
- * second.
+ * view.c - `lumaring view`: the newest picture, again and again, on the terminal. One frame is held, the one that is
+ * shown, so that another size and another part of it can be had at any time. Pictures that the terminal does not take
+ * in time are left out and never queued: the next one is due when a period is over, when as much time has gone by as
+ * the last one took to be sent, and never more than a megabyte a second.
  */
 #include <errno.h>
 #include <signal.h>
@@ -21,6 +21,7 @@
 #include "verbs.h"
 #include "view_draw.h"
 #include "view_scale.h"
+#include "view_zoom.h"
 
 #define NS_PER_MS UINT64_C(1000000)
 #define PERIOD_US 100000u       /* ten pictures a second */
@@ -33,11 +34,12 @@ struct view {
 	struct session session;
 	struct view_draw draw;
 	struct view_manner manner;
-	uint8_t *pixels;             /* the small picture, as it is */
-	uint8_t *shades;             /* as it is shown */
-	struct lumaring_frame frame; /* the newest, without its pixels; width 0: none yet */
-	struct view_range range;
-	const char *trouble; /* what is wrong, or NULL */
+	uint8_t *pixels;                    /* the small picture, as it is */
+	uint8_t *shades;                    /* as it is shown */
+	const struct lumaring_frame *frame; /* the newest, held; NULL: none yet */
+	struct view_zoom zoom;
+	struct view_range range; /* of what is shown */
+	const char *trouble;     /* what is wrong, or NULL */
 	uint64_t lost, pictures;
 	uint64_t rate_ns, rate_sequence; /* where the rate is measured from */
 	double rate;                     /* frames a second; 0: unknown */
@@ -51,7 +53,7 @@ static void measure_rate(struct view *view, const struct lumaring_frame *frame)
 {
 	const uint64_t gone_ns = frame->publish_ns - view->rate_ns;
 
-	if (view->frame.width == 0 || frame->epoch != view->frame.epoch || frame->sequence <= view->rate_sequence) {
+	if (!view->frame || frame->epoch != view->frame->epoch || frame->sequence <= view->rate_sequence) {
 		view->rate = 0;
 	} else if (gone_ns < 1000 * NS_PER_MS && view->rate > 0) {
 		return;
@@ -83,29 +85,32 @@ static int begin_place(struct view *view, uint32_t width, uint32_t height)
 	return 0;
 }
 
-/* Make it small, and give it back. 0, a negative errno, or -ESTALE: it was no frame. */
+/* Make the part of the frame that is to be seen small. 0 or a negative errno. */
+static int fit(struct view *view)
+{
+	const struct lumaring_frame part = view_zoom_part(&view->zoom, view->frame);
+	int r = begin_place(view, part.width, part.height);
+
+	return r < 0 ? r
+		     : view_scale(&part, view->draw.place.width, view->draw.place.height, view->pixels, &view->range);
+}
+
+/* It is held, and the one before is given back. 0 or a negative errno. */
 static int take(struct view *view, const struct lumaring_frame *frame)
 {
-	struct lumaring_frame kept = *frame;
-	int r = begin_place(view, frame->width, frame->height);
-
-	if (r == 0)
-		r = view_scale(frame, view->draw.place.width, view->draw.place.height, view->pixels, &view->range);
-	if (lumaring_release(view->session.ring, frame) < 0 && r == 0)
-		r = -ESTALE;
-	if (r < 0)
-		return r;
-	kept.pixels = NULL;
 	for (unsigned cause = 0; cause < LUMARING_MISSED_SKIPPED; cause++)
-		view->lost += kept.missed_by[cause];
-	measure_rate(view, &kept);
-	view->frame = kept;
+		view->lost += frame->missed_by[cause];
+	measure_rate(view, frame);
+	lumaring_release(view->session.ring, view->frame);
+	view->frame = frame;
 	view->trouble = NULL;
-	return 0;
+	view_zoom_fit(&view->zoom, frame);
+	return fit(view);
 }
 
 static void shade(struct view *view)
 {
+	const struct lumaring_frame part = view_zoom_part(&view->zoom, view->frame);
 	const uint32_t count = view->draw.place.width * view->draw.place.height;
 
 	memcpy(view->shades, view->pixels, count);
@@ -113,7 +118,7 @@ static void shade(struct view *view)
 		view_stretch(view->shades, count);
 	view_draw_picture(&view->draw, view->shades);
 	if (view->options->region.width || view->options->region.height || view->options->private)
-		view_draw_region(&view->draw, &view->frame, &view->options->region);
+		view_draw_region(&view->draw, &part, &view->options->region);
 }
 
 /* --- the last row --------------------------------------------------------------------------------------------------
@@ -121,7 +126,7 @@ static void shade(struct view *view)
 
 static int size_text(const struct view *view, char *text, size_t bytes)
 {
-	const struct lumaring_frame *f = &view->frame;
+	const struct lumaring_frame *f = view->frame;
 	const bool part = f->region.width != f->image_width || f->region.height != f->image_height;
 	char place[32] = "";
 
@@ -131,6 +136,16 @@ static int size_text(const struct view *view, char *text, size_t bytes)
 			f->height, place, f->fourcc == LUMARING_FORMAT_R16 ? " R16" : "", f->bin > 1 ? " bin 2" : "");
 }
 
+/* As --region takes it. */
+static size_t zoom_text(const struct view *view, char *text, size_t bytes)
+{
+	const struct lumaring_region part = view_zoom_part(&view->zoom, view->frame).region;
+
+	if (!view_zoom_is_part(&view->zoom))
+		return 0;
+	return (size_t)snprintf(text, bytes, " ZOOM %u,%u,%u,%u", part.x, part.y, part.width, part.height);
+}
+
 /* What matters most comes first: a narrow terminal cuts the end. */
 static void status_text(const struct view *view, char text[STATUS_BYTES])
 {
@@ -138,7 +153,7 @@ static void status_text(const struct view *view, char text[STATUS_BYTES])
 
 	if (view->trouble)
 		n += (size_t)snprintf(text, STATUS_BYTES, "%s, q: quit | ", view->trouble);
-	if (view->frame.width == 0) {
+	if (!view->frame) {
 		if (n == 0)
 			snprintf(text, STATUS_BYTES, "no frame yet, waiting, q: quit");
 		else
@@ -148,11 +163,13 @@ static void status_text(const struct view *view, char text[STATUS_BYTES])
 	n += (size_t)size_text(view, text + n, STATUS_BYTES - n);
 	n += (size_t)snprintf(text + n, STATUS_BYTES - n, "%s%s", view->paused ? " PAUSED" : "",
 			      view->stretch ? " STRETCHED" : "");
+	n += zoom_text(view, text + n, STATUS_BYTES - n);
 	if (view->rate > 0)
 		n += (size_t)snprintf(text + n, STATUS_BYTES - n, " %.1f/s", view->rate);
 	snprintf(text + n, STATUS_BYTES - n,
-		 " lost %" PRIu64 " mean %.0f min %u max %u seq %" PRIu64 " | q: quit a: %s space: %s", view->lost,
-		 view->range.mean, view->range.min, view->range.max, view->frame.sequence,
+		 " lost %" PRIu64 " mean %.0f min %u max %u seq %" PRIu64
+		 " | q: quit a: %s space: %s + - z arrows: zoom",
+		 view->lost, view->range.mean, view->range.min, view->range.max, view->frame->sequence,
 		 view->stretch ? "plain" : "stretch", view->paused ? "go on" : "pause");
 }
 
@@ -174,35 +191,13 @@ static int show(struct view *view)
 	int r = 0;
 
 	view->draw.bytes = 0;
-	if (view->frame.width > 0) {
+	if (view->frame) {
 		shade(view);
 		r = view_draw_screen(&view->draw);
 	}
 	if (r == 0)
 		r = put_status(view);
 	return r < 0 ? r : terminal_draw(view->draw.text, view->draw.bytes);
-}
-
-/* The terminal has another size: until there is a frame, the small picture has to do. */
-static int refit(struct view *view)
-{
-	struct lumaring_frame small = { .fourcc = LUMARING_FORMAT_R8 };
-	uint8_t *before = view->pixels;
-	struct view_range range;
-	int r;
-
-	view->draw.anew = true;
-	if (view->frame.width == 0)
-		return 0;
-	small.pixels = before;
-	small.width = small.stride = view->draw.place.width;
-	small.height = view->draw.place.height;
-	view->pixels = NULL;
-	r = begin_place(view, view->frame.width, view->frame.height);
-	if (r == 0)
-		r = view_scale(&small, view->draw.place.width, view->draw.place.height, view->pixels, &range);
-	free(before);
-	return r;
 }
 
 /* --- on a screen ---------------------------------------------------------------------------------------------------
@@ -244,9 +239,13 @@ static int act_on_key(struct view *view, int key)
 		view->session.frame_ns = session_now_ns(); /* nothing was waited for */
 		break;
 	case TERMINAL_CHANGED:
-		return refit(view) < 0 ? CODE_FAILED : SESSION_GO_ON;
+		view->draw.anew = true;
+		break;
 	}
-	return SESSION_GO_ON;
+	if (!view->frame)
+		return SESSION_GO_ON;
+	view_zoom_obey(&view->zoom, key, view->frame, &view->options->region);
+	return fit(view) < 0 ? CODE_FAILED : SESSION_GO_ON;
 }
 
 /* Keys until it is time for the next picture. */
@@ -280,7 +279,7 @@ static int take_newest(struct view *view, int *ret_error)
 		r = take(view, frame);
 	else if (r > 0)
 		view->trouble = trouble_of(r);
-	if (r >= 0 || r == -ETIME || r == -ESTALE)
+	if (r >= 0 || r == -ETIME)
 		return SESSION_GO_ON;
 	*ret_error = r;
 	return CODE_FAILED;
@@ -296,7 +295,8 @@ static int run_on_screen(struct view *view, uint64_t period_ns, int *ret_error)
 	int code = SESSION_GO_ON;
 
 	while (code == SESSION_GO_ON) {
-		const uint64_t begin_ns = session_now_ns(), sequence = view->frame.sequence;
+		const uint64_t begin_ns = session_now_ns();
+		const struct lumaring_frame *before = view->frame;
 		uint64_t send_ns, sent_ns;
 
 		if (!view->paused)
@@ -307,7 +307,7 @@ static int run_on_screen(struct view *view, uint64_t period_ns, int *ret_error)
 		if (show(view) < 0)
 			return CODE_OK; /* the terminal is gone, or a signal asks to stop */
 		sent_ns = session_now_ns();
-		if (view->frame.sequence != sequence && ++view->pictures == view->options->count)
+		if (view->frame != before && ++view->pictures == view->options->count)
 			return CODE_OK;
 		code = wait_for_keys(view, later(later(begin_ns + period_ns, sent_ns + (sent_ns - send_ns)),
 						 send_ns + view->draw.bytes * BYTE_NS));
@@ -404,6 +404,7 @@ int view_run(const struct options *options)
 	code = view.screen ? view_on_screen(&view) : view_as_text(&view);
 	if (view.screen && code == CODE_OK && stop_signal() == SIGHUP)
 		code = 128 + SIGHUP; /* whoever looked is gone */
+	lumaring_release(view.session.ring, view.frame);
 	session_close(&view.session);
 	view_draw_finish(&view.draw);
 	free(view.pixels);

@@ -128,6 +128,37 @@ def test_colours():
         screen.end()
 
 
+def test_zoom():
+    """Half of it in the middle, to the left, where all is black; to the region and back; also of a picture that stands."""
+    with checkers() as daemon:
+        screen = Screen(daemon, "--region", "48,32,16,16", columns=160, **LETTERS)
+        screen.wait_for("mean 128 min 0 max 255")
+        assert screen.lines()[16].rstrip().endswith("+ - z arrows: zoom"), screen.lines()
+        screen.key(b" ")
+        screen.wait_for("PAUSED")
+        screen.key(b"+")
+        screen.wait_for("ZOOM 24,16,48,32 ")
+        screen.key(b"\x1b[D")
+        screen.wait_for("ZOOM 12,16,48,32 ")
+        assert "mean 64 min 0 max 255" in screen.lines()[16], screen.lines()
+        screen.key(b"\x1b[D")
+        screen.wait_for("ZOOM 0,16,48,32 ")
+        assert "mean 0 min 0 max 0" in screen.lines()[16] and "@" not in "".join(screen.lines()), screen.lines()
+        screen.key(b" ")
+        wait_until(lambda: "PAUSED" not in screen.take()[16], "it goes on")
+        screen.key(b"z")
+        wait_until(lambda: "ZOOM" not in screen.take()[16], "all of it")
+        screen.key(b"z")
+        screen.wait_for("ZOOM 48,32,16,16 ")
+        assert "mean 255 min 255 max 255" in screen.lines()[16], screen.lines()
+        screen.resize(32, 9)
+        screen.tool.send_signal(signal.SIGWINCH)
+        # Eight rows of 16 columns, in the middle, with the region's line around it.
+        wait_until(lambda: screen.take()[0] == " " * 8 + "+" + "-" * 14 + "+" + " " * 8, "the part, and its line")
+        screen.key(b"q")
+        screen.end()
+
+
 def test_keys_that_do_not_end_it():
     """A report of a mouse and F1 have an Escape, a q or an A in them; Escape alone ends it."""
     with checkers() as daemon:
