@@ -2,10 +2,13 @@
 """Wrong uses of the Python package, and right ones at odd moments: each is an error with a sentence, or works. None waits
 for ever, crashes, or takes what is another process's."""
 import asyncio
+import copy
 import ctypes
+import decimal
 import fractions
 import gc
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -36,6 +39,11 @@ def refused(kind, call, *words):
         assert all(word in str(why) for word in words), (words, str(why))
         return why
     raise AssertionError(f"not refused as {kind}: {words}")
+
+
+def drain(stream, timeout):
+    while True:
+        stream.next(timeout).release()
 
 
 def run(script, daemon, words):
@@ -191,6 +199,48 @@ print("signal" in told[0])
 """, daemon, ["(480, 640)", "True"])
 
 
+def test_hit_while_opening():
+    """Ctrl-C right after the library has opened something: nothing stays open that nobody has."""
+    class Hit(Exception):
+        pass
+
+    def hit(call):
+        def body(*arguments):
+            call(*arguments)
+            raise Hit
+        return body
+
+    library = lumaring._library.load()
+    with camera() as daemon, opened(daemon) as c:
+        c.get()
+        before = os.listdir("/proc/self/fd")
+        for name, use in (("lumaring_open", c.stream), ("lumaring_open", c.capture_array),
+                          ("lumaring_control_open", c.watch), ("lumaring_control_open", lambda: opened(daemon))):
+            call = getattr(library, name)
+            setattr(library, name, hit(call))
+            try:
+                refused(Hit, use)
+            finally:
+                setattr(library, name, call)
+            gc.collect()
+            assert os.listdir("/proc/self/fd") == before, name
+        assert c.capture_array().shape == (480, 640) and c.watch().next(DEADLINE_S).kind == "state"
+
+
+def test_copied():
+    """There is one of what is open: copy and pickle say so. What was told is a value, and an error is one as well."""
+    with camera() as daemon, opened(daemon) as c:
+        stream, watch = c.stream(), c.watch()
+        for thing in (c, stream, stream.next(), iter(stream), watch, lumaring.VideoCapture(c), stream.__aiter__()):
+            for way in (copy.copy, copy.deepcopy, pickle.dumps):
+                refused(TypeError, lambda t=thing, w=way: w(t), "neither copied nor pickled")
+        for value in (c.get(), c.capabilities(), stream.info, next(watch), c.clients(), stream.next().copy()):
+            assert repr(pickle.loads(pickle.dumps(value))) == repr(copy.deepcopy(value)) == repr(value)
+        why = refused(lumaring.OutOfRange, lambda: c.set(gain=99))
+        again = pickle.loads(pickle.dumps(why))
+        assert (type(again), str(again), again.maximum, again.errno) == (type(why), str(why), 16000, why.errno)
+
+
 # --- asyncio ---------------------------------------------------------------------------------------------------------
 
 def test_closed_loop():
@@ -200,11 +250,7 @@ def test_closed_loop():
         sys.unraisablehook = lambda what: complaints.append(what.exc_value)
         daemon.process.send_signal(signal.SIGSTOP)
         os.waitid(os.P_PID, daemon.process.pid, os.WSTOPPED)
-        try:
-            while stream.next(0):
-                pass
-        except lumaring.TimeoutError:
-            pass
+        refused(lumaring.TimeoutError, lambda: drain(stream, 0))
         loop = asyncio.new_event_loop()
         loop.set_exception_handler(lambda *_: None)  # what it says of a task that was dropped
         waiting = loop.create_task(stream.next_async())
@@ -257,7 +303,32 @@ def test_numbers():
         for value in (5, None, {}, {"name": "more", "colour": 1}, ["name"]):
             refused(TypeError, lambda v=value: c.configure(streams=[v]), "a stream is ", "max_size")
         refused(TypeError, lambda: c.set(auto_exposure=numpy.ones(2)), "auto_exposure is ")
+        refused(TypeError, lambda: c.configure(streams=5), "streams is 5")
+        refused(TypeError, lambda: c.set_controls({"AnalogueGain": 2, "ExposureTime": None}), "ExposureTime is None")
+        c.set_controls({})
         assert c.get() == before
+
+
+def test_times():
+    """A time limit is one number, of whatever kind; whatever else is named."""
+    with camera() as daemon, opened(daemon) as c:
+        stream = c.stream()
+        uses = (stream.next, stream.latest, lambda t: c.get(timeout=t), lambda t: next(c.watch(timeout=t)),
+                lambda t: c.capture_array(timeout=t), lambda t: c.stream(wait=t).close(),
+                lambda t: asyncio.run(stream.next_async(t)))
+        for value in (numpy.ones(2), numpy.ones(1), int, 1j, "1", [1], decimal.Decimal("sNaN")):
+            for use in uses:
+                refused(TypeError, lambda u=use, v=value: u(v), "a timeout of ", "number of seconds")
+        for value in (fractions.Fraction(91, 10), decimal.Decimal("9.1"), numpy.float32(9), numpy.int64(9), 10**400):
+            for use in uses:
+                use(value)
+        daemon.process.send_signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, daemon.process.pid, os.WSTOPPED)
+        refused(lumaring.TimeoutError, lambda: drain(stream, fractions.Fraction(1, 20)), "0.05 s")
+        daemon.process.send_signal(signal.SIGCONT)
+        frame = stream.next(None)
+        for value in (None, 1.5, "1", [1]):
+            refused(TypeError, lambda v=value: frame.row(v), "row is ")
 
 
 def test_names():
@@ -273,6 +344,12 @@ def test_names():
             for value in ("50", b"5", None, [1]):
                 refused(TypeError, lambda v=value: capture.set(5, v), "a number")
             assert not capture.set(3, 10**400) and not capture.set(5, float("nan"))
+            for prop in ([], {}, "5", None):
+                refused(TypeError, lambda v=prop: capture.get(v), "the property is ")
+                refused(TypeError, lambda v=prop: capture.set(v, 1), "the property is ")
+            for image in (5, "image", [[1]]):
+                refused(TypeError, lambda v=image: capture.read(v), "image to be filled")
+            assert capture.retrieve() == (False, None), "nothing is left of what failed"
         for name in (5, b"main", None, ["main"]):
             refused(TypeError, lambda v=name: c.capture_array(v), "name is ")
         for method in (5, None, b"GetStatus"):

@@ -8,6 +8,7 @@ headers. The functions let go of the interpreter's lock while they run.
 import ctypes
 import enum
 import errno
+import math
 import os
 from ctypes import (POINTER, Structure, c_char, c_char_p, c_int, c_int32, c_int64, c_size_t, c_uint, c_uint8, c_uint32,
                     c_uint64, c_void_p)
@@ -365,8 +366,22 @@ def to_ms(seconds: Optional[float]) -> int:
     """A time limit of ours as one of the library's: None is for ever; what is above 0 is at least a millisecond."""
     if seconds is None:
         return -1
-    if isinstance(seconds, (str, bytes)) or not hasattr(seconds, "__float__"):
-        raise TypeError(f"a timeout of {seconds!r}: give a number of seconds, or None for ever")
-    if not seconds >= 0:
+    try:
+        number = to_float(seconds)
+    except TypeError:
+        raise TypeError(f"a timeout of {seconds!r}: give a number of seconds, or None for ever") from None
+    if not number >= 0:
         raise errors.InvalidError(errno.EINVAL, f"a timeout of {seconds} s: give seconds from 0 on, or None for ever")
-    return -int(-seconds * 1000 // 1) if seconds * 1000 < 0x7fffffff else 0x7fffffff
+    return -int(-number * 1000 // 1) if number * 1000 < 0x7fffffff else 0x7fffffff
+
+
+def to_float(value: Any) -> float:
+    """What is one number, and no text or array with one in it; too large ones are without end. Raises TypeError."""
+    if isinstance(value, (str, bytes, type)) or getattr(value, "shape", ()) != () or not hasattr(value, "__float__"):
+        raise TypeError
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf if value > 0 else -math.inf
+    except ValueError:  # as of a Decimal that is none
+        raise TypeError from None

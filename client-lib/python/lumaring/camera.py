@@ -64,10 +64,12 @@ class Camera(CaptureMixin):
         if self.runtime_dir is not None:
             options.runtime_dir = os.fsencode(self.runtime_dir)
         control = ctypes.c_void_p()
-        r = library.lumaring_control_open(self.name.encode(errors="replace"), ctypes.byref(options), ctypes.byref(control))
-        if r == 0:
-            library.lumaring_control_close(control)
-        elif r in (-errno.ECONNREFUSED, -errno.EACCES, -errno.EINVAL, -errno.EINTR, -errno.ENOMEM):
+        name = self.name.encode(errors="replace")
+        try:
+            r = library.lumaring_control_open(name, ctypes.byref(options), ctypes.byref(control))
+        finally:
+            library.lumaring_control_close(control)  # also where a signal's exception came in between
+        if r in (-errno.ECONNREFUSED, -errno.EACCES, -errno.EINVAL, -errno.EINTR, -errno.ENOMEM):
             raise errors.error(r, sentence.value.decode(errors="replace"))
         # For all else there is a daemon. What it has against a stream or a change, it says then.
 

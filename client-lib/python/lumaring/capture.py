@@ -25,11 +25,12 @@ import os
 from typing import TYPE_CHECKING, Any, Callable, Dict, Mapping, NamedTuple, Optional, Tuple, Union
 
 from . import errors
-from ._library import to_ms
+from ._library import to_float, to_ms
 from .connection import Deadline
 from .control import ControlledCamera
 from .frame import Frame, numpy_module
 from .settings import Region, rate_of_limits
+from .single import Single
 from .turns import Turns
 
 if TYPE_CHECKING:
@@ -139,8 +140,11 @@ class CaptureMixin(ControlledCamera):
                 raise errors.NotSupportedError(errno.EOPNOTSUPP, f"there is no control {name}, only {', '.join(_PICAMERA2)}")
             if name == "FrameDurationLimits":
                 value = rate_of_limits(name, value)
+            if value is None:
+                raise TypeError(f"{name} is None; leave it out, or say what it is to be")
             wanted[_PICAMERA2[name]] = value
-        self.set(**wanted)
+        if wanted:
+            self.set(**wanted)
 
     @property
     def camera_controls(self) -> Dict[str, Tuple[float, float, float]]:
@@ -188,6 +192,13 @@ class _Known(NamedTuple):
     format: str
 
 
+def _property(prop: Any) -> int:
+    try:
+        return operator.index(prop)
+    except TypeError:
+        raise TypeError(f"the property is {prop!r}; it must be a number of cv2's, as CAP_PROP_FPS") from None
+
+
 def _camera_name(source: Any) -> str:
     """0 and what numpy has for it is "cam0"; True is no number."""
     if isinstance(source, str):
@@ -197,13 +208,14 @@ def _camera_name(source: Any) -> str:
     except TypeError:
         number = None
     if number is None:
-        raise TypeError(f"the camera is {source!r}; it must be a whole number, 0 for \"cam0\", a name, or a lumaring.Camera")
+        raise TypeError(f"the camera is {source!r}; it must be a whole number, 0 for \"cam0\", a name, or a "
+                        "lumaring.Camera")
     if number < 0:
         raise errors.InvalidError(errno.EINVAL, f"the camera is {number}; it must be a whole number from 0 on")
     return f"cam{number}"
 
 
-class VideoCapture:
+class VideoCapture(Single):
     """
     A camera as cv2.VideoCapture has it; cv2 is not needed for it.
 
@@ -329,6 +341,8 @@ class VideoCapture:
 
     def retrieve(self, image: Optional["Array"] = None, flag: int = 0) -> Tuple[bool, Optional["Array"]]:
         """(True, what was grabbed), as read(). An `image` of its shape and type is filled and returned."""
+        if image is not None and not hasattr(image, "__array_interface__"):
+            raise TypeError(f"the image to be filled is {image!r}; it must be a numpy array")
         if self._frame is None:
             return False, None
         try:
@@ -345,9 +359,10 @@ class VideoCapture:
     def read(self, image: Optional["Array"] = None) -> Tuple[bool, Optional["Array"]]:
         """(True, the newest frame that was not read yet), or (False, None). An `image` of its shape and type is filled
         and returned, otherwise it is a new array."""
-        taken = self.retrieve(image) if self.grab() else (False, None)
-        self._let_go()
-        return taken
+        try:
+            return self.retrieve(image) if self.grab() else (False, None)
+        finally:
+            self._let_go()
 
     def borrow(self, timeout: Optional[float] = TIMEOUT_S) -> Frame:
         """
@@ -376,8 +391,9 @@ class VideoCapture:
 
     def get(self, propId: int) -> float:
         """The value of a property, 0.0 for those that are not known."""
+        prop = _property(propId)
         try:
-            return float(self._get(propId)) if self.isOpened() else 0.0
+            return float(self._get(prop)) if self.isOpened() else 0.0
         except errors.Error as why:
             return float(self._failed(why))
 
@@ -410,14 +426,13 @@ class VideoCapture:
 
     def set(self, propId: int, value: float) -> bool:
         """Change a property. False, and nothing is changed: it is not known, cannot be changed, or was refused."""
-        if isinstance(value, (str, bytes)) or not hasattr(value, "__float__"):
-            raise TypeError(f"property {propId} is to be {value!r}; it must be a number")
+        prop = _property(propId)
         try:
-            number = float(value)
-        except OverflowError:
-            number = math.inf
+            number = to_float(value)
+        except TypeError:
+            raise TypeError(f"property {prop} is to be {value!r}; it must be a number") from None
         try:
-            return self.isOpened() and math.isfinite(number) and self._set(propId, number)
+            return self.isOpened() and math.isfinite(number) and self._set(prop, number)
         except errors.Error as why:
             return self._failed(why)
 

@@ -14,9 +14,10 @@ import os
 import time
 from typing import Any, Callable, Dict, Mapping, Optional, Tuple, Union
 
-from ._library import ERROR_BYTES, load, lumaring_options, to_ms
+from ._library import ERROR_BYTES, load, lumaring_options, to_float, to_ms
 from .errors import BadMessageError, ClosedError, ForkedError, InvalidError, error
 from .refused import Busy, refused
+from .single import Single
 from .turns import Turns
 
 BUSY_MIN_S, BUSY_MAX_S = 0.005, 0.5  # between asking a busy daemon and asking it again
@@ -28,7 +29,7 @@ class Deadline:
 
     def __init__(self, timeout: Optional[float]):
         to_ms(timeout)
-        self.end = None if timeout is None else time.monotonic() + float(timeout)
+        self.end = None if timeout is None else time.monotonic() + to_float(timeout)
 
     def left(self) -> Optional[float]:
         return None if self.end is None else max(0.0, self.end - time.monotonic())
@@ -42,7 +43,7 @@ class Deadline:
         return True
 
 
-class Connection:
+class Connection(Single):
     """To the control socket of one camera."""
 
     def __init__(self, camera: str, runtime_dir: Optional[str] = None):
@@ -65,18 +66,19 @@ class Connection:
         """In turn."""
         if self._is_closed:
             raise ClosedError(errno.EBADF, f"camera {self._camera} was closed")
-        if self._handle is None:
+        if not self._handle:
             sentence = ctypes.create_string_buffer(ERROR_BYTES)
             options = lumaring_options(timeout_ms=to_ms(deadline.left()), error_text=ctypes.addressof(sentence),
                                        error_bytes=ERROR_BYTES)
             if self._runtime_dir is not None:
                 options.runtime_dir = os.fsencode(self._runtime_dir)
-            handle = ctypes.c_void_p()
+            handle = self._handle = ctypes.c_void_p()  # before it is made, so that a signal's exception loses none
             camera = self._camera.encode(errors="replace")
             r = load().lumaring_control_open(camera, ctypes.byref(options), ctypes.byref(handle))
             if r < 0:
+                self._handle = None
                 raise error(r, sentence.value.decode(errors="replace"))
-            self._handle = handle
+            return handle
         return self._handle
 
     def _forget_parents(self) -> None:
@@ -183,17 +185,17 @@ class Connection:
 
     def _settle(self) -> None:
         self._forget_parents()
-        while self._handle is not None and not self.turns.busy:
+        while self._handle and not self.turns.busy:
             self.turns.take(self._finish)
 
     def _finish(self) -> None:
         handle, self._handle = self._handle, None
-        if handle is not None:
+        if handle:
             load().lumaring_control_close(handle)
 
     def __del__(self) -> None:
         handle, self._handle = self._handle, None
-        if handle is not None and self._pid == os.getpid():
+        if handle and self._pid == os.getpid():
             load().lumaring_control_close(handle)
 
 

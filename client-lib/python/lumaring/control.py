@@ -28,6 +28,7 @@ from .errors import BadMessageError, ClosedError
 from .refused import INTERFACE, Refused, refused
 from .settings import (Applied, Capabilities, Client, Controls, Framerate, Metric, Region, Reloaded, Settings,
                        StreamSettings, WatchEvent)
+from .single import Single
 
 TIMEOUT_S = 10.0
 _Stream = Union[str, StreamSettings, Mapping[str, Any]]
@@ -119,7 +120,7 @@ class Streams:
         return f"<streams of camera {self._camera.name}>"
 
 
-class Watch(Iterator[WatchEvent]):
+class Watch(Single, Iterator[WatchEvent]):
     """
     What changes at a camera, as it happens: camera.watch(). First of all its state as it is.
 
@@ -166,7 +167,7 @@ class Watch(Iterator[WatchEvent]):
         self.close()
 
 
-class ControlledCamera:
+class ControlledCamera(Single):
     """What lumaring.Camera inherits to be changed and asked."""
     name: str
     runtime_dir: Optional[str]
@@ -401,7 +402,11 @@ def _configuration(size: Optional[Iterable[int]], width: Optional[int], height: 
     if isinstance(streams, (str, bytes, Mapping, StreamSettings)):
         raise TypeError(f"streams is {streams!r}; it must be a list of all that are to be")
     if streams is not None:
-        wanted["streams"] = [s.stream_json(stream) for stream in streams]
+        try:
+            listed = list(streams)
+        except TypeError:
+            raise TypeError(f"streams is {streams!r}; it must be a list of all that are to be") from None
+        wanted["streams"] = [s.stream_json(stream) for stream in listed]
     return wanted
 
 

@@ -207,7 +207,10 @@ class Frame:
         """Row `y`, in place: a read-only memoryview of `width` pixels. Valid and raises as `view`; IndexError when there
         is no such row."""
         meta = self._meta
-        y = operator.index(y)
+        try:
+            y = operator.index(y)
+        except TypeError:
+            raise TypeError(f"row is {y!r}; it must be a whole number") from None
         if not -meta.height <= y < meta.height:
             raise IndexError(f"row {y} of a frame of {meta.height} rows")
         memory = (ctypes.c_ubyte * (meta.width * self._pixel_bytes)).from_address(

@@ -23,6 +23,7 @@ from typing import Any, Callable, Deque, Dict, List, Optional, Set, Union
 from . import errors
 from ._library import load, lumaring_options
 from .frame import Hold, hold_frame
+from .single import Single
 from .turns import YIELD_S
 
 _ADDRESS_BYTES = ctypes.sizeof(ctypes.c_void_p)
@@ -36,7 +37,7 @@ _is_finalizing = sys.is_finalizing
 _SENTENCES = {-errno.EAGAIN: "no new frame", -errno.EINTR: ""}  # for which the library has none
 
 
-class Handle:
+class Handle(Single):
     """Opens, or raises what the library says.
 
     The states: open; closing (close() was called, arrays are alive); gone. A fork() makes it gone in the child, where
@@ -67,12 +68,13 @@ class Handle:
         self.library = library
         sentence = ctypes.create_string_buffer(512)
         options.error_text, options.error_bytes = ctypes.addressof(sentence), len(sentence)
-        native = ctypes.c_void_p()
+        # Ours before it is made, so that a signal's exception leaves it to __del__.
+        native = self._native = ctypes.c_void_p()
         r = library.lumaring_open(camera.encode(errors="replace"), stream.encode(errors="replace") if stream else None,
                                   ctypes.byref(options), ctypes.byref(native))
         if r < 0:
+            self._native = None
             raise errors.error(r, sentence.value.decode(errors="replace") or library.lumaring_strerror(r).decode())
-        self._native = native
         _handles.add(self)
 
     # --- calls -------------------------------------------------------------------------------------------------------
@@ -239,7 +241,7 @@ class Handle:
             raise errors.ClosedError(errno.EBADF, f"{self.name} was closed")
 
     def __del__(self) -> None:
-        if getattr(self, "_native", None) is not None:  # it has none where it could not be opened
+        if getattr(self, "_native", None):  # it has none, or an empty one, where it could not be opened
             self._closing = True
             self.settle()
 

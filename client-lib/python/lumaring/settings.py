@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import dataclasses
 import errno
-import math
 import operator
 from typing import Any, Dict, Iterable, Mapping, NamedTuple, Optional, Tuple, Union
 
+from ._library import to_float
 from .errors import InvalidError
 
 __all__ = ["Region", "Range", "StreamSettings", "Controls", "Settings", "Adjustment", "Applied", "CameraInfo", "Mode",
@@ -354,15 +354,12 @@ def interval_us(interval: Any) -> int:
 
 
 def _float(name: str, value: Any) -> float:
-    """What is one number, or none such as nan; and not an array with one in it."""
-    if isinstance(value, (bool, str, bytes)) or not hasattr(value, "__float__") or getattr(value, "shape", ()) != ():
-        raise TypeError(f"{name} is {value!r}; it must be a number")
     try:
-        return float(value)
-    except OverflowError:
-        return math.inf
-    except (TypeError, ValueError):
-        raise TypeError(f"{name} is {value!r}; it must be a number") from None
+        if not isinstance(value, bool):
+            return to_float(value)
+    except TypeError:
+        pass
+    raise TypeError(f"{name} is {value!r}; it must be a number")
 
 
 def _number(name: str, value: Any) -> float:

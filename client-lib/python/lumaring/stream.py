@@ -20,6 +20,7 @@ from ._library import (COPY, FORMAT_R8, FORMAT_R16, FUTEX, OLDEST, PRIVATE, Cloc
 from .frame import Frame, Hold
 from .handle import SLICE_MS, Handle
 from .settings import Region
+from .single import Single
 
 if TYPE_CHECKING:
     from .camera import Camera
@@ -88,7 +89,7 @@ def _region(region: Iterable[int]) -> lumaring_region:
     return lumaring_region(*_pair("region", region, 4))
 
 
-class Stream:
+class Stream(Single):
     """A reader of one stream. Made by Camera.stream().
 
         for frame in camera.stream("main"):             # each frame in order; newest=True: the newest each time
@@ -158,8 +159,8 @@ class Stream:
         options = lumaring_options(
             flags=(PRIVATE if self.private else 0) | (COPY if copy else 0) | (OLDEST if oldest else 0)
             | (FUTEX if futex else 0), cursors=_count("cursors", cursors), frames_max=_count("frames_max", frames_max),
-            width_max=width_max, height_max=height_max, slots=_count("slots", slots or 0), fourcc=self._format,
-            bin=self._bin)
+            width_max=width_max, height_max=height_max, slots=_count("slots", slots) if slots is not None else 0,
+            fourcc=self._format, bin=self._bin)
         if self._asked is not None:
             options.region = self._asked
         if camera.runtime_dir is not None:
@@ -369,6 +370,8 @@ class Stream:
         waiter = self._awaited
         if waiter is not None:
             waiter.end()
+            if not waiter.is_there:
+                self._awaited = None
 
     @property
     def closed(self) -> bool:
@@ -387,7 +390,7 @@ class Stream:
         return f"<lumaring.Stream: {self.handle.name}{', closed' if self.closed else ''}>"
 
 
-class Frames(Iterator[Frame]):
+class Frames(Single, Iterator[Frame]):
     """A loop over a stream: releases a frame when it is asked for the next one."""
 
     def __init__(self, stream: Stream) -> None:
@@ -407,7 +410,7 @@ class Frames(Iterator[Frame]):
         return frame
 
 
-class AsyncFrames(AsyncIterator[Frame]):
+class AsyncFrames(Single, AsyncIterator[Frame]):
     """Likewise, for `async for`."""
 
     def __init__(self, stream: Stream) -> None:
@@ -486,4 +489,4 @@ def _count(name: str, value: int, bits: int = 32) -> int:
 def _within(why: errors.Error, timeout: Optional[float]) -> errors.Error:
     """The same, with the time that we were given instead of the library's."""
     text = _TIME_IN_TEXT.sub("", why.strerror)
-    return errors.error(why.errno, f"{text} (waited {timeout:g} s)" if timeout else text)
+    return errors.error(why.errno, f"{text} (waited {float(timeout):g} s)" if timeout else text)
