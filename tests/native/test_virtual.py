@@ -8,7 +8,8 @@ import subprocess
 import time
 
 import lib
-from lib import BUILD, wait_until
+from lib import BUILD, DEADLINE_S, wait_until
+from wait import at_rest
 
 SIZES = {"bars": ((320, 240), (640, 480), (1280, 800), (1920, 1080)), "lines": ((640, 480), (1280, 800))}
 REGION = "37,21,200,150"
@@ -34,7 +35,7 @@ class Daemon(lib.Daemon):
 
     def ask(self, *arguments, code=0):
         done = self.tool(*arguments)
-        out, err = done.communicate(timeout=lib.DEADLINE_S)
+        out, err = done.communicate(timeout=DEADLINE_S)
         assert done.returncode == code, (arguments, done.returncode, out, err)
         return (out if code == 0 else err).decode()
 
@@ -58,7 +59,7 @@ class Clients:
         assert self.process.stdout.readline() == "attached\n"
 
     def result(self):
-        out, _ = self.process.communicate(timeout=lib.DEADLINE_S)
+        out, _ = self.process.communicate(timeout=DEADLINE_S)
         self.lines = out.splitlines()
         found = json.loads(self.lines[-1])
         assert self.process.returncode == 0 and not found["bad"] and not found["fault"], found
@@ -104,7 +105,7 @@ def test_every_size_and_region():
             for size, (width, height) in (mode["minimum"], sizes[0]), (mode["maximum"], sizes[-1]):
                 assert (size["width"], size["height"]) == (width, height), mode
             for width, height in sizes:
-                daemon.ask("set", "--width", width, "--height", height)
+                daemon.ask("set", "--wait", DEADLINE_S, "--width", width, "--height", height)
                 assert (s := daemon.status()["source"])["width"] == width and s["height"] == height, s
                 checks = [Clients(daemon, model, "main", "part", "--clients", 4, "--count", 200),
                           Clients(daemon, "same", "main", "part", "--count", 50)]
@@ -119,9 +120,10 @@ def test_size_and_rate_change_while_clients_read():
         counts = []
         for i in range(30):
             width, height = SIZES["bars"][i % 4]
-            daemon.ask("set", "--width", width, "--height", height, "--framerate", (15, 30, 60)[i % 3])
+            daemon.ask("set", "--wait", DEADLINE_S, "--width", width, "--height", height, "--framerate",
+                       (15, 30, 60)[i % 3])
             wait_until(lambda: daemon.status()["source"]["state"] == "live", "frames come again")
-            counts.append((daemon.fd_count(), daemon.device()["buffer_bytes"]))
+            counts.append((at_rest(daemon.fd_count), daemon.device()["buffer_bytes"]))
         found = clients.result()
         assert found["sizes"] >= 30, found
         print(f"figure: 30 changes, {found['verified']} frames of {found['sizes']} sizes, {found['bad']} bad; "
@@ -136,7 +138,7 @@ def test_rate_of_another_size():
     with Daemon("bars", "--size", "640x480", "--framerate", "1000") as daemon:
         daemon.wait_live()
         daemon.wait_log("1000 frames/s were asked for, at 640x480 it makes 60 at most")
-        said = daemon.ask("set", "--width", 1280, "--height", 800, "--framerate", 100)
+        said = daemon.ask("set", "--wait", DEADLINE_S, "--width", 1280, "--height", 800, "--framerate", 100)
         assert "1280x800 NV12, 60 frames/s" in said and "frame_duration_us.minimum 10000: 16666" in said, said
         assert (got := daemon.ask("get", "framerate").split())[0] == "60", got
 

@@ -90,7 +90,7 @@ def test_no_system_call_is_refused():
         camera("plug")
         wait_state("live")
         first = pid()
-        lumaring("set", "--width", 1280, "--height", 800)
+        lumaring("set", "--wait", DEADLINE_S, "--width", 1280, "--height", 800)
         wait_state("live")
         Clients("ramp", "main", "--clients", 2, "--count", 10).result(FRAMES_S)
         camera("pause")
@@ -125,7 +125,7 @@ def test_every_pixel():
     """Two formats at two sizes, with a region beside; changed while the daemon runs."""
     start(size="640x480", pixel_format="R8", streams=[{"name": "main"}, {"name": "part", "region": PART.split("=")[1]}])
     for (width, height), name in itertools.product(((640, 480), (1280, 800)), ("R8", "NV12")):
-        lumaring("set", "--width", width, "--height", height, "--pixel-format", name)
+        lumaring("set", "--wait", DEADLINE_S, "--width", width, "--height", height, "--pixel-format", name)
         began = time.monotonic()
         whole = Clients("ramp", "main", "--clients", CLIENTS, "--count", FRAMES)
         part = Clients("ramp", "part", "--count", FRAMES)
@@ -325,7 +325,7 @@ def test_changes_of_size_and_rate():
         width, height = SIZES[i % len(SIZES)]
         rate = ["--framerate", (15, 30)[i % 2]] if paces else []
         began = time.monotonic()
-        lumaring("set", "--width", width, "--height", height, *rate)
+        lumaring("set", "--wait", DEADLINE_S, "--width", width, "--height", height, *rate)
         gaps.append(time.monotonic() - began)
         seen = wait_state("live")
         assert (seen["source"]["width"], seen["source"]["height"]) == (width, height), seen["source"]

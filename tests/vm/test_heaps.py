@@ -4,8 +4,8 @@ kind of driver that a Raspberry Pi has. A heap is hidden by another name of its 
 import contextlib
 import os
 
-from guest import (Clients, at_rest, descriptors, drop_in, figure, journal, lumaring, run, start, status, stream,
-                   wait_camera, wait_frames, wait_state)
+from guest import (Clients, DEADLINE_S, at_rest, descriptors, drop_in, figure, journal, lumaring, run, start, status,
+                   stream, wait_camera, wait_frames, wait_state)
 
 HEAPS = "/dev/dma_heap"
 
@@ -70,7 +70,7 @@ def test_buffers_are_used_again():
     counts = []
     for i in range(12):
         width, height = ((1280, 800), (320, 240), (1920, 1080), (640, 480))[i % 4]
-        lumaring("set", "--width", width, "--height", height)
+        lumaring("set", "--wait", DEADLINE_S, "--width", width, "--height", height)
         wait_state("live")
         wait_frames(3)
         device = status()["source"]["device"]
