@@ -9,6 +9,7 @@ import fractions
 import gc
 import os
 import pickle
+import resource
 import signal
 import subprocess
 import sys
@@ -199,6 +200,52 @@ print("signal" in told[0])
 """, daemon, ["(480, 640)", "True"])
 
 
+class Raced(lumaring.VideoCapture):
+    """One that is released, once, right after it was found open."""
+    armed = False
+
+    def isOpened(self):
+        was = super().isOpened()
+        self.race()
+        return was
+
+    def _let_go(self):
+        super()._let_go()
+        self.race()
+
+    def race(self):
+        if self.armed:
+            self.armed = False
+            self.release()
+
+
+def test_released_by_another():
+    """A VideoCapture that another thread releases in the midst of a call: that fails as one that is not open."""
+    with camera() as daemon, opened(daemon) as c:
+        for use in (lambda v: v.read(), lambda v: v.grab(), lambda v: v.get(3), lambda v: v.get(5), lambda v: v.set(5, 50),
+                    lambda v: v.set(14, 2)):
+            capture = Raced(c)
+            capture.armed = True
+            assert use(capture) in ((False, None), 0.0, False) and isinstance(capture.error, lumaring.ClosedError)
+            assert not capture.isOpened() and not capture.armed
+            refused(lumaring.ClosedError, capture.borrow)
+
+
+def test_frame_for_an_array():
+    """What takes arrays takes a frame, and does not take it for one object."""
+    with camera() as daemon, opened(daemon) as c:
+        for frame in c.stream(), c.stream(format="R16"):
+            frame = frame.next()
+            same = numpy.asarray(frame)
+            assert same.__array_interface__["data"] == frame.array.__array_interface__["data"]
+            assert same.shape == frame.shape and not same.flags.writeable
+            assert numpy.mean(frame) == same.mean() and numpy.asarray(frame, dtype=float).dtype == float
+            mine = numpy.array(frame)
+            assert mine.flags.writeable and (mine == same).all()
+            frame.release()
+            refused(lumaring.ReleasedError, lambda f=frame: numpy.asarray(f))
+
+
 def test_hit_while_opening():
     """Ctrl-C right after the library has opened something: nothing stays open that nobody has."""
     class Hit(Exception):
@@ -225,6 +272,13 @@ def test_hit_while_opening():
             gc.collect()
             assert os.listdir("/proc/self/fd") == before, name
         assert c.capture_array().shape == (480, 640) and c.watch().next(DEADLINE_S).kind == "state"
+        # Nor is it said that there is a daemon where no descriptor was left to look for one.
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (3, hard))
+        try:
+            refused(lumaring.OutOfDescriptorsError, lambda: lumaring.open(daemon.camera, runtime_dir=daemon.runtime_dir))
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 def test_copied():
@@ -325,6 +379,8 @@ def test_times():
         daemon.process.send_signal(signal.SIGSTOP)
         os.waitid(os.P_PID, daemon.process.pid, os.WSTOPPED)
         refused(lumaring.TimeoutError, lambda: drain(stream, fractions.Fraction(1, 20)), "0.05 s")
+        why = refused(lumaring.TimeoutError, lambda: c.stream(wait=0.05))
+        assert "ring yet (waited 0.05 s)" in str(why), why
         daemon.process.send_signal(signal.SIGCONT)
         frame = stream.next(None)
         for value in (None, 1.5, "1", [1]):

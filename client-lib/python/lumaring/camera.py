@@ -69,7 +69,7 @@ class Camera(CaptureMixin):
             r = library.lumaring_control_open(name, ctypes.byref(options), ctypes.byref(control))
         finally:
             library.lumaring_control_close(control)  # also where a signal's exception came in between
-        if r in (-errno.ECONNREFUSED, -errno.EACCES, -errno.EINVAL, -errno.EINTR, -errno.ENOMEM):
+        if r in (-errno.ECONNREFUSED, -errno.EACCES, -errno.EINVAL, -errno.EINTR, -errno.ENOMEM, -errno.EMFILE, -errno.ENFILE):
             raise errors.error(r, sentence.value.decode(errors="replace"))
         # For all else there is a daemon. What it has against a stream or a change, it says then.
 
@@ -161,6 +161,7 @@ def open(name: Optional[str] = None, *, runtime_dir: Union[None, str, os.PathLik
     wait         how long to wait for a daemon where there is none, seconds; None: for ever
 
     Raises ConnectionRefusedError (no daemon serves it), PermissionError (you are not in the daemon's group; the sentence has
-    what makes you a member), InvalidError (no name of a camera), LibraryError (liblumaring.so.0 is missing).
+    what makes you a member), InvalidError (no name of a camera), LibraryError (liblumaring.so.0 is missing),
+    OutOfDescriptorsError.
     """
     return Camera(name, runtime_dir=runtime_dir, wait=wait)

@@ -284,7 +284,7 @@ class VideoCapture(Single):
                 self.camera = source
             else:
                 self.camera = Camera(_camera_name(source), runtime_dir=self._runtime_dir)
-            self._stream = self.camera.stream(self._stream_name, newest=True, **self._options)
+            self._stream = self._its_camera().stream(self._stream_name, newest=True, **self._options)
         except errors.Error as why:
             self.release()
             return self._failed(why)
@@ -293,19 +293,27 @@ class VideoCapture(Single):
             raise
         return True
 
+    def _its_camera(self) -> "Camera":
+        """Also where another thread releases it meanwhile: then ClosedError."""
+        camera = self.camera
+        if camera is None:
+            raise errors.ClosedError(errno.EBADF, "no camera is open")
+        return camera
+
     def isOpened(self) -> bool:
         """Until release(), also while the camera or its daemon is away."""
         return self._stream is not None
 
     def release(self) -> None:
-        """Close it; a Camera that was given stays open."""
+        """Close it; a Camera that was given stays open. What another thread waits for in it fails then."""
+        stream, camera = self._stream, self.camera
+        self.camera = self._stream = None
         self._let_go()
         self._known = self._size = None
-        if self._stream is not None:
-            self._stream.close()
-        if self.camera is not None and self._own_camera:
-            self.camera.close()
-        self.camera = self._stream = None
+        if stream is not None:
+            stream.close()
+        if camera is not None and self._own_camera:
+            camera.close()
 
     def __enter__(self) -> "VideoCapture":
         return self
@@ -316,10 +324,11 @@ class VideoCapture(Single):
     # --- frames
 
     def _take(self, timeout: Optional[float]) -> Frame:
-        if self._stream is None:
+        stream = self._stream
+        if stream is None:
             raise errors.ClosedError(errno.EBADF, "no camera is open")
         self._let_go()
-        frame = self._stream.latest(timeout)
+        frame = stream.latest(timeout)
         self._known = _Known(*(getattr(frame, name) for name in _Known._fields))
         if self._size == (frame.image_width, frame.image_height):
             self._size = None
@@ -343,10 +352,11 @@ class VideoCapture(Single):
         """(True, what was grabbed), as read(). An `image` of its shape and type is filled and returned."""
         if image is not None and not hasattr(image, "__array_interface__"):
             raise TypeError(f"the image to be filled is {image!r}; it must be a numpy array")
-        if self._frame is None:
+        frame = self._frame
+        if frame is None:
             return False, None
         try:
-            grey: Array = self._frame.array
+            grey: Array = frame.array
         except errors.Error as why:
             return self._failed(why), None
         if self._three_channels:
@@ -382,12 +392,12 @@ class VideoCapture(Single):
         have set another size meanwhile: that one shows when those of before are through."""
         deadline = Deadline(self._timeout)
         for _ in range(OLD_FRAMES_MAX):
-            if self._known is not None and self._size is None:
-                break
+            known = self._known
+            if known is not None and self._size is None:
+                return known
             self._take(deadline.left()).release()
         self._size = None
-        assert self._known is not None
-        return self._known
+        return self._known or self._describe()
 
     def get(self, propId: int) -> float:
         """The value of a property, 0.0 for those that are not known."""
@@ -398,12 +408,11 @@ class VideoCapture(Single):
             return float(self._failed(why))
 
     def _get(self, prop: int) -> float:
-        assert self.camera is not None
         if prop == CAP_PROP_FPS:
-            rate = self.camera.framerate
+            rate = self._its_camera().framerate
             return (rate[1] if isinstance(rate, tuple) else rate) or 0.0
         if prop in _CONTROLS:
-            value = getattr(self.camera.controls, _CONTROLS[prop])
+            value = getattr(self._its_camera().controls, _CONTROLS[prop])
             if prop == CAP_PROP_AUTO_EXPOSURE and value is not None:
                 return 3.0 if value else 1.0
             return value or 0.0
@@ -437,17 +446,16 @@ class VideoCapture(Single):
             return self._failed(why)
 
     def _set(self, prop: int, value: float) -> bool:
-        assert self.camera is not None
         if prop in self._wanted:
             return self._set_extent(prop, round(value))
         if prop == CAP_PROP_FPS:
-            self.camera.configure(framerate=value)
+            self._its_camera().configure(framerate=value)
         elif prop == CAP_PROP_AUTO_EXPOSURE:
             if value not in _AUTO_EXPOSURE:
                 return False
-            self.camera.set(auto_exposure=_AUTO_EXPOSURE[value])
+            self._its_camera().set(auto_exposure=_AUTO_EXPOSURE[value])
         elif prop in _CONTROLS:
-            self.camera.set(**{_CONTROLS[prop]: value})  # type: ignore[arg-type]
+            self._its_camera().set(**{_CONTROLS[prop]: value})  # type: ignore[arg-type]
         elif prop == CAP_PROP_CONVERT_RGB:
             self._three_channels = bool(value)
         elif prop == CAP_PROP_READ_TIMEOUT_MSEC:
@@ -458,13 +466,12 @@ class VideoCapture(Single):
 
     def _set_extent(self, prop: int, pixels: int) -> bool:
         """A size is changed when both its numbers are known, as by cv2's backend for V4L2."""
-        assert self.camera is not None
         self._wanted[prop] = pixels
         if pixels <= 0 or 0 in self._wanted.values():
             return pixels > 0
         size = (self._wanted[CAP_PROP_FRAME_WIDTH], self._wanted[CAP_PROP_FRAME_HEIGHT])
         self._wanted = dict.fromkeys(self._wanted, 0)
-        self._size = self.camera.configure(size=size).size
+        self._size = self._its_camera().configure(size=size).size
         return True
 
     # --- the rest of cv2's

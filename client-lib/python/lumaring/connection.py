@@ -172,6 +172,8 @@ class Connection(Single):
 
     def fileno(self) -> int:
         self._check_ours()
+        if self._is_closed:
+            raise ClosedError(errno.EBADF, "it was closed, and has no more replies")
         r: int = self._in_turn(lambda: load().lumaring_control_fd(self._handle) if self._handle else -errno.EINVAL)
         if r < 0:
             raise error(r, "no call with many replies was begun, or it is over")

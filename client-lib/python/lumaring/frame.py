@@ -185,6 +185,15 @@ class Frame:
             "typestr": "<u2" if wide else "|u1", "data": (meta.pixels, True), "version": 3}))
         return array
 
+    def __array__(self, dtype: Any = None, copy: Optional[bool] = None) -> numpy.typing.NDArray[Any]:
+        """For numpy and what uses it, where a frame is given for an array: numpy.asarray(frame) is `array`."""
+        array = self.array
+        if dtype is not None and dtype != array.dtype:
+            if copy is False:
+                raise ValueError(f"a frame of {array.dtype} is no array of {dtype} without a copy")
+            return array.astype(dtype)
+        return array.copy() if copy else array
+
     @property
     def view(self) -> memoryview:
         """The pixels, in place, without numpy: a read-only memoryview of two dimensions and format "B" ("H" when `format`

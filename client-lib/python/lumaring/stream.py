@@ -32,7 +32,7 @@ OPEN_SLICE_MS = 2000
 
 _OWN: Any = object()  # as a timeout: the stream's own
 _EVENTS = {int(event): event for event in Event}
-_TIME_IN_TEXT = re.compile(r" (?:within \d+ ms|\(asked again for \d+ ms\))$")
+_TIME_IN_TEXT = re.compile(r",? (?:within \d+ ms|\(asked again for \d+ ms\))$")
 _monotonic = time.monotonic
 
 
