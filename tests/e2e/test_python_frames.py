@@ -345,7 +345,7 @@ def test_refused():
         raises(lumaring.LimitError, lambda: camera.stream(slots=4), "private")
         futex = camera.stream(futex=True)
         assert futex.info.futex and futex.next().array.any()
-        raises(NotImplementedError, futex.fileno)
+        raises(NotImplementedError, futex.fileno, "futex=True", "asyncio")
         camera.close()
         for use in (private.next, futex.latest, lambda: private.info, lambda: iter(private).__next__(), private.__enter__):
             raises(lumaring.ClosedError, use, "closed")

@@ -274,7 +274,11 @@ class Stream(Single):
         TimeoutError, then wait for it. It belongs to the stream. Raises NotSupportedError with `futex`,
         OutOfDescriptorsError."""
         handle = self.handle
-        fd: int = handle.call(lambda native: handle.check(native, handle.library.lumaring_fd(native)))
+        try:
+            fd: int = handle.call(lambda native: handle.check(native, handle.library.lumaring_fd(native)))
+        except errors.NotSupportedError as why:
+            raise errors.error(why.errno, f"{handle.name} was opened with futex=True, and has no descriptor: leave that out "
+                               "for asyncio and select()") from None
         return fd
 
     async def next_async(self, timeout: Optional[float] = _OWN) -> Frame:
