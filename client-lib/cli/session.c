@@ -235,9 +235,13 @@ static const char *why_no_frame(const struct lumaring_info *info)
 
 static void tell_no_frame(const struct session *session, const char *why)
 {
-	if (session->timeout_ms > 0)
-		talk("no frame came for %g s (%s)", session->timeout_ms / 1000.0,
-		     why ? why : "although the daemon says that they come");
+	const double patience_s = session->timeout_ms / 1000.0;
+	const double duration_s = lumaring_info(session->ring)->frame_duration_us / 1e6;
+
+	if (session->timeout_ms > 0 && !why && duration_s >= patience_s)
+		talk("no frame came for %g s: one comes every %g s", patience_s, duration_s);
+	else if (session->timeout_ms > 0)
+		talk("no frame came for %g s (%s)", patience_s, why ? why : "although the daemon says that they come");
 	else
 		talk("no frame is there%s%s%s", why ? " (" : "", why ? why : "", why ? ")" : "");
 }
@@ -313,6 +317,6 @@ int session_closed(const struct session *session)
 {
 	if (session->tally.frames)
 		return CODE_OK;
-	talk("the stream was closed before a frame came");
+	talk("the stream was closed before a frame came: its footage is over, or somebody removed it");
 	return CODE_CLOSED;
 }

@@ -360,8 +360,10 @@ static int print(struct view *view, const struct lumaring_frame *frame)
 
 static int print_event(struct view *view, int event)
 {
+	if (event == LUMARING_EVENT_CLOSED && view->session.tally.frames == 0)
+		return session_closed(&view->session); /* which says it */
 	session_tell_event(event);
-	return event == LUMARING_EVENT_CLOSED ? session_closed(&view->session) : SESSION_GO_ON;
+	return event == LUMARING_EVENT_CLOSED ? CODE_OK : SESSION_GO_ON;
 }
 
 /* Each one below the one before, from the next frame on. */

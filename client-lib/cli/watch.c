@@ -52,18 +52,19 @@ static int watch_frame(struct session *session, const struct options *options, c
 
 static int watch_event(struct session *session, const struct options *options, int event)
 {
+	const bool is_end = event == LUMARING_EVENT_CLOSED && !options->follow;
 	struct line line;
 	int code = SESSION_GO_ON;
 
 	if (options->json) {
 		line_event_json(&line, event);
 		code = write_line(session, &line);
-	} else {
+	} else if (!is_end || session->tally.frames > 0) { /* else session_closed() says it */
 		session_tell_event(event);
 	}
 	if (code != SESSION_GO_ON)
 		return code;
-	return event == LUMARING_EVENT_CLOSED && !options->follow ? session_closed(session) : SESSION_GO_ON;
+	return is_end ? session_closed(session) : SESSION_GO_ON;
 }
 
 int watch_run(const struct options *options)

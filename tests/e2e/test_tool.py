@@ -132,6 +132,24 @@ def test_no_stream_at_all():
         assert (code, talk) == (REFUSED, f'lumaring: there is no stream "main": {daemon.camera} has none\n'), talk
 
 
+def test_footage_that_is_over():
+    """One sentence, whoever asks, and the tally of those who tell one."""
+    closed = "lumaring: the stream was closed before a frame came: its footage is over, or somebody removed it\n"
+    with Feed() as feed:
+        feed.write(64, 48, 1)
+        feed.daemon.wait_ready()
+        feed.pipe.close()
+        feed.daemon.wait_log("source replay: ended")
+        for verb, tally in ((("watch",), True), (("cat", "--raw"), True), (("view",), False)):
+            assert end_of(feed.daemon.tool(*verb)) == (5, closed + "lumaring: 0 frames, 0 missed\n" * tally), verb
+
+
+def test_slow_frames():
+    with Daemon("--source", "synthetic", "--framerate", 0.01, "--size", "64x48") as daemon:
+        code, talk = end_of(daemon.wait_ready().tool("watch", "--timeout", 0.1))
+        assert code == TIMEOUT and talk.startswith("lumaring: no frame came for 0.1 s: one comes every 100 s\n"), talk
+
+
 def test_nobody_reads_the_help():
     for words in (("help",), ("watch", "--help"), ("bench", "--help")):
         ends = os.pipe()
