@@ -63,7 +63,8 @@ static enum exit_code check_group(struct sockets *sockets, const struct config *
 	return EXIT_OK;
 }
 
-/* The frame socket is not given away before there is the other one as well. */
+/* Neither is given away without the other. Where the frame socket is the control socket is, too, in the beginning and
+ * in the end: who finds the one alone takes it for a daemon that is too old to have the other. */
 static int make_sockets(struct sockets *sockets, const struct config *config, char *text, size_t text_bytes)
 {
 	mode_t mode = config->group[0] || geteuid() == 0 ? 0660 : 0600;
@@ -71,15 +72,15 @@ static int make_sockets(struct sockets *sockets, const struct config *config, ch
 
 	sockets->group = config->gid;
 	strcpy(sockets->group_name, config->group);
-	r = paths_listen(sockets->frames_path, SOCK_SEQPACKET, mode, config->gid, &sockets->frames_fd, text,
-			 text_bytes);
+	r = commands_listen(config, sockets->control_path, &sockets->control_fd, text, text_bytes);
 	if (r < 0)
 		return r;
-	r = commands_listen(config, sockets->control_path, &sockets->control_fd, text, text_bytes);
+	r = paths_listen(sockets->frames_path, SOCK_SEQPACKET, mode, config->gid, &sockets->frames_fd, text,
+			 text_bytes);
 	if (r < 0) {
-		unlink(sockets->frames_path);
-		close(sockets->frames_fd);
-		sockets->frames_fd = -1;
+		unlink(sockets->control_path);
+		close(sockets->control_fd);
+		sockets->control_fd = -1;
 	}
 	return r;
 }
@@ -123,8 +124,8 @@ void sockets_unlink(const struct sockets *sockets)
 	/* Made here: both or none. */
 	if (sockets->handed_over || sockets->frames_fd < 0)
 		return;
-	unlink(sockets->control_path);
 	unlink(sockets->frames_path);
+	unlink(sockets->control_path);
 }
 
 void sockets_close(struct sockets *sockets)
