@@ -70,14 +70,15 @@ static uint64_t frame_bytes(const struct lumaring_frame *frame, bool chroma)
 	return sizeof(marker) - 1 + samples * picture_sample_bytes(frame->fourcc);
 }
 
-static int write_video(struct writer *writer, const struct lumaring_frame *frame)
+/* *ret_bytes: how many it has. */
+static int write_video(struct writer *writer, const struct lumaring_frame *frame, uint64_t *ret_bytes)
 {
 	struct output *output = &writer->video.output;
-	uint64_t bytes = frame_bytes(frame, writer->chroma);
 	int r = 0;
 
+	*ret_bytes = frame_bytes(frame, writer->chroma);
 	if (writer->frames == 0) {
-		bytes += strlen(writer->header);
+		*ret_bytes += strlen(writer->header);
 		r = output_put(output, writer->header, strlen(writer->header));
 	}
 	if (r == 0)
@@ -86,10 +87,10 @@ static int write_video(struct writer *writer, const struct lumaring_frame *frame
 		r = picture_put_rows(output, frame);
 	if (r == 0 && writer->chroma)
 		r = picture_write_chroma(output, frame);
-	return r < 0 ? r : record_file_finish_piece(&writer->video, bytes);
+	return r < 0 ? r : output_flush(output);
 }
 
-static int write_times(struct writer *writer, const struct lumaring_frame *frame)
+static int write_times(struct writer *writer, const struct lumaring_frame *frame, uint64_t *ret_bytes)
 {
 	const uint64_t missed = writer->frames == 0 ? 0 : frame->missed;
 	char text[sizeof(times_head) + TIMES_BYTES];
@@ -100,22 +101,28 @@ static int write_times(struct writer *writer, const struct lumaring_frame *frame
 		frame->ready_ns, frame->publish_ns, frame->exposure_us, frame->analogue_gain_milli, missed);
 	int r = output_put(&writer->times.output, text, (size_t)n);
 
-	return r < 0 ? r : record_file_finish_piece(&writer->times, (uint64_t)n);
+	*ret_bytes = (uint64_t)n;
+	return r < 0 ? r : output_flush(&writer->times.output);
 }
 
-/* A frame's times are written once the frame is. */
+/* A frame and its times count, and take their files' names, once both are written. */
 static int write_frame(void *user, const struct lumaring_frame *frame)
 {
 	struct writer *writer = user;
-	int r = write_video(writer, frame);
+	uint64_t video_bytes, times_bytes;
+	int r = write_video(writer, frame, &video_bytes);
 
-	if (r < 0)
-		writer->failed = &writer->video;
+	writer->failed = &writer->video;
 	if (r == 0 && writer->with_times) {
-		r = write_times(writer, frame);
-		if (r < 0)
-			writer->failed = &writer->times;
+		writer->failed = &writer->times;
+		r = write_times(writer, frame, &times_bytes);
+		if (r == 0)
+			r = record_file_finish_piece(&writer->times, times_bytes);
 	}
+	if (r < 0)
+		return r;
+	writer->failed = &writer->video;
+	r = record_file_finish_piece(&writer->video, video_bytes);
 	if (r == 0)
 		writer->frames++;
 	return r;

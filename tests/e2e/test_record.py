@@ -311,9 +311,16 @@ def test_times_in_a_file_of_their_own():
 
 
 def test_nothing_could_be_written():
+    """Nor is an older recording touched where it is the times that cannot be written."""
     with footage(4, "--wait-clients", 1) as daemon:
         talk = record(daemon, "/dev/full", code=1)[1]
         assert "no frame could be written, and /dev/full was not written" in talk, talk
+    with open("now.y4m", "wb") as old:
+        old.write(b"old")
+    with footage(4, "--wait-clients", 1) as daemon:
+        talk = record(daemon, "now.y4m", "--times", "/dev/full", code=1)[1]
+        assert "no frame could be written, and now.y4m was not written" in talk, talk
+    assert read("now.y4m") == b"old" and not [name for name in os.listdir(".") if name.startswith("now.y4m.")]
 
 
 def test_a_change_of_size():
