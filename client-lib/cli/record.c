@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -481,6 +482,7 @@ int record_run(const struct options *options)
 
 	if (check_usage(options) < 0)
 		return CODE_USAGE;
+	stop_at_hangup(); /* a connection that breaks leaves a whole recording */
 	record = calloc(1, sizeof(*record));
 	if (!record) {
 		talk("cannot begin to record: %s", strerror(ENOMEM));
@@ -496,5 +498,5 @@ int record_run(const struct options *options)
 	record_file_close(&record->writer.times);
 	session_close(&record->session);
 	free(record);
-	return code;
+	return code == CODE_OK && stop_signal() == SIGHUP ? 128 + SIGHUP : code;
 }

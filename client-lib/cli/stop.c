@@ -60,6 +60,15 @@ void stop_call_before_end(void (*call)(void))
 	}
 }
 
+void stop_at_hangup(void)
+{
+	struct sigaction note = { .sa_handler = stop_note, .sa_flags = SA_RESETHAND }, before;
+
+	sigaction(SIGHUP, NULL, &before);
+	if (before.sa_handler != SIG_IGN)
+		sigaction(SIGHUP, &note, NULL);
+}
+
 void stop_patiently(void)
 {
 	stop_patient = 1;

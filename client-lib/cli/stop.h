@@ -16,6 +16,9 @@ void stop_install(void);
  */
 void stop_call_before_end(void (*call)(void));
 
+/* From now on SIGHUP counts as SIGINT and SIGTERM do, unless it is ignored, as by nohup(1). */
+void stop_at_hangup(void);
+
 /* From now on no time is too long: what is left goes to a file, and a slow disk is no reader that takes nothing. */
 void stop_patiently(void);
 

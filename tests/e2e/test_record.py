@@ -192,17 +192,18 @@ def test_a_file_that_may_not_grow():
 
 
 def test_killed():
-    """Every whole frame is read by ffmpeg and by the daemon; SIGINT leaves nothing but whole ones."""
-    for number in (signal.SIGKILL, signal.SIGINT):
+    """Every whole frame is read by ffmpeg and by the daemon; SIGINT and SIGHUP leave nothing but whole ones."""
+    for number, code in ((signal.SIGKILL, -signal.SIGKILL), (signal.SIGINT, 0), (signal.SIGHUP, 128 + signal.SIGHUP)):
         with Daemon("--source", "synthetic", "--size", "640x480", "--unpaced", "--wait-clients", 1) as daemon:
             daemon.wait_ready()
-            tool = daemon.tool("record", "now.y4m")
+            # Also where this test runs without a terminal that could hang up, as under nohup.
+            tool = daemon.tool("record", "now.y4m", preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL))
             wait_until(lambda: os.path.exists("now.y4m") and os.path.getsize("now.y4m") > 3_000_000, "some frames")
             tool.send_signal(number)
             _, talk = tool.communicate(timeout=DEADLINE_S)
-            assert tool.returncode == (0 if number == signal.SIGINT else -number), talk
+            assert tool.returncode == code, talk
         whole, rest = divmod(os.path.getsize("now.y4m") - read("now.y4m").index(b"\n") - 1, 6 + 640 * 480)
-        assert rest == 0 or number == signal.SIGKILL
+        assert rest == 0 or number == signal.SIGKILL, (rest, number)
         assert len(clips.ffmpeg("-i", "now.y4m", "-f", "rawvideo", "-pix_fmt", "gray", "-")) == whole * 640 * 480
         with Daemon("--source", "replay:now.y4m", "--unpaced", "--wait-clients", 1, "--slots", 64) as daemon:
             tool = daemon.wait_ready().tool("cat", "--raw", stdout=subprocess.DEVNULL)
