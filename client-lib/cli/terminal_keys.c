@@ -15,6 +15,12 @@ static bool is_one_of(char byte, const char *bytes)
 	return byte != '\0' && strchr(bytes, byte);
 }
 
+/* No part of a letter beyond ASCII. Not every machine's char has a sign. */
+static bool is_ascii(char byte)
+{
+	return byte != '\0' && (unsigned char)byte < 0x80;
+}
+
 /* Take so many bytes off. */
 static void drop(struct terminal_keys *keys, size_t count)
 {
@@ -124,7 +130,7 @@ int terminal_keys_next(struct terminal_keys *keys, bool more)
 			key = take_escape(keys, more);
 		else
 			drop(keys, 1);
-		if (first != ESCAPE && first > 0) /* no part of a letter beyond ASCII */
+		if (first != ESCAPE && is_ascii(first))
 			key = first;
 		if (key != TERMINAL_NONE || keys->count == before)
 			return key;
