@@ -9,7 +9,7 @@ import subprocess
 import threading
 import time
 
-from guest import (Clients, DEADLINE_S, RUNTIME, CAMERA, at_rest, camera, camera_stats, descriptors, drop_in, figure,
+from guest import (Clients, DEADLINE_S, RUNTIME, CAMERA, camera, camera_stats, descriptors, drop_in, figure,
                    journal, lumaring, mappings, pid, private_kib, process, run, start, status, stop, stream, unit,
                    wait_frames, wait_state, wait_until)
 
@@ -278,7 +278,7 @@ def unplug_and_replug(clients, rounds):
         wait_until(lambda: len(clients.told("frame", since)) == 4, "all clients have frames again")
         back.append(time.monotonic() - began)
         wait_frames(5)
-        counts.append((at_rest(descriptors), private_kib(), device()["buffer_count"]))
+        counts.append((descriptors(), private_kib(), device()["buffer_count"]))
     figure("clients told after " + ", ".join(f"{t:.1f}" for t in lost) + " s, frames again " +
            ", ".join(f"{t:.1f}" for t in back) + " s after it was plugged in")
     return counts
@@ -331,7 +331,7 @@ def test_changes_of_size_and_rate():
         assert (seen["source"]["width"], seen["source"]["height"]) == (width, height), seen["source"]
         wait_until(lambda: camera_stats()["width"] == width, "the camera has that size")
         wait_frames(2)
-        counts.append((at_rest(descriptors), private_kib(), device()["buffer_bytes"]))
+        counts.append((descriptors(), private_kib(), device()["buffer_bytes"]))
     found = clients.result()
     figure(f"30 changes, {sum(gaps) / 30 * 1000:.0f} ms each, the longest {max(gaps) * 1000:.0f} ms; "
            f"{found['verified']} frames of {found['sizes']} sizes verified, {found['bad']} bad"

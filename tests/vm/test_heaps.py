@@ -4,7 +4,7 @@ kind of driver that a Raspberry Pi has. A heap is hidden by another name of its 
 import contextlib
 import os
 
-from guest import (Clients, DEADLINE_S, at_rest, descriptors, drop_in, figure, journal, lumaring, run, start, status,
+from guest import (Clients, DEADLINE_S, descriptors, drop_in, figure, journal, lumaring, run, start, status,
                    stream, wait_camera, wait_frames, wait_state)
 
 HEAPS = "/dev/dma_heap"
@@ -74,7 +74,7 @@ def test_buffers_are_used_again():
         wait_state("live")
         wait_frames(3)
         device = status()["source"]["device"]
-        counts.append((at_rest(descriptors), device["buffer_bytes"], device["memory"]))
+        counts.append((descriptors(), device["buffer_bytes"], device["memory"]))
     found = clients.result()
     figure(f"12 changes of size into the same buffers: descriptors and bytes {sorted(set(counts))}; "
            f"{found['verified']} frames verified, {found['bad']} bad")
