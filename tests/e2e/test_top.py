@@ -47,7 +47,8 @@ def test_screen():
             screen.wait_text("no clients")
             screen.wait_text("q quit")  # the last line, which may come in another piece
             assert screen.inside and screen.hidden and not screen.modes() & RAW
-            assert f"{daemon.camera} live, 64x48 R8" in screen.lines()[0] and screen.lines()[-1].startswith("q quit")
+            screen.wait(lambda s: f"{daemon.camera} live, 64x48 R8" in s.lines()[0] and s.lines()[-1].startswith("q quit"),
+                        "the first line and the last")  # it is live with its first frame
             with daemon.tool("watch", stdout=subprocess.DEVNULL) as reader:
                 screen.wait(lambda s: any(line.split()[:3] == [str(reader.pid), "lumaring", "main"]
                                           for line in s.lines()), "the client")
