@@ -5,6 +5,7 @@
  *   each way an operation is used (shifts, masks, order of colours, first pixel within a group)
  *   every alignment of one side within a line with every one of the other
  *   either side ending right before and beginning right behind an unmapped page
+ *   copies so large that they may be done in two places at a time, their rows alike in alignment and not
  *   inputs, numbers of rows, padding of any size between them
  */
 #include "checkasm.h"
@@ -247,11 +248,49 @@ static bool try_inputs(struct trial *trial)
 	return true;
 }
 
+/* Pixels of each of so many rows that an arena has room for on both sides, and a bit to spare for padding. */
+static size_t large_pixels(const struct copy_rows *rows, enum copy_op op)
+{
+	const size_t some = 1024;
+	struct copy_rows few = *rows;
+	size_t source, destination;
+
+	few.pixels = some;
+	source = op_source_bytes(&few, op) * op_source_rows(op);
+	destination = op_destination_bytes(&few, op);
+	return CHECK_LARGE_BYTES / rows->rows * some / (source > destination ? source : destination) -
+	       2 * CHECK_PADDING_MAX;
+}
+
+/* Rows as wide as they can be, or somewhat less; in most cases lines of the destination begin alike in all. */
+static bool try_large(struct trial *trial)
+{
+	unsigned variants = op_variants(trial->kernel->op);
+
+	for (unsigned i = 0; trial->kernel->streaming && i < 12 * CHECK_ROWS_MAX; i++) {
+		struct side source = any_side(trial), destination = any_side(trial);
+		struct check_case check = { .kernel = trial->kernel, .rows.rows = 1 + i % CHECK_ROWS_MAX };
+
+		op_parameters(&check.rows, trial->kernel->op, i % variants);
+		check.rows.pixels = large_pixels(&check.rows, trial->kernel->op) - below(trial, 4096);
+		if (i % 3 == 0)
+			source.place = PLACE_END;
+		if (i % 4)
+			destination.padding_bytes = -op_destination_bytes(&check.rows, trial->kernel->op) % 64;
+		check.source = source;
+		check.destination = destination;
+		trial->cases++;
+		if (!trial->run(&check))
+			return false;
+	}
+	return true;
+}
+
 bool check_kernel(const struct copy_kernel *kernel, check_function *run, unsigned long *cases)
 {
 	struct trial trial = { kernel, run, 0, 1 };
 	bool good = try_inputs(&trial) && try_widths(&trial) && try_alignments(&trial) && try_page_edges(&trial) &&
-		    try_whole_rows(&trial);
+		    try_whole_rows(&trial) && try_large(&trial);
 
 	*cases = trial.cases;
 	return good;

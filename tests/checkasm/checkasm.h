@@ -18,7 +18,8 @@
 #define CHECK_PIXELS_MAX 2305u
 #define CHECK_PADDING_MAX 127u
 #define CHECK_GUARD_BYTES 128u
-#define ARENA_BYTES ((size_t)128 * 1024)
+#define CHECK_LARGE_BYTES ((size_t)480 * 1024) /* of all rows of the largest case */
+#define ARENA_BYTES ((size_t)512 * 1024)
 
 enum input {
 	INPUT_RANDOM,
