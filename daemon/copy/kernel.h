@@ -73,7 +73,7 @@ typedef void copy_function(const struct copy_rows *rows);
 struct copy_kernel {
 	enum copy_op op;
 	bool streaming;   /* stores past the caches where it can */
-	const char *name; /* "bytes-avx512-streaming" */
+	const char *name; /* "bytes-avx2-streaming" */
 	unsigned cpu;     /* COPY_CPU_* that it needs, 0: C */
 	copy_function *function;
 };

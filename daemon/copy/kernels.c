@@ -20,7 +20,6 @@
 const struct copy_kernel copy_kernels[] = {
 #ifdef COPY_X86
 	KERNEL(BYTES, bytes, avx512, AVX512),
-	STREAMING(BYTES, bytes, avx512, AVX512),
 	KERNEL(FETCH, fetch, avx512, AVX512),
 	KERNEL(BYTES, bytes, avx2, AVX2),
 	STREAMING(BYTES, bytes, avx2, AVX2),

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * kernels_avx512.c - whole lines at a time; entered only where the CPU has AVX-512 F, BW and VL. Plain copies only:
- * what computes waits for memory already with half of that width. See walk.h.
+ * kernels_avx512.c - whole lines at a time; entered only where the CPU has AVX-512 F, BW and VL. Plain copies only,
+ * into the caches or from uncached memory: what computes waits for memory already with half of that width, and what is
+ * stored past the caches is slower in whole lines than in two halves. See walk.h.
  */
 #include <immintrin.h>
 
@@ -35,4 +36,3 @@ INLINED struct block block_of(enum copy_op op, const struct constants *constants
 
 FETCH(avx512, fetch_line)
 KERNEL(BYTES, bytes, avx512)
-STREAMING(BYTES, bytes, avx512)

@@ -35,7 +35,7 @@ copy_function copy_packed10_8_c, copy_packed10_c, copy_packed12_8_c, copy_packed
 	copy_bin16_c;
 
 /* kernels_avx512.c, kernels_avx2.c, kernels_sse41.c */
-copy_function copy_bytes_avx512, copy_fetch_avx512, copy_bytes_avx512_streaming;
+copy_function copy_bytes_avx512, copy_fetch_avx512;
 copy_function copy_bytes_avx2, copy_fetch_avx2, copy_even_avx2, copy_odd_avx2, copy_narrow_avx2, copy_scale_avx2;
 copy_function copy_packed10_8_avx2, copy_packed10_avx2, copy_bin8_avx2, copy_bin16_avx2;
 copy_function copy_bytes_avx2_streaming, copy_even_avx2_streaming, copy_odd_avx2_streaming, copy_narrow_avx2_streaming;
