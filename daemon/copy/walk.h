@@ -228,19 +228,9 @@ INLINED void line_put(enum copy_op op, bool streaming, uint8_t *destination, con
 /* Lines of destination whose sums are kept: 16 KiB with vectors of 32 bytes, half of a first-level cache. */
 #define SUM_LINES ((size_t)128)
 
-/* Asked for beyond what is read: as far as measured best, 1 KiB is too near and 4 KiB too far. */
-#define SUM_AHEAD_BYTES ((size_t)2048)
-
 /* What one line of the destination takes of the first row; and the line, when the second comes. */
 INLINED void sum_line(enum copy_op op, const uint8_t *source, vector *sums);
 INLINED void finish_line(enum copy_op op, const uint8_t *below, const vector *sums, struct block *blocks);
-
-/* Of what a line takes, the hardware brings less ahead of time than where nothing is computed. */
-INLINED void sum_look_ahead(enum copy_op op, const uint8_t *source)
-{
-	for (size_t i = 0; i < source_at(op, LINE_BYTES / wide(op)); i += LINE_BYTES)
-		vector_prefetch(source + SUM_AHEAD_BYTES + i);
-}
 
 /*
  * Two rows that are read together are two streams, which the hardware runs ahead of less well than of one. So the first
@@ -258,12 +248,9 @@ INLINED size_t row_binned_lines(enum copy_op op, bool streaming, struct row row,
 		const uint8_t *source = row.source + source_at(op, x);
 
 		some = lines < SUM_LINES ? lines : SUM_LINES;
-		for (size_t i = 0; i < some; i++) {
-			sum_look_ahead(op, source + i * step);
+		for (size_t i = 0; i < some; i++)
 			sum_line(op, source + i * step, sums[i]);
-		}
 		for (size_t i = 0; i < some; i++) {
-			sum_look_ahead(op, source + row.below + i * step);
 			finish_line(op, source + row.below + i * step, sums[i], blocks);
 			line_put(op, streaming, row.destination + (x + i * line) * wide(op), blocks);
 		}
